@@ -123,14 +123,16 @@ class Block:
 class BlockStep(NamedTuple):
     """What `apply_block` saw: all that the theorems and the measures need.
 
-    Shapes: output (*b, n, d), adjacency (*b, h, n, n), std_1 and std_2 (*b, n), the values that
-            norm_1 and norm_2 divide by, without tau; None where there is no such norm
+    Shapes: output (*b, n, d), adjacency (*b, h, n, n), std_* (*b, n), the values that norm_1,
+            norm_2, norm_1_out and norm_2_out divide by, without tau; None where a norm is absent
     """
 
     output: Array
     adjacency: Array
     std_1: Array | None
     std_2: Array | None
+    std_1_out: Array | None = None
+    std_2_out: Array | None = None
 
 
 def norm_std(norm: Norm, tokens: Array) -> Array:
@@ -208,25 +210,27 @@ def apply_block(block: Block, tokens: Array, *, mask: Array | None = None) -> Bl
     Shapes: tokens (*b, n, d), mask as for `attention_adjacency`
     Raises: InputError as `attention_adjacency` and `apply_norm` do
     """
-    post = block.placement == "post"
-    sublayer_in, std_1 = (tokens, None) if post else _normalise(block.norm_1, tokens)
+    post, sandwich = block.placement == "post", block.placement == "sandwich"
+    none = Norm(kind="none")
+    norm_1_in, norm_2_in = (none, none) if post else (block.norm_1, block.norm_2)
+    norm_1_out, norm_2_out = (block.norm_1_out, block.norm_2_out) if sandwich else (none, none)
+
+    sublayer_in, std_1 = _normalise(norm_1_in, tokens)
     adjacency = attention_adjacency(block.attention, sublayer_in, mask=mask)
     change = attend(block.attention, adjacency, sublayer_in)
-    if block.placement == "sandwich":
-        change = apply_norm(block.norm_1_out, change)
+    change, std_1_out = _normalise(norm_1_out, change)
     middle = block.residual * tokens + change
     if post:
         middle, std_1 = _normalise(block.norm_1, middle)
     if block.feed_forward is None:
-        return BlockStep(middle, adjacency, std_1, None)
-    sublayer_in, std_2 = (middle, None) if post else _normalise(block.norm_2, middle)
-    change = feed_forward(block.feed_forward, sublayer_in)
-    if block.placement == "sandwich":
-        change = apply_norm(block.norm_2_out, change)
+        return BlockStep(middle, adjacency, std_1, None, std_1_out)
+
+    sublayer_in, std_2 = _normalise(norm_2_in, middle)
+    change, std_2_out = _normalise(norm_2_out, feed_forward(block.feed_forward, sublayer_in))
     out = block.residual * middle + change
     if post:
         out, std_2 = _normalise(block.norm_2, out)
-    return BlockStep(out, adjacency, std_1, std_2)
+    return BlockStep(out, adjacency, std_1, std_2, std_1_out, std_2_out)
 
 
 def _normalise(norm: Norm, tokens: Array) -> tuple[Array, Array | None]:
