@@ -1,0 +1,1 @@
+"""Over-smoothing as mathematics: pure functions on arrays."""

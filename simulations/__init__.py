@@ -1,0 +1,1 @@
+"""Machines, randomness and files: stacks of blocks, and real models."""

@@ -1,0 +1,1 @@
+"""The tests. Folders are test_theory and so on: a tests/theory would shadow the package."""
