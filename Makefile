@@ -70,6 +70,9 @@ clean:
 # --- the environments -------------------------------------------------------------------------
 # A stamp is written last: an installation that was broken off is taken up again next time.
 
+# Steps on the way, which make would otherwise remove at the end.
+.PRECIOUS: %/.made %/.base
+
 INSTALL = python -m pip install --quiet
 NEEDS := setup.cfg pyproject.toml
 
