@@ -10,7 +10,7 @@ from simulations.seeds import generator
 from theory.arrays import InputError
 from theory.layers import Attention, Block, FeedForward, Norm, Placement
 
-Matrix: TypeAlias = np.ndarray[Any, Any]
+Matrix: TypeAlias = Any  # a NumPy array, float64
 Weights: TypeAlias = Literal["gaussian", "orthogonal", "low-rank", "identity", "bert"]
 Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consensus"]
 

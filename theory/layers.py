@@ -1,5 +1,6 @@
 """What one Transformer block does to the tokens: attention, normalisation, feed-forward."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -54,7 +55,8 @@ class Attention:
 
     ``bias`` is all that is added whatever the tokens are: the value biases through the output
     matrices, summed over the heads, plus the output bias. ``scale`` multiplies the scores;
-    None stands for 1 / sqrt(k).
+    None stands for 1 / sqrt(k). Query and key may be None where the attention weights come from
+    elsewhere.
 
     Shapes: query, key (*b, h, d, k); value (*b, h, d, m); output (*b, h, m, d), or None where
             value already is the product, (*b, h, d, d); query_bias, key_bias (*b, h, k);
@@ -62,8 +64,8 @@ class Attention:
     Source: vaswani2017
     """
 
-    query: Array
-    key: Array
+    query: Array | None
+    key: Array | None
     value: Array
     output: Array | None = None
     query_bias: Array | None = None
@@ -74,7 +76,11 @@ class Attention:
     @property
     def score_scale(self) -> float:
         """The factor on the scores."""
-        return self.query.shape[-1] ** -0.5 if self.scale is None else self.scale
+        if self.scale is not None:
+            return self.scale
+        if self.key is None:
+            raise InputError("an attention without query and key has no scores to scale")
+        return 1 / math.sqrt(self.key.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -147,12 +153,10 @@ def apply_norm(norm: Norm, tokens: Array) -> Array:
     Raises: InputError if a token's std is zero, so that its direction is undefined
     Source: ba2016
     """
-    return _normalise(norm, tokens)[0]
+    return normalise(norm, tokens)[0]
 
 
-def attention_adjacency(
-    attention: Attention, tokens: Array, *, mask: Array | None = None
-) -> Array:
+def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | None = None) -> Array:
     """Return the attention weights A[i, j]: how much token i listens to token j.
 
     Each head's A is the random-walk normalised adjacency D^-1 W of a weighted directed graph
@@ -163,10 +167,12 @@ def attention_adjacency(
     Raises: InputError if the mask is not boolean or leaves a token nobody to listen to
     Source: vaswani2017, shi2022
     """
-    heads = namespace(tokens).expand_dims(tokens, axis=-3)
-    queries = _affine(heads, attention.query, attention.query_bias)
-    keys = _affine(heads, attention.key, attention.key_bias)
-    xp = namespace(queries)
+    if attention.query is None or attention.key is None:
+        raise InputError("this attention has no query and key: give the adjacency itself")
+    xp = namespace(tokens)
+    heads = xp.expand_dims(tokens, axis=-3)
+    queries = _add_bias(heads @ attention.query, attention.query_bias)
+    keys = _add_bias(heads @ attention.key, attention.key_bias)
     return softmax(attention.score_scale * (queries @ xp.matrix_transpose(keys)), mask=mask)
 
 
@@ -204,10 +210,14 @@ def feed_forward(sublayer: FeedForward, tokens: Array) -> Array:
     return _add_bias(active @ sublayer.weight_out, sublayer.bias_out)
 
 
-def apply_block(block: Block, tokens: Array, *, mask: Array | None = None) -> BlockStep:
+def apply_block(
+    block: Block, tokens: Array, *, mask: Array | None = None, adjacency: Array | None = None
+) -> BlockStep:
     """Send the tokens through one block.
 
-    Shapes: tokens (*b, n, d), mask as for `attention_adjacency`
+    A given ``adjacency`` takes the place of the one that queries, keys and mask make.
+
+    Shapes: tokens (*b, n, d), mask as for `attention_adjacency`, adjacency (*b, h, n, n)
     Raises: InputError as `attention_adjacency` and `apply_norm` do
     """
     post, sandwich = block.placement == "post", block.placement == "sandwich"
@@ -215,26 +225,31 @@ def apply_block(block: Block, tokens: Array, *, mask: Array | None = None) -> Bl
     norm_1_in, norm_2_in = (none, none) if post else (block.norm_1, block.norm_2)
     norm_1_out, norm_2_out = (block.norm_1_out, block.norm_2_out) if sandwich else (none, none)
 
-    sublayer_in, std_1 = _normalise(norm_1_in, tokens)
-    adjacency = attention_adjacency(block.attention, sublayer_in, mask=mask)
+    sublayer_in, std_1 = normalise(norm_1_in, tokens)
+    if adjacency is None:
+        adjacency = attention_adjacency(block.attention, sublayer_in, mask=mask)
     change = attend(block.attention, adjacency, sublayer_in)
-    change, std_1_out = _normalise(norm_1_out, change)
+    change, std_1_out = normalise(norm_1_out, change)
     middle = block.residual * tokens + change
     if post:
-        middle, std_1 = _normalise(block.norm_1, middle)
+        middle, std_1 = normalise(block.norm_1, middle)
     if block.feed_forward is None:
         return BlockStep(middle, adjacency, std_1, None, std_1_out)
 
-    sublayer_in, std_2 = _normalise(norm_2_in, middle)
-    change, std_2_out = _normalise(norm_2_out, feed_forward(block.feed_forward, sublayer_in))
+    sublayer_in, std_2 = normalise(norm_2_in, middle)
+    change, std_2_out = normalise(norm_2_out, feed_forward(block.feed_forward, sublayer_in))
     out = block.residual * middle + change
     if post:
-        out, std_2 = _normalise(block.norm_2, out)
+        out, std_2 = normalise(block.norm_2, out)
     return BlockStep(out, adjacency, std_1, std_2, std_1_out, std_2_out)
 
 
-def _normalise(norm: Norm, tokens: Array) -> tuple[Array, Array | None]:
-    """Return the normalised tokens and their std (*b, n), None where nothing is divided."""
+def normalise(norm: Norm, tokens: Array) -> tuple[Array, Array | None]:
+    """Normalise every token and return what each was divided by, as `norm_std` does.
+
+    Shapes: tokens (*b, n, d) -> (*b, n, d), (*b, n); the latter None for a norm of kind "none"
+    Raises: InputError if a token's std is zero, so that its direction is undefined
+    """
     if norm.kind == "none":
         return tokens, None
     centred, std = _centred_and_std(norm, tokens)
@@ -272,10 +287,6 @@ def _centred_and_std(norm: Norm, tokens: Array) -> tuple[Array, Array]:
     if norm.eps > 0:
         std = xp.hypot(std, xp.full_like(std, norm.eps**0.5))
     return centred, std
-
-
-def _affine(tokens: Array, weight: Array, bias: Array | None) -> Array:
-    return _add_bias(tokens @ weight, bias)
 
 
 def _add_bias(tokens: Array, bias: Array | None) -> Array:

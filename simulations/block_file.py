@@ -1,0 +1,181 @@
+"""How one block from any framework is read from a file of arrays."""
+
+import difflib
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from theory.arrays import Array, InputError, require_finite, require_mask
+from theory.graphs import require_row_stochastic
+from theory.layers import Attention, Block, FeedForward, Norm
+
+_AXES: dict[str, tuple[str, ...]] = {
+    "tokens": ("n", "d"),
+    "adjacency": ("h", "n", "n"),
+    "query": ("h", "d", "k"),
+    "key": ("h", "d", "k"),
+    "value_output": ("h", "d", "d"),
+    "ffn_in": ("d", "f"),
+    "ffn_out": ("f", "d"),
+    "query_bias": ("h", "k"),
+    "key_bias": ("h", "k"),
+    "attention_bias": ("d",),
+    "ffn_in_bias": ("f",),
+    "ffn_out_bias": ("d",),
+    "gain_1": ("d",),
+    "shift_1": ("d",),
+    "gain_2": ("d",),
+    "shift_2": ("d",),
+    "ln_eps": (),
+    "tau_1": (),
+    "tau_2": (),
+    "residual": (),
+}
+_REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
+_OTHER = ("mask", "activation", "placement")
+
+
+class BlockFile(NamedTuple):
+    """One block with the tokens that enter it.
+
+    Shapes: tokens (n, d), adjacency (h, n, n) or None where query and key give it,
+            mask boolean (n, n) or None; float64
+    """
+
+    block: Block
+    tokens: Array
+    adjacency: Array | None
+    mask: Array | None
+
+
+def read_block(path: Path) -> BlockFile:
+    """Read a block from an .npz file; the names and axes are those of ``_AXES``.
+
+    Also read: ``mask``, boolean (n, n); ``activation``, a name; ``placement``, a name.
+
+    Raises: InputError if the file cannot be read, an array is missing, unknown, not finite or of
+            the wrong dtype or shape, or the rows of the adjacency do not sum to one
+    """
+    arrays = _load(path)
+    _require_known(arrays)
+    lengths: dict[str, tuple[int, str]] = {}
+    read = {name: _number(name, arrays[name], lengths) for name in _AXES if name in arrays}
+    if lengths["n"][0] < 2:
+        raise InputError("tokens must hold at least two tokens, but holds one: it has no distance")
+    mask = arrays.get("mask")
+    if mask is not None:
+        require_mask("mask", mask, lengths["n"][0], lengths["n"][0])
+    adjacency = read.get("adjacency")
+    if adjacency is not None:
+        require_row_stochastic("adjacency", arrays["adjacency"])
+    attention = Attention(
+        query=read.get("query"),
+        key=read.get("key"),
+        value=read["value_output"],
+        query_bias=read.get("query_bias"),
+        key_bias=read.get("key_bias"),
+        bias=read.get("attention_bias"),
+    )
+    ffn = FeedForward(
+        weight_in=read["ffn_in"],
+        weight_out=read["ffn_out"],
+        bias_in=read.get("ffn_in_bias"),
+        bias_out=read.get("ffn_out_bias"),
+        activation=_text("activation", arrays, "relu"),
+    )
+    norms = [
+        Norm(
+            gain=read.get(f"gain_{i}"),
+            shift=read.get(f"shift_{i}"),
+            eps=float(read.get("ln_eps", 0.0)),
+            tau=float(read.get(f"tau_{i}", 1.0)),
+        )
+        for i in (1, 2)
+    ]
+    block = Block(
+        attention,
+        ffn,
+        norm_1=norms[0],
+        norm_2=norms[1],
+        placement=_text("placement", arrays, "post"),  # type: ignore[arg-type]  # Block checks it
+        residual=float(read.get("residual", 1.0)),
+    )
+    return BlockFile(block, read["tokens"], adjacency, mask)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(
+                    f"{path} holds one bare array; an .npz file of named arrays is wanted"
+                )
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; an .npz file is wanted") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; an .npz file is wanted") from None
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read as an .npz file of plain arrays; is it truncated? ({error})"
+        ) from error
+
+
+def _require_known(arrays: dict[str, Any]) -> None:
+    known = (*_AXES, *_OTHER)
+    for name in arrays:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(
+                f"{name} is not an array that a block has{hint} Known: {', '.join(known)}"
+            )
+    missing = [name for name in _REQUIRED if name not in arrays]
+    has_scores = "query" in arrays and "key" in arrays
+    if "adjacency" not in arrays and not has_scores:
+        missing.append("adjacency (or query and key)")
+    if missing:
+        raise InputError(
+            f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}"
+        )
+    surplus = [n for n in ("query", "key", "query_bias", "key_bias", "mask") if n in arrays]
+    if "adjacency" in arrays and surplus:
+        raise InputError(
+            f"adjacency already is what {', '.join(surplus)} would give: leave one of them out"
+        )
+
+
+def _number(name: str, array: Any, lengths: dict[str, tuple[int, str]]) -> Array:
+    """Return the array as float64 after checking dtype, values, and every shared axis."""
+    scalar = not _AXES[name]
+    if array.dtype not in (np.float32, np.float64) and not (scalar and array.dtype.kind in "iu"):
+        raise InputError(f"{name} must have dtype float32 or float64, but has {array.dtype}")
+    if scalar and array.size != 1:
+        raise InputError(f"{name} must be one number, but has shape {array.shape}")
+    if array.ndim != len(_AXES[name]) and not scalar:
+        raise InputError(f"{name} must have axes {_AXES[name]}, but has shape {array.shape}")
+    for axis, length in zip(_AXES[name], array.shape, strict=False):
+        if length == 0:
+            raise InputError(f"{name} must not be empty, but has shape {array.shape}")
+        first, owner = lengths.setdefault(axis, (length, name))
+        if length != first:
+            raise InputError(
+                f"{name} must have axes {_AXES[name]} with {axis} = {first} as {owner} has, "
+                f"but has shape {array.shape}"
+            )
+    require_finite(name, array)
+    return array.astype(np.float64).reshape(()) if scalar else array.astype(np.float64)
+
+
+def _text(name: str, arrays: dict[str, Any], default: str) -> str:
+    value = arrays.get(name)
+    if value is None:
+        return default
+    if value.dtype.kind not in "US" or value.size != 1:
+        raise InputError(f"{name} must be one string, but has dtype {value.dtype}")
+    return str(value.astype(str).item())
