@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from theory.arrays import Array, InputError, require_finite, require_mask
-from theory.graphs import require_row_stochastic
 from theory.layers import Attention, Block, FeedForward, Norm
+from theory.stochastic import require_row_stochastic
 
 _AXES: dict[str, tuple[str, ...]] = {
     "tokens": ("n", "d"),
