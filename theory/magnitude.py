@@ -1,0 +1,119 @@
+"""How large is an array, or its part around the mean, at any scale and under padding?
+
+Squares of numbers beyond 1e154 overflow and below 1e-162 vanish, and what stands in padding may
+be anything, NaN included. Every measure goes through these few functions, so that neither shows.
+"""
+
+import math
+from typing import NamedTuple
+
+from theory.arrays import (
+    Array,
+    InputError,
+    namespace,
+    require_finite,
+    require_float,
+    require_mask,
+    require_shape,
+    tiny,
+    to_numpy,
+)
+
+
+class Counted(NamedTuple):
+    """Tokens of which some count: checked, and zero where they do not.
+
+    Shapes: tokens (*b, n, d), mask boolean (*b, n, 1) or None if all count, number (*b, 1, 1),
+            how many count, in the dtype of the tokens
+    """
+
+    tokens: Array
+    mask: Array | None
+    number: Array
+
+
+def count_tokens(tokens: Array, *, token_mask: Array | None = None, least: int = 1) -> Counted:
+    """Check the tokens and put zeros in place of those that do not count.
+
+    Shapes: tokens (*b, n, d), token_mask boolean (*b, n), True where a token counts; the batch
+            axes of the two are broadcast
+    Raises: InputError if tokens are not floating, have no feature, are NaN or infinite where they
+            count, or if fewer than ``least`` of a sentence's tokens count
+    """
+    xp = namespace(tokens, token_mask)
+    require_float("tokens", tokens)
+    require_shape("tokens", tokens, "n", "d")
+    if tokens.shape[-1] == 0:
+        raise InputError(f"tokens must have at least one feature, but have shape {tokens.shape}")
+    mask = None
+    if token_mask is not None:
+        require_mask("token_mask", token_mask, tokens.shape[-2])
+        mask = xp.expand_dims(token_mask, axis=-1)
+        tokens = xp.where(mask, tokens, xp.zeros_like(tokens))  # 0 * NaN would stay NaN
+        number = xp.sum(xp.astype(mask, tokens.dtype), axis=-2, keepdims=True)
+    elif tokens.shape[-2] > 0:
+        number = xp.full_like(tokens[..., :1, :1], tokens.shape[-2])
+    else:
+        raise InputError(f"tokens must hold at least one token, but have shape {tokens.shape}")
+    require_finite("tokens", tokens)
+    if bool(xp.any(number < least)):
+        fewest = int(xp.min(number))
+        raise InputError(f"at least {least} tokens of each sentence must count, but {fewest} do")
+    return Counted(tokens, mask, number)
+
+
+def centre(counted: Counted) -> Array:
+    """Return the tokens minus the mean of those that count, and zero where they do not.
+
+    The mean is subtracted twice. A float minus a float is exact to one rounding *of the result*,
+    and what the rounded mean of large numbers misses is the same for all tokens, so that the
+    second, small mean removes it: the result is accurate relative to itself, not to the tokens.
+
+    Shapes: -> (*b, n, d)
+    """
+    xp = namespace(counted.tokens)
+    centred = counted.tokens
+    for _ in range(2):
+        centred = centred - xp.sum(centred, axis=-2, keepdims=True) / counted.number
+        if counted.mask is not None:
+            centred = xp.where(counted.mask, centred, xp.zeros_like(centred))
+    return centred
+
+
+def rescale(array: Array, *, axis: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return (scaled, unit) with array = scaled * unit and the peak of ``scaled`` in [1, 2).
+
+    The unit is a power of two, so that no digit is lost (what lies 1e-300 below the peak may
+    vanish). It stays inside the normal numbers with some room: for peaks close to the largest or
+    below the smallest normal number, the scaled peak is moderate, but not in [1, 2).
+
+    Shapes: array (*b, ...), the axes given -> the same, and the same with ones for those axes
+    """
+    xp = namespace(array)
+    peak = xp.max(xp.abs(array), axis=axis, keepdims=True)
+    limit = -math.log2(tiny(array)) - 24
+    exponent = xp.floor(xp.log2(xp.where(peak > 0, peak, xp.ones_like(peak))))
+    unit = 2.0 ** xp.clip(exponent, -limit, limit)
+    return array / unit, unit
+
+
+def frobenius_norm(matrices: Array) -> Array:
+    """Return the root of the sum of squares, without overflow or underflow on the way.
+
+    Shapes: (*b, p, q), p and q positive -> (*b,)
+    Dtype:  kept; relative error at most (p q + 4) eps, beside the rounding of subnormal results
+    """
+    xp = namespace(matrices)
+    scaled, unit = rescale(matrices, axis=(-2, -1))
+    return xp.sqrt(xp.sum(scaled * scaled, axis=(-2, -1))) * unit[..., 0, 0]
+
+
+def require_nonzero(counted: Counted, measure: str) -> None:
+    """Raise InputError if all tokens of a sentence are zero, for measures that divide by them."""
+    xp = namespace(counted.tokens)
+    zero = to_numpy(xp.all(counted.tokens == 0, axis=(-2, -1)))
+    if zero.any():
+        raise InputError(
+            f"tokens must not all be zero: the {measure} is undefined there; "
+            f"{int(zero.sum())} of {zero.size} sentences are zero (underflow upstream?)"
+        )
