@@ -1,0 +1,159 @@
+"""Which tokens is a text, for a given model?"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.arrays import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Engine
+
+    from simulations.checkpoints.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, eq=False)
+class Tokenizer:
+    """What splits texts: the engine, and what the engine does not know.
+
+    ``prefix`` is put before every text, because some models were trained so. ``characters``
+    are replaced before the engine sees the text. ``pad_id`` fills up shorter texts; masks
+    keep it from being heard.
+    """
+
+    engine: "Engine"
+    pad_id: int = 0
+    prefix: str = ""
+    characters: Mapping[int, str] = field(default_factory=dict)
+
+
+class Encoded(NamedTuple):
+    """A padded batch of texts as token numbers.
+
+    Shapes: ids (b, n) int64; token_mask (b, n) boolean, False at padding; special_mask (b, n)
+            boolean, True at the tokens that mark the text's start and end; truncated (b,)
+            boolean, True where tokens were cut off; pieces, the tokens as strings, unpadded
+    """
+
+    ids: NDArray[np.int64]
+    token_mask: NDArray[np.bool_]
+    special_mask: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    pieces: tuple[tuple[str, ...], ...]
+
+
+def import_tokenizers() -> ModuleType:
+    """Return the library that splits texts; it is an extra.
+
+    Raises: InputError with the command that installs it
+    """
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise InputError(missing_extra("tokenizers")) from error
+    return tokenizers
+
+
+def missing_extra(library: str) -> str:
+    """Return what to say where a library that reads checkpoints is not installed."""
+    return (
+        f"reading a checkpoint needs the package {library}, which is not installed; "
+        "run: pip install 'oversmooth[pretrained]'"
+    )
+
+
+def encode(
+    checkpoint: "Checkpoint",
+    texts: Sequence[str],
+    *,
+    max_length: int | None = None,
+    prefix: str | None = None,
+) -> Encoded:
+    """Split every text into tokens and pad the shorter ones at their end.
+
+    ``max_length`` counts the special tokens and the prefix; what goes beyond it is cut off and
+    noted in ``truncated``. Without it the model's own limit holds, and cutting also warns.
+    ``prefix`` replaces the model's own; its tokens are not marked as special.
+
+    Raises: InputError if there is no text, a text has no tokens, or max_length leaves no room
+    """
+    tokenizer = checkpoint.tokenizer
+    prefix = tokenizer.prefix if prefix is None else prefix
+    limit = _room(checkpoint, prefix, max_length)
+    _require_texts(texts)
+    encodings, truncated = [], []
+    for number, text in enumerate(texts):
+        if not _split(tokenizer, text).ids:
+            raise InputError(f"texts[{number}] has no tokens: it is {_shorten(text)}")
+        encoding = _split(tokenizer, prefix + text)
+        truncated.append(len(encoding.ids) > limit)
+        encoding.truncate(limit)
+        encodings.append(tokenizer.engine.post_process(encoding))
+    if max_length is None and any(truncated):
+        warnings.warn(
+            f"{sum(truncated)} of {len(texts)} texts are longer than the "
+            f"{checkpoint.architecture.longest} tokens that {checkpoint.name} can read; "
+            "their ends are cut off",
+            stacklevel=2,
+        )
+    return _batch(checkpoint, encodings, truncated)
+
+
+def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
+    """Return how many tokens of prefix and text fit between the special ones."""
+    longest = checkpoint.architecture.longest
+    special = checkpoint.tokenizer.engine.num_special_tokens_to_add(False)
+    needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
+    wanted = longest if max_length is None else max_length
+    if not needed <= wanted <= longest:
+        raise InputError(
+            f"max_length must be from {needed} (special tokens, prefix and one more) to {longest} "
+            f"(the positions that {checkpoint.name} has), but is {wanted}"
+        )
+    return wanted - special
+
+
+def _require_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise InputError("texts must be a list of strings, but is one string: write [text]")
+    if len(texts) == 0:
+        raise InputError("texts must hold at least one text, but is empty")
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"texts[{number}] must be a string, but is a {type(text).__name__}")
+
+
+def _split(tokenizer: Tokenizer, text: str) -> Any:
+    """Return the engine's encoding of a text, without special tokens."""
+    try:
+        clean = text.translate(tokenizer.characters)
+        return tokenizer.engine.encode(clean, add_special_tokens=False)
+    except UnicodeEncodeError as error:  # half of a surrogate pair is no character
+        raise InputError(f"texts must be valid Unicode, but one is {_shorten(text)}") from error
+
+
+def _batch(checkpoint: "Checkpoint", encodings: list[Any], truncated: list[bool]) -> Encoded:
+    shape = (len(encodings), max(len(encoding.ids) for encoding in encodings))
+    ids = np.full(shape, checkpoint.tokenizer.pad_id, dtype=np.int64)
+    token_mask, special_mask = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for row, encoding in enumerate(encodings):
+        length = len(encoding.ids)
+        ids[row, :length] = encoding.ids
+        token_mask[row, :length] = True
+        special_mask[row, :length] = np.asarray(encoding.special_tokens_mask, dtype=bool)
+    if ids.max() >= checkpoint.architecture.vocabulary:
+        raise InputError(
+            f"the tokenizer of {checkpoint.name} gives the token number {ids.max()}, but the "
+            f"model has rows for {checkpoint.architecture.vocabulary}: they do not belong together"
+        )
+    pieces = tuple(tuple(encoding.tokens) for encoding in encodings)
+    return Encoded(ids, token_mask, special_mask, np.asarray(truncated, dtype=bool), pieces)
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "...")
