@@ -1,0 +1,105 @@
+"""How results become JSON and tables that people can read."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from simulations.trace import Trace
+
+# Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
+_COLUMNS = (
+    ("CosSim", "tokens", "cosine_similarity", np.mean),
+    ("d_M/|H|", "tokens", "relative_distance", np.mean),
+    ("log10 d_M", "tokens", "log10_distance", np.mean),
+    ("eff. rank", "tokens", "effective_rank", np.mean),
+    ("lambda", "blocks", "lambda", np.max),
+    ("s", "blocks", "s", np.max),
+    ("sigma_1", "blocks", "sigma_1", np.min),
+    ("sigma_2", "blocks", "sigma_2", np.min),
+    ("v", "blocks", "v", np.max),
+    ("v sharp", "blocks", "v_sharp", np.max),
+    ("v stacked", "blocks", "v_stacked", np.max),
+    ("ratio", "blocks", "measured_ratio", np.max),
+)
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: arrays as lists, and null for NaN and infinities."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Return one JSON object; every finite float comes back bit for bit."""
+    return json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def trace_json(trace: Trace) -> dict[str, Any]:
+    """Return a trace as one object; lists run over layers, then over texts or seeds."""
+    found: dict[str, Any] = {"tokens": dict(trace.tokens), "blocks": dict(trace.blocks)}
+    if (inequality := trace.inequality) is not None:
+        found["inequality"] = inequality
+    if (converges := trace.converges) is not None:
+        found["converges"] = {"status": converges.status, "reason": converges.reason}
+    return found
+
+
+def trace_table(trace: Trace, *, title: str) -> Table:
+    """Return a table with a row for each depth; row 0 is what enters the first block."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table.add_column("layer", justify="right")
+    columns = [entry for entry in _COLUMNS if entry[2] in getattr(trace, entry[1])]
+    for heading, *_ in columns:
+        table.add_column(heading, justify="right")
+    inequality = trace.inequality
+    if inequality is not None:
+        table.add_column("d_M' <= v d_M")
+    for layer in range(trace.depth + 1):
+        cells = [str(layer)]
+        for _, group, name, join in columns:
+            row = layer if group == "tokens" else layer - 1
+            cells.append(number(join(getattr(trace, group)[name][row])) if row >= 0 else "")
+        if inequality is not None:
+            cells.append(count_words(inequality[layer - 1]) if layer else "")
+        table.add_row(*cells)
+    return table
+
+
+def pairs_table(rows: Iterable[tuple[str, Any]], *, title: str) -> Table:
+    """Return a table of names and values."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column()
+    for name, value in rows:
+        table.add_row(name, number(value) if isinstance(value, float) else str(value))
+    return table
+
+
+def number(value: Any) -> str:
+    """Return four significant digits, or a dash where nothing is defined."""
+    value = float(value)
+    if math.isnan(value):
+        return "-"
+    return f"{value:.4g}"
+
+
+def count_words(words: Any) -> str:
+    """Return 'holds' where all agree, else how many say what."""
+    kinds, counts = np.unique(np.asarray(words), return_counts=True)
+    if len(kinds) == 1:
+        return str(kinds[0])
+    return ", ".join(f"{kind} {count}" for kind, count in zip(kinds, counts, strict=True))
