@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.checkpoints.tokens import Tokenizer
+from theory.arrays import InputError
 from theory.layers import Block, Norm
 
 
@@ -44,6 +45,16 @@ class Architecture:
     embedding_width: int
     groups: int
     first_position: int = 0
+
+    def __post_init__(self) -> None:
+        # A damaged file may say a billion; nobody has trained a thousand yet.
+        if max(self.layers, self.groups) > 10_000:
+            raise InputError(f"a model must have at most 10000 layers, but has {self.layers}")
+        if self.longest < 1:
+            raise InputError(
+                f"a model must have room for a token, but its {self.positions} positions begin "
+                f"at {self.first_position}"
+            )
 
     @property
     def longest(self) -> int:

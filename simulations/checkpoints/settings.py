@@ -82,7 +82,7 @@ def read_architecture(path: Path) -> tuple[Architecture, Names]:
     """
     settings = read_json(path)
     model_type = settings.get("model_type")
-    if model_type not in FAMILIES:
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"{path.name}: model_type must be one of {', '.join(FAMILIES)} (post-LN encoders with "
             f"absolute positions), but is {model_type!r}"
@@ -138,7 +138,7 @@ def _count(
 
 def _activation(path: Path, settings: Mapping[str, Any], key: str, model_type: str) -> str:
     value = settings.get(key, "gelu_new" if model_type == "albert" else "gelu")
-    if value not in ACTIVATIONS:
+    if not isinstance(value, str) or value not in ACTIVATIONS:
         raise InputError(
             f"{path.name}: {key} must be one of {', '.join(ACTIVATIONS)}, but is {value!r}"
         )

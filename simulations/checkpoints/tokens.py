@@ -126,15 +126,17 @@ def _require_texts(texts: Sequence[str]) -> None:
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"texts[{number}] must be a string, but is a {type(text).__name__}")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise InputError(
+                f"texts[{number}] must be valid Unicode, but has half a character (a surrogate): "
+                f"it is {_shorten(text)}"
+            )
 
 
 def _split(tokenizer: Tokenizer, text: str) -> Any:
     """Return the engine's encoding of a text, without special tokens."""
-    try:
-        clean = text.translate(tokenizer.characters)
-        return tokenizer.engine.encode(clean, add_special_tokens=False)
-    except UnicodeEncodeError as error:  # half of a surrogate pair is no character
-        raise InputError(f"texts must be valid Unicode, but one is {_shorten(text)}") from error
+    clean = text.translate(tokenizer.characters)
+    return tokenizer.engine.encode(clean, add_special_tokens=False)
 
 
 def _batch(checkpoint: "Checkpoint", encodings: list[Any], truncated: list[bool]) -> Encoded:
