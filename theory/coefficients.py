@@ -103,7 +103,7 @@ def block_coefficients(
         ffn_sharp = lipschitz * norms.ffn_in * norms.ffn_out
 
     def v(attention: Array, ffn: Array) -> Array:
-        return _assemble(block, step, attention, ffn, token_mask)
+        return compose(block, step, attention, ffn, token_mask=token_mask)
 
     return Coefficients(
         lambda_=worst**2,
@@ -116,10 +116,18 @@ def block_coefficients(
     )
 
 
-def _assemble(
-    block: Block, step: BlockStep, attention: Array, ffn: Array, token_mask: Array | None
+def compose(
+    block: Block,
+    step: BlockStep,
+    attention: Array,
+    ffn: Array,
+    *,
+    token_mask: Array | None = None,
 ) -> Array:
-    """Chain the sublayers' factors in the order of the block's placement."""
+    """Chain the sublayers' factors on differences in the order of the block's placement.
+
+    Shapes: attention, ffn (*b,) without the residual stream -> (*b,)
+    """
     residual = abs(block.residual)
 
     def stretch(norm: Norm, std: Array | None) -> Array:
@@ -179,8 +187,8 @@ def _stacked(
     xp = namespace(adjacency)
     works = (root > 0) & (value > 0)
     root, value = xp.where(works, root, 1.0), xp.where(works, value + 0 * root, 1.0)
-    ratio = xp.where(works, xp.sqrt(value / root), 0.0)[..., None, None]
-    inverse = xp.where(works, xp.sqrt(root / value), 0.0)[..., None, None]
+    ratio = xp.where(works, xp.sqrt(value) / xp.sqrt(root), 0.0)[..., None, None]
+    inverse = xp.where(works, xp.sqrt(root) / xp.sqrt(value), 0.0)[..., None, None]
     left = ratio * _centred(adjacency, token_mask)
     right = inverse * attention.value
     if attention.output is not None:
