@@ -11,8 +11,12 @@ from simulations.centred_maps import (
     normalise_centred,
     settle,
 )
-from theory.arrays import Array, InputError, namespace
+from theory.activations import activation
+from theory.arrays import Array, InputError, eps, namespace
+from theory.coefficients import compose
 from theory.layers import Block, BlockStep, Norm
+from theory.magnitude import frobenius_norm
+from theory.roundoff import ACTIVATION_STEPS
 
 
 def rollout(
@@ -75,3 +79,33 @@ def centred_block(
         after, std_2 = normalise_centred(block.norm_2, after)
         after = settle(after)
     return after, BlockStep(after.tokens, adjacency, std_1, std_2, std_1_out, std_2_out)
+
+
+def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
+    """Bound how far rounding moves the measured ratio of distances, and v: both of order v.
+
+    Deviations are sent through the block as tokens are, so that every stage loses its number of
+    roundings times eps, of what it would give if all norms were Frobenius norms; what later
+    stages make of it is at most their own product of norms. The logarithms of the two distances
+    err by eps of themselves.
+
+    Shapes: -> (*b,)
+    """
+    xp = namespace(state.centre)
+    n, d = state.deviations.shape[-2:]
+    attention, ffn = block.attention, block.feed_forward
+    value = frobenius_norm(attention.value)
+    if attention.output is not None:
+        value = value * frobenius_norm(attention.output)
+    mixing = xp.sum(frobenius_norm(step.adjacency) * value, axis=-1)
+    hidden, steps = mixing * 0, 2 * (d + n) + attention.value.shape[-3] + 40
+    if ffn is not None:
+        lipschitz = activation(ffn.activation).lipschitz
+        hidden = lipschitz * frobenius_norm(ffn.weight_in) * frobenius_norm(ffn.weight_out)
+        steps += 2 * ffn.weight_in.shape[-1] + ACTIVATION_STEPS
+    steps += 4 * int((d + 10) * d**0.5 + 2 * (d + 8))  # up to four norms, see after_norm
+    # The spectral norms in v come from LAPACK: p(n) eps of the Frobenius norm, see spectra.
+    steps += 8 * (n * n + d * d)
+    stretch = compose(block, step, mixing, hidden)
+    logarithm = xp.abs(xp.where(xp.isfinite(state.log_scale), state.log_scale, 0.0))
+    return (steps + 8 * (1 + logarithm)) * eps(state.centre) * stretch

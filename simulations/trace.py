@@ -96,6 +96,7 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
         found = _block_row(block, step, norms.of(block), present=None)
         found["measured_ratio"] = _ratio(before.log_scale, after.log_scale)
+        found["rounding"] = centred.relative_rounding(block, before, step)
         rows.append(_host(_centred_token_row(after)))
         columns.append(_host(found))
     return Trace(_stack(rows), _stack(columns))
