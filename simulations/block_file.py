@@ -71,6 +71,8 @@ def read_block(path: Path) -> BlockFile:
     adjacency = read.get("adjacency")
     if adjacency is not None:
         require_row_stochastic("adjacency", arrays["adjacency"])
+        # Rows that summed to one in the file's dtype shall do so in float64.
+        adjacency = adjacency / adjacency.sum(axis=-1, keepdims=True)
     attention = Attention(
         query=read.get("query"),
         key=read.get("key"),

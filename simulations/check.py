@@ -1,0 +1,76 @@
+"""What does the block theorem say about one given block?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from theory.arrays import Array, InputError, require_finite, require_float, to_numpy
+from theory.layers import Block
+from theory.measures import relative_distance
+from theory.statements import check, convergence
+from theory.subspace import consensus_distance
+from theory.theorems import CATALOGUE
+from theory.theorems.block_input import BlockInput
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """The block theorem on one block, the inequality and what it implies kept apart.
+
+    ``verdict`` says whether d_M(output) <= v d_M(input): "holds", "refuted" or "does not
+    apply". ``converges`` says whether v < 1, so that a stack of such blocks converges: "yes" or
+    "not implied". ``reasons`` explains both. ``relative_in`` and ``relative_out`` are d_M / |H|:
+    a distance can fall while the tokens become no more alike.
+    """
+
+    coefficients: dict[str, float | None]
+    distance_in: float
+    distance_out: float
+    relative_in: float
+    relative_out: float
+    measured_ratio: float
+    verdict: str
+    converges: str
+    reasons: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return one flat object, as ``oversmooth check --json`` prints it."""
+        fields = dict(vars(self))
+        return {**fields.pop("coefficients"), **fields}
+
+
+def check_block(
+    block: Block, tokens: Array, *, adjacency: Array | None = None, mask: Array | None = None
+) -> BlockReport:
+    """Put one block and the tokens that enter it through the block theorem, in float64.
+
+    Shapes: tokens (n, d), adjacency (h, n, n) in the place of queries and keys, mask (n, n)
+    Raises: InputError if the tokens are not a finite floating matrix of at least two tokens, or
+            the block refuses them
+    """
+    require_float("tokens", tokens)
+    if tokens.ndim != 2 or tokens.shape[0] < 2:
+        raise InputError(
+            f"tokens must have shape (n, d) with at least two tokens, but have {tokens.shape}"
+        )
+    require_finite("tokens", tokens)
+    given = BlockInput(block, tokens, mask=mask, adjacency=adjacency)
+    verdict = check(CATALOGUE["block-v"], given)
+    step, found = given.step, given.coefficients
+    coefficients = {
+        name: None if value is None else float(to_numpy(value)) for name, value in found.items()
+    }
+    implied = convergence(found.v)
+    before, after = (float(consensus_distance(x)) for x in (tokens, step.output))
+    return BlockReport(
+        coefficients=coefficients,
+        distance_in=before,
+        distance_out=after,
+        relative_in=float(relative_distance(tokens)),
+        relative_out=float(relative_distance(step.output)),
+        measured_ratio=after / before if before > 0 else np.nan,
+        verdict=verdict.status,
+        converges=implied.status,
+        reasons=(*(f"not met: {reason}" for reason in verdict.reasons), implied.reason),
+    )
