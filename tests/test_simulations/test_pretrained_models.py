@@ -1,5 +1,7 @@
 """Do the two real models say what is known about them?"""
 
+import sys
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from simulations.checkpoints import Checkpoint, encode, find, load_checkpoint, run
 from simulations.texts import DEFAULT_TEXTS
+from tests.test_simulations.test_pretrained_folder import write_folder
 from theory.arrays import InputError
 
 QUESTION = "How much protein should I eat in a day?"
@@ -23,6 +26,7 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
     return load_or_skip(request.param)
 
 
+@cache
 def load_or_skip(name: str) -> Checkpoint:
     missing = all(
         find.package_folder(source.package) is None for source in find.KNOWN[name].sources
@@ -153,8 +157,6 @@ def test_a_model_that_the_hub_does_not_give_is_refused(monkeypatch: pytest.Monke
 def test_what_the_hub_gives_is_read_and_its_revision_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from tests.test_simulations.test_pretrained_folder import write_folder
-
     hub = pytest.importorskip("huggingface_hub")
     (snapshot := tmp_path / "0123abc").mkdir()
     write_folder(snapshot)
@@ -169,6 +171,17 @@ def test_what_the_hub_gives_is_read_and_its_revision_kept(
     checkpoint = load_checkpoint("somebody/bert", revision="v1")
     assert asked == {"name": "somebody/bert", "revision": "v1"}
     assert (checkpoint.name, checkpoint.source) == ("somebody/bert", "somebody/bert@0123abc")
+
+
+@pytest.mark.parametrize("library", ["safetensors", "tokenizers", "huggingface_hub"])
+def test_a_missing_library_is_named_with_the_command(
+    library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_folder(tmp_path)
+    monkeypatch.setitem(sys.modules, library, None)  # importing it fails from here on
+    command = r"pip install ('oversmooth\[pretrained\]'|huggingface_hub)$"
+    with pytest.raises(InputError, match=f"package {library} .*run: {command}"):
+        load_checkpoint("nobody/nothing" if library == "huggingface_hub" else tmp_path)
 
 
 def test_an_unknown_precision_is_refused() -> None:
