@@ -79,6 +79,21 @@ def trace_table(trace: Trace, *, title: str) -> Table:
     return table
 
 
+def reading(trace: Trace) -> str:
+    """Say in words what the table's verdicts mean, the inequality and its implication apart."""
+    inequality, converges = trace.inequality, trace.converges
+    if inequality is None or converges is None:
+        return "No weights, so no v: the theorem has nothing to say about captured tokens alone."
+    worst = float(np.nanmax(trace.blocks["measured_ratio"]))
+    return (
+        f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}. "
+        f"Convergence by the theorem: {converges.status} ({converges.reason}). "
+        f"Measured: d_M changes by at most a factor {worst:.3g} a block.\n"
+        "Of several texts or seeds: mean of CosSim, distances and rank; largest lambda, s, v and "
+        "ratio; smallest sigma."
+    )
+
+
 def pairs_table(rows: Iterable[tuple[str, Any]], *, title: str) -> Table:
     """Return a table of names and values."""
     table = Table(title=title, box=box.SIMPLE_HEAD, show_header=False, title_justify="left")

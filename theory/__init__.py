@@ -1,1 +1,85 @@
-"""Over-smoothing as mathematics: pure functions on arrays."""
+"""Pure mathematics on arrays: layers, graphs, measures, and theorems that can be refuted."""
+
+from theory.arrays import InputError
+from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
+from theory.layers import (
+    Attention,
+    Block,
+    BlockStep,
+    FeedForward,
+    Norm,
+    apply_block,
+    apply_norm,
+    attend,
+    attention_adjacency,
+    feed_forward,
+)
+from theory.measures import (
+    TokenMeasures,
+    attention_entropy,
+    attention_similarity,
+    consensus_distance,
+    cosine_similarity,
+    dirichlet_energy,
+    dong_residual,
+    effective_rank,
+    high_frequency_ratio,
+    mean_average_distance,
+    measure_tokens,
+    participation_rank,
+    rank_one_fraction,
+    relative_distance,
+    stable_rank,
+)
+from theory.spectra import coupling, spectral_norm
+from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, convergence
+from theory.subspace import Subspace, consensus, distance, general, partition, project
+from theory.theorems import CATALOGUE
+
+__all__ = [
+    "CATALOGUE",
+    "Attention",
+    "Block",
+    "BlockStep",
+    "Coefficients",
+    "Convergence",
+    "FeedForward",
+    "Hypothesis",
+    "InputError",
+    "Norm",
+    "Subspace",
+    "Theorem",
+    "TokenMeasures",
+    "Verdict",
+    "WeightNorms",
+    "apply_block",
+    "apply_norm",
+    "attend",
+    "attention_adjacency",
+    "attention_entropy",
+    "attention_similarity",
+    "block_coefficients",
+    "check",
+    "consensus",
+    "consensus_distance",
+    "convergence",
+    "cosine_similarity",
+    "coupling",
+    "dirichlet_energy",
+    "distance",
+    "dong_residual",
+    "effective_rank",
+    "feed_forward",
+    "general",
+    "high_frequency_ratio",
+    "mean_average_distance",
+    "measure_tokens",
+    "participation_rank",
+    "partition",
+    "project",
+    "rank_one_fraction",
+    "relative_distance",
+    "spectral_norm",
+    "stable_rank",
+    "weight_norms",
+]
