@@ -1,0 +1,241 @@
+"""What is a theorem, and what does trying it on one instance, or on a batch of them, say?"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Generic, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.arrays import Array, InputError, namespace, to_numpy
+from theory.domains import Domain
+from theory.instances import Instance, as_float64, leaves, member
+
+Numbers: TypeAlias = NDArray[np.float64]
+Status: TypeAlias = Literal["holds", "refuted", "does not apply"]
+
+FINITE = "all entries are finite"
+COMPUTABLE = "both sides can be computed"
+
+
+@dataclass(frozen=True)
+class Hypothesis(Generic[Instance]):
+    """What has to be true before the claim says anything.
+
+    ``violation`` maps an instance to numbers (*b,) that are positive where the hypothesis is
+    broken; whatever rounding it has to forgive is already taken off.
+    """
+
+    name: str
+    violation: Callable[[Instance], Array]
+
+
+def _batch_of_tokens(instance: Any) -> tuple[int, ...]:
+    return tuple(instance.tokens.shape[:-2])
+
+
+@dataclass(frozen=True)
+class Theorem(Generic[Instance]):
+    """A claim lhs <= rhs about all instances that meet the hypotheses; data that can be false.
+
+    ``claim`` is LaTeX, ``source`` a key of references.bib, or "derived" with the proof in the
+    note. ``rounding`` bounds, in float64, how far rounding alone can lift lhs above rhs; its
+    function says where each term comes from. A ``tight`` theorem has a ``witness`` that reaches
+    equality, and one with ``expected`` "refuted" a witness that breaks it and the
+    ``correction``. ``outside`` breaks a hypothesis, and then the claim fails too. ``domain``
+    makes instances that meet the hypotheses; ``batch`` reads the batch axes of an instance.
+    """
+
+    key: str
+    claim: str
+    source: str
+    domain: Domain[Instance]
+    lhs: Callable[[Instance], Array]
+    rhs: Callable[[Instance], Array]
+    rounding: Callable[[Instance], Array]
+    hypotheses: tuple[Hypothesis[Instance], ...] = ()
+    tight: bool = False
+    expected: Literal["holds", "refuted"] = "holds"
+    witness: Callable[[], Instance] | None = None
+    outside: Callable[[], Instance] | None = None
+    correction: str = ""
+    note: str = ""
+    batch: Callable[[Instance], tuple[int, ...]] = _batch_of_tokens
+
+    def __post_init__(self) -> None:
+        refuted = self.expected == "refuted"
+        assert not (self.tight and refuted), "a refuted claim is not tight"
+        assert self.witness is not None or not (self.tight or refuted), "a witness is missing"
+        assert bool(self.correction) == refuted, "a correction belongs to a refuted claim"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a theorem says about an instance, in float64 on the host; shapes are (*b,).
+
+    ``margins`` holds the violation of every hypothesis by name, NaN where it could not be
+    computed. ``status`` has three values, and none of them speaks of convergence: for what a
+    bound implies see `convergence`.
+    """
+
+    key: str
+    margins: Mapping[str, Numbers]
+    lhs: Numbers
+    rhs: Numbers
+    rounding: Numbers
+
+    @property
+    def applies(self) -> NDArray[np.bool_]:
+        """Whether every hypothesis is met and both sides are finite numbers."""
+        met = [margin <= 0 for margin in self.margins.values()]  # false for NaN
+        return np.asarray(np.all(met, axis=0))
+
+    @property
+    def excess(self) -> Numbers:
+        """By how much the left side exceeds the right one; negative where it is smaller."""
+        return np.asarray(self.lhs - self.rhs)
+
+    @property
+    def refuted(self) -> NDArray[np.bool_]:
+        """Whether the claim fails by more than rounding although it applies."""
+        return np.asarray(self.applies & ~(self.excess <= self.rounding))
+
+    @property
+    def holds(self) -> NDArray[np.bool_]:
+        """Whether the claim applies and is true, up to rounding."""
+        return np.asarray(self.applies & ~self.refuted)
+
+    @property
+    def ratio(self) -> Numbers:
+        """lhs, with the rounding taken off, over rhs: above one exactly where refuted.
+
+        Zero says that the left side is nothing but rounding; 0 / 0 counts as 0.
+        """
+        lhs = np.where(self.lhs > self.rounding, self.lhs - self.rounding, 0.0)
+        with np.errstate(all="ignore"):
+            ratio = np.where(lhs == 0, 0.0, lhs / self.rhs)
+        # The last bit of the quotient must not contradict the verdict.
+        ratio = np.where(self.excess <= self.rounding, np.minimum(ratio, 1.0), ratio)
+        return np.asarray(np.where(np.isfinite(self.lhs + self.rhs), ratio, np.nan))
+
+    @property
+    def status(self) -> Any:
+        """'holds', 'refuted' or 'does not apply': a string, or an array of them."""
+        words = np.where(self.refuted, "refuted", np.where(self.holds, "holds", "does not apply"))
+        return str(words) if words.ndim == 0 else words
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The hypotheses that some member breaks."""
+        return tuple(name for name, margin in self.margins.items() if not np.all(margin <= 0))
+
+
+def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
+    """Try a theorem on an instance, in float64, every member of a batch for itself.
+
+    An instance with a NaN or an infinity, or whose sides overflow, gets "does not apply".
+
+    Source: the three outcomes are this project's
+    """
+    exact = as_float64(instance)
+    batch = theorem.batch(exact)
+    if not batch:
+        return _judge(theorem, exact)
+    try:
+        whole = _judge(theorem, exact, batch=batch)
+        if not whole.margins[FINITE].any():
+            return whole
+    except (InputError, ArithmeticError, np.linalg.LinAlgError):
+        pass  # one member can spoil a call for all of them
+    single = [_judge(theorem, member(exact, i)) for i in product(*map(range, batch))]
+    return _stack(theorem, single, batch)
+
+
+def _judge(
+    theorem: Theorem[Instance], instance: Instance, *, batch: tuple[int, ...] = ()
+) -> Verdict:
+    """Check an instance; with a batch, errors of single members come out as exceptions."""
+    unknown = np.full(batch, np.nan)
+
+    def attempt(compute: Callable[[Instance], Array]) -> Numbers:
+        try:
+            values = to_numpy(compute(instance)).astype(np.float64)
+        except (InputError, ArithmeticError, np.linalg.LinAlgError):
+            if batch:
+                raise
+            return unknown  # what cannot be computed is neither met nor true
+        return np.broadcast_to(values, batch)
+
+    margins = {FINITE: np.full(batch, float(_count_not_finite(instance)))}
+    if margins[FINITE].any():
+        margins |= {hypothesis.name: unknown for hypothesis in theorem.hypotheses}
+        return Verdict(theorem.key, margins, unknown, unknown, unknown)
+    with np.errstate(all="ignore"):  # what overflows is caught by COMPUTABLE
+        sides = (theorem.lhs, theorem.rhs, theorem.rounding)
+        violations = {each.name: each.violation for each in theorem.hypotheses}
+        margins |= {name: attempt(violation) for name, violation in violations.items()}
+        lhs, rhs, rounding = (attempt(side) for side in sides)
+    margins[COMPUTABLE] = np.where(np.isfinite(lhs) & np.isfinite(rhs + rounding), 0.0, 1.0)
+    return Verdict(theorem.key, margins, lhs, rhs, rounding)
+
+
+def _count_not_finite(instance: object) -> int:
+    count = 0
+    for array in leaves(instance):
+        xp = namespace(array)
+        if array.dtype != xp.bool:
+            count += int(xp.count_nonzero(~xp.isfinite(array)))
+    return count
+
+
+def _stack(theorem: Theorem[Any], single: list[Verdict], batch: tuple[int, ...]) -> Verdict:
+    def join(values: Iterable[Numbers]) -> Numbers:
+        return np.asarray(list(values), dtype=np.float64).reshape(batch)
+
+    names = single[0].margins if single else ()
+    return Verdict(
+        theorem.key,
+        {name: join(verdict.margins[name] for verdict in single) for name in names},
+        join(verdict.lhs for verdict in single),
+        join(verdict.rhs for verdict in single),
+        join(verdict.rounding for verdict in single),
+    )
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """What a sequence of contraction coefficients implies; apart from whether a bound holds."""
+
+    status: Literal["yes", "not implied"]
+    largest: float
+    reason: str
+
+
+def convergence(coefficients: Any) -> Convergence:
+    """Say whether block coefficients v imply that the tokens approach the subspace.
+
+    The hypothesis of the theorem is sup v < 1 over all blocks; v < 1 in every block is not
+    enough (v_l = 1 - 1 / (l + 1)^2 has product 1/2). Finitely many blocks show their maximum
+    only, so "yes" speaks of these blocks, and of any continuation that keeps the same bound.
+
+    Shapes: coefficients, numbers in any shape
+    Raises: InputError if there is none
+    Source: shi2022
+    """
+    v = np.asarray(to_numpy(coefficients), dtype=np.float64).ravel()
+    if v.size == 0:
+        raise InputError("coefficients must hold at least one number, but are empty")
+    largest = float(v.max())
+    if not np.isfinite(v).all() or largest < 0 or v.min() < 0:
+        reason = "a coefficient is no finite number that a distance could be multiplied by"
+        return Convergence("not implied", largest, reason)
+    if largest >= 1:
+        reason = f"v reaches {largest:.3g}, not below 1: the bound allows growth and is vacuous"
+        return Convergence("not implied", largest, reason)
+    blocks = f"{v.size} blocks" if v.size > 1 else "this block"
+    reason = (
+        f"v is at most {largest:.3g} in {blocks}: exponential approach, "
+        "as long as every further block keeps that bound"
+    )
+    return Convergence("yes", largest, reason)
