@@ -180,7 +180,7 @@ def test_a_missing_library_is_named_with_the_command(
     write_folder(tmp_path)
     monkeypatch.setitem(sys.modules, library, None)  # importing it fails from here on
     command = r"pip install ('oversmooth\[pretrained\]'|huggingface_hub)$"
-    with pytest.raises(InputError, match=f"package {library} .*run: {command}"):
+    with pytest.raises(InputError, match=f"package {library}.*run: {command}"):
         load_checkpoint("nobody/nothing" if library == "huggingface_hub" else tmp_path)
 
 
