@@ -103,7 +103,8 @@ def symmetric_adjacency(weights: Array, *, self_loops: float | None = None) -> A
     sqrt(d_i / d_j), and nothing is symmetric. ``self_loops`` = 1 on a graph without loops is the
     normalisation of graph convolutional networks.
 
-    Shapes, Dtype, Raises: as `random_walk`
+    Shapes, Dtype: as `random_walk`
+    Raises: InputError as `random_walk`, or if an entry overflows
     Source: chung1997spectral; oono2020
     """
     weights, degree, peak = _degrees(weights, self_loops)
@@ -114,7 +115,13 @@ def symmetric_adjacency(weights: Array, *, self_loops: float | None = None) -> A
     small = xp.minimum(root, xp.matrix_transpose(root))
     large = xp.maximum(root, xp.matrix_transpose(root))
     light = weights < 1
-    return weights / xp.where(light, small, large) / xp.where(light, large, small)
+    half, rest = weights / xp.where(light, small, large), xp.where(light, large, small)
+    if bool(xp.any(half > xp.finfo(weights.dtype).max * xp.clip(rest, None, 1))):
+        raise InputError(
+            "weights of a directed graph must have row sums whose ratio has a root that "
+            f"{weights.dtype} can hold; random_walk has no such limit"
+        )
+    return half / rest
 
 
 def require_square(name: str, array: Array) -> None:

@@ -123,7 +123,7 @@ def test_both_normalisations_are_similar_matrices(mask: Array) -> None:
     np.testing.assert_allclose(symmetric_adjacency(mask), similar, rtol=(len(mask) + 10) * 2e-16)
 
 
-@given(weights(), st.sampled_from([0.0, 1.0, 2.5]))
+@given(weights(symmetric=True), st.sampled_from([0.0, 1.0, 2.5]))
 def test_self_loops_replace_the_diagonal(adjacency: Array, loop: float) -> None:
     by_hand = adjacency.copy()
     np.fill_diagonal(by_hand, loop)
@@ -214,6 +214,15 @@ def test_a_token_that_listens_to_nobody_is_refused_unless_it_gets_a_loop() -> No
         with pytest.raises(InputError, match=r"row \(1, 1\) is zero; self_loops=1.0"):
             normalise(mask)
         np.testing.assert_array_equal(normalise(mask, self_loops=1.0)[1, 1], [0.0, 1.0])
+
+
+def test_an_entry_beyond_all_numbers_is_refused_where_a_walk_still_is_one() -> None:
+    weights = np.asarray([[0.0, 1e300], [5e-324, 0.0]])
+    np.testing.assert_array_equal(random_walk(weights), [[0.0, 1.0], [1.0, 0.0]])
+    with pytest.raises(InputError, match="random_walk has no such limit"):
+        symmetric_adjacency(weights)
+    large = symmetric_adjacency(np.asarray([[0.0, 1e300], [1e-300, 0.0]]))
+    np.testing.assert_allclose(large, [[0.0, 1e300], [1e-300, 0.0]], rtol=1e-15)
 
 
 @pytest.mark.parametrize("loop", [-1.0, np.nan, np.inf])
