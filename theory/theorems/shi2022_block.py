@@ -4,18 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from theory.arrays import Array, eps
-from theory.layers import Attention, Block, Norm
-from theory.roundoff import (
-    Running,
-    after_attention,
-    after_feed_forward,
-    after_norm,
-    after_sum,
-    distance_rounding,
-    exactly,
-    weight_errors,
-)
+from theory.arrays import Array
+from theory.block_rounding import block_rounding
+from theory.layers import Attention, Block, FeedForward, Norm
 from theory.statements import Theorem
 from theory.subspace import consensus_distance
 from theory.theorems.block_input import BLOCK_DOMAIN, ROWS, STDS, BlockInput
@@ -23,42 +14,8 @@ from theory.theorems.block_input import BLOCK_DOMAIN, ROWS, STDS, BlockInput
 _NO_NORM = Norm(kind="none")
 
 
-def block_error(at: BlockInput) -> Array:
-    """Follow the rounding of output and coefficient through the block, stage by stage."""
-    block, step, shape = at.block, at.step, tuple(at.tokens.shape)
-    post, sandwich = block.placement == "post", block.placement == "sandwich"
-    weights = weight_errors(block.attention, block.feed_forward)
-
-    def norm(which: Norm, std: Array | None, run: Running, *, wanted: bool) -> Running:
-        return after_norm(which if wanted else _NO_NORM, std, run, shape=shape)
-
-    def add(stream: Running, change: Running) -> Running:
-        return after_sum(stream, change, factor=block.residual, like=at.tokens)
-
-    stream = exactly(at.tokens)
-    change = norm(block.norm_1, step.std_1, stream, wanted=not post)
-    change = after_attention(block.attention, step.adjacency, change, weights)
-    change = norm(block.norm_1_out, step.std_1_out, change, wanted=sandwich)
-    stream = norm(block.norm_1, step.std_1, add(stream, change), wanted=post)
-    if block.feed_forward is None:
-        return stream.error
-    change = norm(block.norm_2, step.std_2, stream, wanted=not post)
-    change = after_feed_forward(block.feed_forward, change, weights, tokens=shape[-2])
-    change = norm(block.norm_2_out, step.std_2_out, change, wanted=sandwich)
-    return norm(block.norm_2, step.std_2, add(stream, change), wanted=post).error
-
-
 def _rounding(at: BlockInput) -> Array:
-    """The block's own error, the two distances, and the assembly of v.
-
-    v_stacked takes norms from Gram matrices of p rows: 4 p^1.5 eps for the eigenvalue and
-    h p^2 / 2 for the sums, for p = n and p = d. Products and maxima add fewer than 30.
-    """
-    n, d = at.tokens.shape[-2:]
-    steps = 30 + 4 * (n**1.5 + d**1.5) + at.step.adjacency.shape[-3] * (n**2 + d**2)
-    v = at.coefficients.v
-    right = 2 * v * distance_rounding(at.tokens) + steps * eps(v) * v * _distance_in(at)
-    return block_error(at) + distance_rounding(at.step.output) + right
+    return block_rounding(at.block, at.tokens, at.step, at.coefficients.v)
 
 
 def _distance_in(at: BlockInput) -> Array:
@@ -71,6 +28,17 @@ def _outside() -> BlockInput:
     block = Block(Attention(zero, zero, one))
     tokens = np.asarray([[1.0, -1.0], [1.0, -1.0]])
     return BlockInput(replace(block, norm_1=_NO_NORM), tokens, adjacency=np.diag([1.0, 0.0])[None])
+
+
+def _witness() -> BlockInput:
+    """Opposite tokens, which identity weights and attention to oneself only stretch."""
+    unit = np.eye(2)
+    block = Block(
+        Attention(None, None, np.stack([unit, unit])),
+        FeedForward(unit, unit, activation="identity"),
+    )
+    tokens = np.asarray([[2.0, -2.0], [-2.0, 2.0]])
+    return BlockInput(block, tokens, adjacency=np.stack([unit, unit]))
 
 
 def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theorem[BlockInput]:
@@ -86,6 +54,8 @@ def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theo
             * _distance_in(at)
         ),
         rounding=_rounding,
+        tight=True,
+        witness=_witness,
         outside=_outside,
         note=note,
     )

@@ -1,0 +1,177 @@
+"""Does a search through many instances refute what should hold, and find what should fail?"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+import numpy as np
+
+from simulations.counterexamples import Counterexample
+from simulations.seeds import generator
+from theory.arrays import InputError
+from theory.domains import Sample, draw
+from theory.statements import Status, Theorem, Verdict, check
+from theory.theorems import CATALOGUE
+
+DEFAULT_TRIALS = 2000
+_MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
+_BATCH = 32  # members that share their sizes; part of what the seed stands for
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What so many trials of one theorem showed: evidence, no proof.
+
+    ``status`` is "refuted" if any trial refutes the claim, "holds" if none of those to which it
+    applies does. ``lhs`` and ``rhs`` are those of the trial with the largest ``ratio``.
+    ``ok`` says that the status is the expected one and that every trial met the hypotheses.
+    """
+
+    key: str
+    source: str
+    expected: Literal["holds", "refuted"]
+    status: Status
+    trials: int
+    applied: int
+    refuted: int
+    lhs: float
+    rhs: float
+    ratio: float
+    seconds: float
+    seed: int
+    counterexample: Counterexample | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing here is unexpected."""
+        return self.status == self.expected and self.applied == self.trials
+
+    def as_json(self) -> dict[str, str | int | float | bool | None]:
+        """Return the numbers by name; what JSON cannot say (NaN, infinity) becomes None."""
+        names = ("key", "source", "expected", "status", "trials", "applied", "refuted")
+        values = {name: getattr(self, name) for name in names}
+        for name in ("lhs", "rhs", "ratio", "seconds"):
+            number = getattr(self, name)
+            values[name] = number if math.isfinite(number) else None
+        return {**values, "seed": self.seed, "ok": self.ok}
+
+
+def verify(
+    keys: Iterable[str] | None = None,
+    *,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> list[Report]:
+    """Search for counterexamples to the theorems with these keys, or to all of them.
+
+    The numbers depend on seed, trials and the theorem's own key only: adding a theorem changes
+    no other, and more trials go on where fewer stop. ``on_progress`` is called with the key, the
+    trials done and the trials wanted.
+
+    Raises: InputError for an unknown key, a negative seed or an impossible number of trials
+    """
+    wanted = list(CATALOGUE) if keys is None else [keys] if isinstance(keys, str) else list(keys)
+    theorems = [_find(key) for key in dict.fromkeys(wanted)]
+    _require_count(trials)
+    return [
+        verify_theorem(theorem, trials=trials, seed=seed, on_progress=on_progress)
+        for theorem in theorems
+    ]
+
+
+def verify_theorem(
+    theorem: Theorem[Any],
+    *,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Report:
+    """Search for a counterexample to one theorem, of the catalogue or not."""
+    _require_count(trials)
+    start = time.perf_counter()
+    applied = refuted = 0
+    worst = (math.nan, math.nan, math.nan)  # lhs, rhs, ratio
+    found: Counterexample | None = None
+    for number, done in enumerate(range(0, trials, _BATCH)):
+        rng = generator(seed, "verify", theorem.key, number)
+        members = min(_BATCH, trials - done)
+        # A last batch that is cut short must not change the draws of the others in it.
+        sample = draw(theorem.domain, rng, members=_BATCH)
+        sample = _first(theorem, sample, members)
+        verdict = check(theorem, sample.instance)
+        applied += int(verdict.applies.sum())
+        refuted += int(verdict.refuted.sum())
+        worst = _worse(worst, verdict)
+        found = _simpler(found, theorem, sample, verdict)
+        if on_progress is not None:
+            on_progress(theorem.key, done + members, trials)
+    return Report(
+        key=theorem.key,
+        source=theorem.source,
+        expected=theorem.expected,
+        status="refuted" if refuted else "holds" if applied else "does not apply",
+        trials=trials,
+        applied=applied,
+        refuted=refuted,
+        lhs=worst[0],
+        rhs=worst[1],
+        ratio=worst[2],
+        seconds=time.perf_counter() - start,
+        seed=seed,
+        counterexample=found,
+    )
+
+
+def _first(theorem: Theorem[Any], sample: Sample[Any], members: int) -> Sample[Any]:
+    if members == _BATCH:
+        return sample
+    params = {name: values[:members] for name, values in sample.params.items()}
+    return theorem.domain.sample(sample.sizes, params)
+
+
+def _worse(worst: tuple[float, float, float], verdict: Verdict) -> tuple[float, float, float]:
+    """Keep the largest ratio among the trials that the theorem applies to; ties keep the first."""
+    ratio = np.where(verdict.applies, verdict.ratio, -np.inf)
+    i = int(np.argmax(ratio))
+    if not verdict.applies[i] or ratio[i] <= worst[2]:
+        return worst
+    return float(verdict.lhs[i]), float(verdict.rhs[i]), float(ratio[i])
+
+
+def _simpler(
+    found: Counterexample | None, theorem: Theorem[Any], sample: Sample[Any], verdict: Verdict
+) -> Counterexample | None:
+    """Keep the counterexample with the fewest numbers, and of those the clearest."""
+    if not verdict.refuted.any():
+        return found
+    i = int(np.argmax(np.where(verdict.refuted, verdict.ratio, -np.inf)))
+    new = Counterexample(
+        key=theorem.key,
+        sizes=dict(sample.sizes),
+        params={name: values[i] for name, values in sample.params.items()},
+        lhs=float(verdict.lhs[i]),
+        rhs=float(verdict.rhs[i]),
+        rounding=float(verdict.rounding[i]),
+    )
+    return new if found is None or new.rank < found.rank else found
+
+
+def _find(key: str) -> Theorem[Any]:
+    if key in CATALOGUE:
+        return CATALOGUE[key]
+    near = get_close_matches(key, CATALOGUE, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(CATALOGUE)}"
+    raise InputError(f"there is no theorem with the key {key!r}; {hint}")
+
+
+def _require_count(trials: int) -> None:
+    if isinstance(trials, bool) or not isinstance(trials, int):
+        raise InputError(f"trials must be a whole number, but is {trials!r}")
+    if not 1 <= trials <= _MOST_TRIALS:
+        raise InputError(f"trials must be between 1 and {_MOST_TRIALS:,}, but is {trials:,}")
