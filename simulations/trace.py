@@ -11,6 +11,7 @@ from simulations import centred
 from simulations.centred_maps import Centred, from_tokens
 from theory.arrays import Array, InputError, namespace, require_float, to_numpy
 from theory.attention_measures import attention_entropy, attention_similarity
+from theory.block_rounding import block_rounding
 from theory.coefficients import WeightNorms, block_coefficients, weight_norms
 from theory.layers import Block, BlockStep, apply_block
 from theory.measures import measure_tokens
@@ -188,6 +189,8 @@ def _collect(
         found |= _block_row(block, step, norms.of(block), present=present)
         logs = (_log(consensus_distance(x, token_mask=present)) for x in (before, step.output))
         found["measured_ratio"] = _ratio(*logs)
+        allowed = block_rounding(block, before, step, found["v"], norms=norms.of(block))
+        found["rounding"] = allowed / consensus_distance(before, token_mask=present)
         rows.append(_host(_plain_token_row(step.output, counts)))
         columns.append(_host(found))
         earlier = step.adjacency

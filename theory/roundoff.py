@@ -10,16 +10,10 @@ from typing import NamedTuple
 
 from theory.activations import activation
 from theory.arrays import Array, eps, namespace, tiny
-from theory.coefficients import norm_stretch
-from theory.layers import Attention, FeedForward, Norm
+from theory.coefficients import WeightNorms, norm_stretch, weight_norms
+from theory.layers import Attention, Block, FeedForward, Norm
 from theory.magnitude import frobenius_norm
-from theory.spectra import (
-    coupling_error,
-    product_norm,
-    product_norm_error,
-    spectral_norm,
-    spectral_norm_error,
-)
+from theory.spectra import coupling_error, product_norm_error, spectral_norm_error
 from theory.subspace import consensus_distance
 
 
@@ -135,21 +129,22 @@ the tanh form has five roundings, trebled by the power.
 """
 
 
-def weight_errors(attention: Attention, sublayer: FeedForward | None) -> WeightErrors:
+def weight_errors(
+    attention: Attention, sublayer: FeedForward | None, *, norms: WeightNorms | None = None
+) -> WeightErrors:
     """Return s and its error: the largest of the errors of all the norms that it may be."""
+    if norms is None:
+        norms = weight_norms(Block(attention, sublayer))
     xp = namespace(attention.value)
     if attention.output is None:
-        norms = [spectral_norm(attention.value)]
-        errors = [spectral_norm_error(attention.value)]
+        errors = spectral_norm_error(attention.value)
     else:
-        norms = [product_norm(attention.value, attention.output)]
-        errors = [product_norm_error(attention.value, attention.output)]
-    s, error = xp.max(norms[0], axis=-1), xp.max(errors[0], axis=-1)
+        errors = product_norm_error(attention.value, attention.output)
+    error = xp.max(errors, axis=-1)
     if sublayer is not None:
         for weight in (sublayer.weight_in, sublayer.weight_out):
-            s = xp.maximum(s, spectral_norm(weight))
             error = xp.maximum(error, spectral_norm_error(weight))
-    return WeightErrors(s, error)
+    return WeightErrors(norms.largest, error)
 
 
 def row_sum_allowance(adjacency: Array) -> Array:
