@@ -37,6 +37,11 @@ def _erfc(x: Array) -> Array:
     return native(x) if native else constant(scipy_erfc(to_numpy(x)), like=x)
 
 
+def _moderate(x: Array) -> Array:
+    """Clip to where gates still move: beyond, squares and cubes may overflow for nothing."""
+    return namespace(x).clip(x, min=-100, max=100)
+
+
 def _relu(x: Array) -> Array:
     return namespace(x).clip(x, min=0)
 
@@ -50,6 +55,7 @@ def _gelu(x: Array) -> Array:
 
 
 def _gelu_slope(x: Array) -> Array:
+    x = _moderate(x)
     density = namespace(x).exp(-0.5 * x * x) / sqrt(2 * pi)
     return 0.5 * _erfc(-x / sqrt(2)) + x * density
 
@@ -69,25 +75,35 @@ def _silu_slope(x: Array) -> Array:
     return gate * (1 + x * (1 - gate))
 
 
-def _gelu_tanh(x: Array) -> Array:
+def _tanh_gate(x: Array) -> Array:
     # 1/2 (1 + tanh u) = sigmoid(2 u)
-    return x * _sigmoid(2 * sqrt(2 / pi) * (x + _TANH_CUBIC * x**3))
+    return _sigmoid(2 * sqrt(2 / pi) * (x + _TANH_CUBIC * x**3))
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return x * _tanh_gate(_moderate(x))
 
 
 def _gelu_tanh_slope(x: Array) -> Array:
-    gate = _sigmoid(2 * sqrt(2 / pi) * (x + _TANH_CUBIC * x**3))
+    x = _moderate(x)
+    gate = _tanh_gate(x)
     inner = 2 * sqrt(2 / pi) * (1 + 3 * _TANH_CUBIC * x**2)
     return gate * (1 + x * (1 - gate) * inner)
 
 
 def _tanh_slope(x: Array) -> Array:
-    return 1 - namespace(x).tanh(x) ** 2
+    xp = namespace(x)
+    small = xp.exp(-2 * xp.abs(x))  # 1 - tanh^2 has no digits left where tanh is 1
+    return 4 * small / (1 + small) ** 2
 
 
 def _steepest(slope: Callable[[Array], Array]) -> float:
     """Return the largest slope on [0, 8]; both gated functions are steepest there."""
     found = minimize_scalar(
-        lambda x: -float(slope(np.float64(x))), bounds=(0, 8), method="bounded"
+        lambda x: -float(slope(np.float64(x))),
+        bounds=(0, 8),
+        method="bounded",
+        options={"xatol": 1e-9},  # the slope is flat there: this is 1e-18 below its top
     )
     return float(-found.fun)
 
