@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from scipy.special import roots_legendre
 
 from theory.activations import activation
-from theory.arrays import Array, InputError, constant, namespace
+from theory.arrays import Array, InputError, constant, eps, namespace
 from theory.layers import Attention, FeedForward, Norm, normalise, softmax
+from theory.magnitude import rescale
 
 _FAR = 0.1  # relative deviations above which plain differences lose at most one digit
 _LINEAR = 1e-100  # scales below which second-order terms are below any round-off
@@ -63,8 +64,11 @@ def from_tokens(tokens: Array) -> Centred:
 def settle(state: Centred) -> Centred:
     """Move the mean deviation into the centre and the size of the rest into log_scale."""
     xp = namespace(state.deviations)
-    mean = xp.mean(state.deviations, axis=-2, keepdims=True)
-    rest = state.deviations - mean
+    # From the first token, since equal tokens differ from their own rounded mean.
+    first = state.deviations[..., :1, :]
+    rest = state.deviations - first
+    mean = xp.mean(rest, axis=-2, keepdims=True)
+    rest = rest - mean
     peak = xp.max(xp.abs(rest), axis=(-2, -1), keepdims=True)
     rest = rest / xp.where(peak > 0, peak, 1.0)  # squares of what is left neither vanish nor grow
     size = xp.linalg.vector_norm(rest, axis=(-2, -1), keepdims=True)
@@ -72,7 +76,7 @@ def settle(state: Centred) -> Centred:
     log = xp.log(xp.where(nonzero, size, 1.0)) + xp.log(xp.where(nonzero, peak, 1.0))
     log = xp.where(nonzero, log, -xp.inf)[..., 0, 0]
     return Centred(
-        centre=state.centre + state.scale * mean,
+        centre=state.centre + state.scale * (first + mean),
         deviations=rest / xp.where(nonzero, size, 1.0),
         log_scale=state.log_scale + log,
     )
@@ -131,24 +135,33 @@ def normalise_centred(norm: Norm, state: Centred) -> tuple[Centred, Array | None
     if norm.kind == "none":
         return state, None
     xp = namespace(state.centre)
-    c, e, t = state.centre, state.deviations, state.scale
+    c, e, log = state.centre, state.deviations, state.log_scale
     if norm.kind == "layer":
         c = c - xp.mean(c, axis=-1, keepdims=True)
         e = e - xp.mean(e, axis=-1, keepdims=True)
     if norm.fixed_std is not None:
         std = xp.full_like(e[..., :1], norm.fixed_std)
-        out = Centred(c / std[..., :1, :], e / std, state.log_scale)
+        out = Centred(c / std[..., :1, :], e / std, log)
     else:
-        variance = xp.mean(c * c, axis=-1, keepdims=True) + norm.eps
+        # What centring leaves of a constant token is rounding, as in `theory.layers`.
+        noise = 8 * eps(c) * xp.max(xp.abs(state.centre), axis=-1, keepdims=True)
+        c = xp.where(xp.max(xp.abs(c), axis=-1, keepdims=True) > noise, c, xp.zeros_like(c))
+        # In units of the largest token, squares neither vanish nor grow.
+        peak = xp.max(xp.abs(c), axis=-1, keepdims=True)
+        peak = xp.maximum(peak, state.scale * xp.max(xp.abs(e), axis=(-2, -1), keepdims=True))
+        _, unit = rescale(xp.clip(peak, min=norm.eps**0.5), axis=(-1,))
+        scaled = Centred(c / unit, e, log - xp.log(unit[..., 0, 0]))
+        variance = xp.mean(scaled.centre**2, axis=-1, keepdims=True) + (norm.eps**0.5 / unit) ** 2
         size = xp.max(xp.mean(e * e, axis=-1, keepdims=True), axis=-2, keepdims=True)
-        far = t * xp.sqrt(size) > _FAR * xp.sqrt(variance)
-        out, std = _norm_near(replace(state, centre=c, deviations=e), variance, far)
+        far = scaled.scale * xp.sqrt(size) > _FAR * xp.sqrt(variance)
+        out, std = _norm_near(scaled, variance, far)
+        std = std * unit
         if bool(xp.any(far)):
-            plain, plain_std = _norm_far(norm, c + t * e, t, far)
+            plain, plain_std = _norm_far(norm, state.tokens, scaled, far)
             out = Centred(
                 xp.where(far, plain.centre, out.centre),
                 xp.where(far, plain.deviations, out.deviations),
-                state.log_scale,
+                scaled.log_scale,
             )
             std = xp.where(far, plain_std, std)
     gain = 1 / norm.tau if norm.gain is None else norm.gain[..., None, :] / norm.tau
@@ -174,7 +187,7 @@ def _norm_near(state: Centred, variance: Array, far: Array) -> tuple[Centred, Ar
     return Centred(c / root, deviations, state.log_scale), root * xp.sqrt(1 + eta)
 
 
-def _norm_far(norm: Norm, tokens: Array, t: Array, far: Array) -> tuple[Centred, Array]:
+def _norm_far(norm: Norm, tokens: Array, like: Centred, far: Array) -> tuple[Centred, Array]:
     """Normalise in plain arithmetic those batch members that are far from consensus."""
     xp = namespace(tokens)
     alternating = xp.astype(xp.arange(tokens.shape[-1]) % 2, tokens.dtype) - 0.5
@@ -183,7 +196,8 @@ def _norm_far(norm: Norm, tokens: Array, t: Array, far: Array) -> tuple[Centred,
     rows, std = normalise(plain, xp.where(far, tokens, stand_in))
     assert std is not None  # only a norm of kind "none" divides by nothing
     mean = xp.mean(rows, axis=-2, keepdims=True)
-    return Centred(mean, (rows - mean) / xp.where(far, t, 1.0), t[..., 0, 0]), std[..., None]
+    deviations = (rows - mean) / xp.where(far, like.scale, 1.0)
+    return replace(like, centre=mean, deviations=deviations), std[..., None]
 
 
 def attend(attention: Attention, state: Centred, mask: Array | None) -> tuple[Centred, Array]:
