@@ -219,6 +219,14 @@ def test_a_triangular_walk_has_its_diagonal_to_the_last_bit() -> None:
             np.testing.assert_array_equal(found, np.sort(np.diag(walk))[::-1])
 
 
+def test_long_jordan_blocks_between_classes_move_no_eigenvalue() -> None:
+    # Pairs that hear themselves and the pair before: each is a class with eigenvalues 1/2 and 0.
+    pairs = random_walk(np.kron(window_mask(20, 1, causal=True), np.ones((2, 2))))
+    expected = np.r_[1.0, np.full(19, 0.5), np.zeros(20)]
+    assert np.abs(np.linalg.eigvals(pairs)[:, None] - expected).min(axis=1).max() > 1e-3
+    np.testing.assert_allclose(spectrum(pairs), expected, rtol=0, atol=1e-15)
+
+
 @pytest.mark.parametrize("ahead", [1.0, 0.9, 0.5 + 1e-9])
 def test_a_biased_ring_turns_and_its_eigenvalues_are_complex(ahead: float) -> None:
     n = 6
@@ -305,6 +313,19 @@ def test_no_walk_mixes_more_slowly_than_its_coefficient_says(walk: Array) -> Non
     second = np.abs(spectrum(walk)[1:2]).max(initial=0.0)
     # A defective eigenvalue of multiplicity k moves by the k-th root of the rounding.
     assert second <= dobrushin_coefficient(walk) + (40 * eps(walk)) ** (1 / len(walk))
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        *[graph_mask(nx.cycle_graph(n)) for n in range(4, 24, 2)],
+        *[graph_mask(nx.cycle_graph(n, create_using=nx.DiGraph)) for n in range(3, 9)],
+        *[block_mask([n, 3 * n]) for n in range(1, 12)],
+        TWO_PAIRS,
+    ],
+)
+def test_rounding_makes_no_gap_where_there_is_none(mask: Array) -> None:
+    assert spectral_gap(random_walk(mask)) == 0.0
 
 
 def test_known_gaps() -> None:

@@ -56,6 +56,7 @@ def test_the_error_is_that_of_the_worst_row(adjacency: Array, data: st.DataObjec
     "bad",
     [
         [[1.5, -0.5], [0.0, 1.0]],
+        [[0.75, 0.5, -0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [[np.nan, 1.0], [0.0, 1.0]],
         [[np.inf, -np.inf], [0.0, 1.0]],
         [[1.7e308, 1.7e308], [0.0, 1.0]],
