@@ -104,7 +104,7 @@ def block_coefficient(placement: Literal["post", "pre"] = "post") -> Expr:
     v = g_1 g_2 (alpha + c s^2)(alpha + sqrt(lambda) h s) / (tau_1 tau_2 sigma_1 sigma_2).
 
     Raises: InputError for another placement
-    Source: shi2022, theorem 2 (there c = alpha = 1, no gains); the lemmas as named above
+    Source: shi2022, theorem 2, where c = alpha = 1 and there are no gains
     """
     start = sp.Symbol("D", positive=True)
     spread = sp.sqrt(LAMBDA)

@@ -58,7 +58,7 @@ def lipschitz_constant(name: str) -> LipschitzConstant:
     ReLU: slopes 0 and 1.
 
     Raises: InputError for an unknown name
-    Source: hendrycks2016, elfwing2018
+    Source: hendrycks2016gelu, elfwing2018silu
     """
     if name not in FORMULAS:
         raise InputError(f"name must be one of {', '.join(FORMULAS)}, but is {name!r}")
@@ -253,7 +253,7 @@ def two_token_effective_rank() -> Expr:
 
     The squared singular values are the eigenvalues of their Gram matrix, 1 + t and 1 - t.
 
-    Source: roy2007
+    Source: roy2007effective
     """
     cosine = sp.Symbol("t", real=True)
     gram = sp.Matrix([[1, cosine], [cosine, 1]])
