@@ -63,14 +63,19 @@ def draw(
     """Draw sizes and a batch of that many members, or one instance without a batch axis.
 
     Every array of every member comes from an ensemble of its own: gaussian, sparse whole
-    numbers, nearly equal tokens, permutations, hubs, disconnected graphs, and so on.
+    numbers, nearly equal tokens, permutations, hubs, disconnected graphs, and so on. In one
+    member of eight all arrays are aligned instead (opposite tokens, multiples of the identity):
+    bounds that multiply the worst of each part are reached there, and nearly nowhere else.
     """
+    count = 1 if members is None else members
     sizes = {name: _whole(rng, *ends) for name, ends in domain.sizes.items()}
-    shapes = domain.shapes(sizes)
-    params = {
-        name: _mixture(rng, ENSEMBLES[free.kind], 1 if members is None else members, shapes[name])
-        for name, free in domain.free.items()
-    }
+    aligned = rng.random(count) < 1 / 8
+    params = {}
+    for name, shape in domain.shapes(sizes).items():
+        kind = domain.free[name].kind
+        params[name] = np.zeros((count, *shape))
+        for where, ensembles in ((~aligned, ENSEMBLES[kind]), (aligned, ALIGNED[kind])):
+            params[name][where] = _mixture(rng, ensembles, int(where.sum()), shape)
     if members is None:
         params = {name: values[0] for name, values in params.items()}
     return domain.sample(sizes, params)
@@ -164,6 +169,12 @@ def _identity(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return scale * np.broadcast_to(np.eye(shape[-2], shape[-1]), shape)
 
 
+def _stretch(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Once or twice the identity."""
+    scale = rng.integers(1, 3, size=(shape[0],) + (1,) * (len(shape) - 1))
+    return np.asarray(scale * np.broadcast_to(np.eye(shape[-2], shape[-1]), shape))
+
+
 def _rank_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     left = rng.standard_normal((*shape[:-1], 1))
     return left * rng.standard_normal((*shape[:-2], 1, shape[-1])) / shape[-2]
@@ -193,6 +204,11 @@ def _blocks(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return np.where(same, rng.uniform(0.1, 2.0, size=shape), 0.0)
 
 
+def _lazy(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Every token listens to itself, and equally to all."""
+    return np.eye(shape[-1]) + rng.uniform(0.0, 2.0, size=(shape[0],) + (1,) * (len(shape) - 1))
+
+
 def _causal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return np.tril(rng.uniform(0.1, 2.0, size=shape))
 
@@ -210,10 +226,17 @@ ENSEMBLES: dict[Kind, tuple[Ensemble, ...]] = {
     "matrix": (_normal, _sparse, _powers, _identity, _rank_one, _orthogonal, _zeros),
     "graph": (
         *(_normal, _sparse, _permutation, _hubs, _blocks, _causal, _bipartite),
-        *(_one_hot, _identity, _ones),
+        *(_one_hot, _identity, _lazy, _ones),
     ),
     "vector": (_normal, _sparse, _powers, _one_hot, _ones, _zeros),
     "scalar": (_normal, _sparse, _powers, _ones, _zeros),
+}
+ALIGNED: dict[Kind, tuple[Ensemble, ...]] = {
+    "tokens": (_opposite,),
+    "matrix": (_stretch,),
+    "graph": (_identity, _lazy),
+    "vector": (_ones, _zeros),
+    "scalar": (_ones, _zeros),
 }
 """The mixtures; every ensemble fills shape (members, ...), so "scalar" has shape (members,)."""
 

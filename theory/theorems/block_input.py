@@ -125,7 +125,7 @@ WEIGHT_SIZES = {
     "tokens": (1, 6),
     "features": (2, 5),
     "heads": (1, 3),
-    "head_width": (1, 3),
+    "head_width": (1, 4),
     "hidden": (1, 5),
     "activation": (0, len(ACTIVATIONS) - 1),
     "listening": (0, 2),
