@@ -21,15 +21,21 @@ from simulations.backends import backend as load_backend
 from simulations.block_file import read_block
 from simulations.check import check_block
 from simulations.checkpoints import load_checkpoint
+from simulations.counterexamples import read_counterexample, write_counterexample
+from simulations.counterexamples import replay as replay_counterexample
 from simulations.ensembles import Stack
 from simulations.simulation import ln_std_mode, mask_by_name
 from simulations.simulation import simulate as simulate_stack
 from simulations.texts import DEFAULT_TEXTS, read_texts
 from simulations.trace import Trace
+from simulations.verify import DEFAULT_TRIALS
 from simulations.verify import verify as verify_theorems
 from theory.arrays import InputError
 
-out, err = Console(), Console(stderr=True)
+# A pipe has no width to fit in.
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
+_PLAIN = Stack()
 Json = Annotated[bool, Parameter(negative=())]
 Plot = Annotated[Path | None, Parameter()]
 
@@ -101,7 +107,13 @@ def figures(
 
 
 @app.command
-def verify(*keys: str, trials: int = 1000, seed: int = 0, json: Json = False) -> int:
+def verify(
+    *keys: str,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    out_dir: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: Json = False,
+) -> int:
     """Try to refute every theorem, or the named ones.
 
     Parameters
@@ -112,6 +124,8 @@ def verify(*keys: str, trials: int = 1000, seed: int = 0, json: Json = False) ->
         Random instances for each theorem.
     seed
         Chooses the instances.
+    out_dir
+        A folder for the counterexamples that were found, one JSON file each.
     json
         Print one JSON object and nothing else.
     """
@@ -121,12 +135,45 @@ def verify(*keys: str, trials: int = 1000, seed: int = 0, json: Json = False) ->
         def show(key: str, done: int, total: int) -> None:
             progress.update(task, description=key, completed=done, total=total)
 
-        reports = verify_theorems(keys, trials=trials, seed=seed, on_progress=show)
+        reports = verify_theorems(keys or None, trials=trials, seed=seed, on_progress=show)
+    if out_dir is not None:
+        for found in reports:
+            if found.counterexample is not None:
+                write_counterexample(found.counterexample, out_dir / f"{found.key}.json")
     if json:
-        emit({"trials": trials, "seed": seed, "theorems": [r.as_dict() for r in reports]})
+        emit({"theorems": [found.as_json() for found in reports]})
     else:
         out.print(report.verify_table(reports))
-    return 0 if all(r.as_expected for r in reports) else 1
+    return 0 if all(found.ok for found in reports) else 1
+
+
+@app.command
+def replay(file: Path, *, json: Json = False) -> int:
+    """Build a stored counterexample again and check it: 0 if it still refutes its theorem.
+
+    Parameters
+    ----------
+    file
+        What ``verify --out`` wrote.
+    json
+        Print one JSON object and nothing else.
+    """
+    example = read_counterexample(file)
+    verdict = replay_counterexample(example)
+    found = {
+        "theorem": example.key,
+        "status": verdict.status,
+        "lhs": float(verdict.lhs),
+        "rhs": float(verdict.rhs),
+        "rounding": float(verdict.rounding),
+        "lhs_stored": example.lhs,
+        "rhs_stored": example.rhs,
+    }
+    if json:
+        emit(found)
+    else:
+        out.print(report.pairs_table(found.items(), title=str(file.name)))
+    return 0 if verdict.refuted else 1
 
 
 @app.command
@@ -152,7 +199,7 @@ def check(block: Path, *, json: Json = False) -> int:
 @app.command
 def simulate(
     *,
-    stack: Annotated[Stack, Parameter(name="*")] = Stack(),
+    stack: Annotated[Stack, Parameter(name="*")] = _PLAIN,
     mask: str = "full",
     seeds: int = 1,
     seed: int = 0,

@@ -1,5 +1,6 @@
 """One trace as a quick picture: similarity, distance, and the three rates against depth."""
 
+import io
 from pathlib import Path
 
 import matplotlib.style
@@ -43,10 +44,15 @@ def plot_trace(trace: Trace, path: Path, *, title: str) -> None:
         rates.axhline(1, color="0.6", lw=0.6, zorder=0)
         rates.set(xlabel="layer", ylabel="factor on $d_M$ a layer", yscale="log")
         rates.legend()
-        try:
-            canvas.savefig(path, metadata={"CreationDate": None} if path.suffix == ".pdf" else None)
-        except OSError as error:
-            raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error
+        picture = io.BytesIO()
+        canvas.savefig(picture, format=path.suffix[1:])
+    stage = path.with_name(f".{path.name}.part")
+    try:
+        stage.write_bytes(picture.getvalue())
+        stage.replace(path)
+    except OSError as error:
+        stage.unlink(missing_ok=True)
+        raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error
 
 
 def _band(ax: Axes, depth: Numbers, values: Numbers, *, label: str | None = None) -> None:

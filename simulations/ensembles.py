@@ -19,14 +19,56 @@ Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consen
 class Stack:
     """A random stack: its shape, its ensemble of weights and the drivers of the LayerNorm std.
 
-    Unit-gain weights keep the variance of a Gaussian token (std 1 / sqrt(fan-in); "bert" has
-    std 0.02 whatever the width). The gains multiply them: ``score_gain`` the scores,
-    ``value_gain`` the value-output product, ``ffn_gain`` the product of the feed-forward
-    matrices, ``bias_std`` the biases, ``norm_gain`` the gain of every norm. ``tau`` scales the
-    LN std and ``fixed_std`` replaces it (see `theory.layers.Norm`). ``ffn_width`` 0 leaves the
-    feed-forward sublayer out, ``tied`` gives all layers the weights of the first.
+    Unit-gain weights keep the variance of a Gaussian token (std 1 / sqrt(fan-in)), but for
+    "bert", whose std is 0.02 whatever the width; the gains multiply them.
+
+    Parameters
+    ----------
+    depth
+        Number of blocks.
+    tokens
+        Number of tokens n.
+    width
+        Number of features d.
+    heads
+        Number of attention heads; divides the width.
+    ffn_width
+        Hidden width of the feed-forward sublayer; 0 leaves the sublayer out.
+    weights
+        Ensemble of the weights.
+    rank
+        Rank of every matrix of the low-rank ensemble.
+    initial
+        Ensemble of the tokens that enter the first block.
+    tied
+        All layers have the weights of the first.
+    score_gain
+        Multiplies the scores: an inverse temperature.
+    value_gain
+        Multiplies the product of value and output matrix.
+    ffn_gain
+        Multiplies the product of the feed-forward matrices.
+    bias_std
+        Standard deviation of all biases but those of query and key.
+    norm_gain
+        The gain of every norm.
+    activation
+        identity, relu, tanh, gelu, gelu_tanh or silu.
+    norm
+        LayerNorm, RMSNorm or none.
+    placement
+        Where the norms stand: after each sublayer's sum, before it, or around it.
+    residual
+        Multiplies the residual stream, as in DeepNorm; 0 for attention alone.
+    ln_eps
+        Added to the variance.
+    tau
+        Scales the LN std: the norm divides by tau times the std.
+    fixed_std
+        Divide by this constant in the place of the std.
 
     Raises: InputError naming the field that is out of range
+    Source: shi2022, wang2022deepnet
     """
 
     depth: int = 12

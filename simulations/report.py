@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from simulations.trace import Trace
+from simulations.verify import Report
 
 # Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
 _COLUMNS = (
@@ -94,12 +95,35 @@ def reading(trace: Trace) -> str:
     )
 
 
+def verify_table(reports: Iterable[Report]) -> Table:
+    """Return a table with a row for each theorem that was tried."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("theorem", overflow="fold")
+    for heading in ("trials", "worst lhs", "rhs", "ratio"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for found in reports:
+        numbers = (number(value) for value in (found.lhs, found.rhs, found.ratio))
+        table.add_row(found.key, str(found.trials), *numbers, _remark(found))
+    return table
+
+
+def _remark(found: Report) -> str:
+    if not found.ok:
+        return f"UNEXPECTED {found.status}: should be {found.expected}"
+    if found.status == "refuted":
+        return "refuted, as expected: false as stated"
+    return f"{found.status}: no counterexample"
+
+
 def pairs_table(rows: Iterable[tuple[str, Any]], *, title: str) -> Table:
     """Return a table of names and values."""
     table = Table(title=title, box=box.SIMPLE_HEAD, show_header=False, title_justify="left")
     table.add_column()
     table.add_column()
     for name, value in rows:
+        if isinstance(value, tuple):
+            value = "\n".join(value)
         table.add_row(name, number(value) if isinstance(value, float) else str(value))
     return table
 

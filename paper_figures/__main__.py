@@ -1,0 +1,7 @@
+"""``python -m paper_figures``: the command, where it is not on the path."""
+
+import sys
+
+from paper_figures.cli import main
+
+sys.exit(main())
