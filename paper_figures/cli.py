@@ -88,13 +88,13 @@ def figures(
     seed
         Chooses the sentences and the random weights.
     """
-    with Progress(console=err, transient=True) as progress:
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("figures", total=None)
 
         def show(name: str, event: str) -> None:
             progress.update(task, description=f"{name}: {event}")
             if event != "start":
-                progress.console.print(f"{event:>6}  {name}")
+                err.print(f"{event:>6}  {name}")
 
         outcomes = make_figures(names, out=out_dir, quick=quick, seed=seed, on_progress=show)
     for outcome in outcomes:
@@ -129,7 +129,7 @@ def verify(
     json
         Print one JSON object and nothing else.
     """
-    with Progress(console=err, transient=True) as progress:
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("verify")
 
         def show(key: str, done: int, total: int) -> None:

@@ -122,9 +122,13 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is a folder; an .npz file is wanted") from None
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except ValueError as error:  # NumPy would offer to run pickled code
         raise InputError(
-            f"{path} cannot be read as an .npz file of plain arrays; is it truncated? ({error})"
+            f"{path} must be an .npz file of plain arrays, as numpy.savez writes it"
+        ) from error
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read as an .npz file; is it truncated? ({error})"
         ) from error
 
 

@@ -6,6 +6,7 @@ distance to consensus keeps its leading digits down to any scale. Where the devi
 large as the centre, plain arithmetic is as good and is used.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from scipy.special import roots_legendre
@@ -37,8 +38,11 @@ class Centred:
 
     @property
     def scale(self) -> Array:
-        """Return exp(log_scale), which may underflow to zero: (*b, 1, 1)."""
-        return namespace(self.log_scale).exp(self.log_scale)[..., None, None]
+        """Return exp(log_scale), which may underflow to zero or overflow to inf: (*b, 1, 1)."""
+        xp = namespace(self.log_scale)
+        most = math.log(float(xp.finfo(self.log_scale.dtype).max)) - 1
+        scale = xp.exp(xp.clip(self.log_scale, max=most))  # overflow would warn
+        return xp.where(self.log_scale > most, xp.inf, scale)[..., None, None]
 
     @property
     def tokens(self) -> Array:

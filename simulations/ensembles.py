@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from simulations.seeds import generator
+from theory.activations import activation
 from theory.arrays import InputError
 from theory.layers import Attention, Block, FeedForward, Norm, Placement
 
@@ -95,8 +96,10 @@ class Stack:
 
     def __post_init__(self) -> None:
         for name in ("depth", "tokens", "width", "heads", "rank"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, but is {getattr(self, name)}")
+            least = 2 if name == "tokens" else 1  # a token alone has no distance to others
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, but is {getattr(self, name)}")
+        activation(self.activation)
         if self.ffn_width < 0:
             raise InputError(f"ffn_width must not be negative, but is {self.ffn_width}")
         if self.width % self.heads:

@@ -19,7 +19,7 @@ class Activation:
     """An elementwise function phi with phi(0) = 0.
 
     ``function`` and ``derivative`` map (*b,) to (*b,), dtype kept; the derivative of ReLU at
-    zero is taken as 0. ``lipschitz`` is sup |phi'|, which `theory.symbolic` derives.
+    zero is taken as 0. ``lipschitz`` is sup |phi'|, which `theory.symbolic_maps` derives.
     """
 
     name: str
@@ -39,7 +39,7 @@ def _erfc(x: Array) -> Array:
 
 def _moderate(x: Array) -> Array:
     """Clip to where gates still move: beyond, squares and cubes may overflow for nothing."""
-    return namespace(x).clip(x, min=-100, max=100)
+    return namespace(x).clip(x, min=-1000, max=1000)
 
 
 def _relu(x: Array) -> Array:
@@ -93,7 +93,7 @@ def _gelu_tanh_slope(x: Array) -> Array:
 
 def _tanh_slope(x: Array) -> Array:
     xp = namespace(x)
-    small = xp.exp(-2 * xp.abs(x))  # 1 - tanh^2 has no digits left where tanh is 1
+    small = xp.exp(-2 * xp.abs(_moderate(x)))  # 1 - tanh^2 has no digits left where tanh is 1
     return 4 * small / (1 + small) ** 2
 
 
@@ -108,7 +108,7 @@ def _steepest(slope: Callable[[Array], Array]) -> float:
     return float(-found.fun)
 
 
-# GELU is steepest at sqrt 2, SiLU where x tanh(x / 2) = 2: see theory.symbolic.
+# GELU is steepest at sqrt 2, SiLU where x tanh(x / 2) = 2: see theory.symbolic_maps.
 _GELU_LIPSCHITZ = 0.5 * erfc(-1.0) + exp(-1.0) / sqrt(pi)
 _SILU_LIPSCHITZ = float(_silu_slope(np.float64(brentq(lambda x: x * np.tanh(x / 2) - 2, 1, 4))))
 

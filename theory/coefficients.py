@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from theory.activations import activation
 from theory.arrays import Array, constant, namespace
 from theory.layers import Attention, Block, BlockStep, Norm
-from theory.spectra import coupling, product_norm, spectral_norm
+from theory.spectra import coupling, product_norm, row_deviations, spectral_norm
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _stacked(
     root, value = xp.where(works, root, 1.0), xp.where(works, value + 0 * root, 1.0)
     ratio = xp.where(works, xp.sqrt(value) / xp.sqrt(root), 0.0)[..., None, None]
     inverse = xp.where(works, xp.sqrt(root) / xp.sqrt(value), 0.0)[..., None, None]
-    left = ratio * _centred(adjacency, token_mask)
+    left = ratio * row_deviations(adjacency, token_mask=token_mask)
     right = inverse * attention.value
     if attention.output is not None:
         # V_k O_k and V_k L_k, with O_k O_k^T = L_k L_k^T, have the same V V^T.
@@ -208,14 +208,3 @@ def _norm_side_by_side(matrices: Array) -> Array:
     row = xp.reshape(moved, (*moved.shape[:-2], moved.shape[-2] * moved.shape[-1]))
     eigenvalues = xp.linalg.eigvalsh(row @ xp.matrix_transpose(row))
     return xp.sqrt(xp.clip(eigenvalues[..., -1], min=0))
-
-
-def _centred(adjacency: Array, token_mask: Array | None) -> Array:
-    """Return (I - e e^T) A over the tokens that count, for every head."""
-    xp = namespace(adjacency)
-    if token_mask is None:
-        return adjacency - xp.mean(adjacency, axis=-2, keepdims=True)
-    counts = token_mask[..., None, :, None]
-    rows = xp.where(counts, adjacency, 0.0)
-    number = xp.sum(xp.astype(counts, adjacency.dtype), axis=-2, keepdims=True)
-    return xp.where(counts, rows - xp.sum(rows, axis=-2, keepdims=True) / number, 0.0)

@@ -110,7 +110,7 @@ def coupling(adjacency: Array, *, token_mask: Array | None = None) -> Array:
     Raises: InputError if adjacency is not square, not finite where it counts, or no token counts
     Source: shi2022
     """
-    rows, _, unit = _row_deviations(adjacency, token_mask)
+    rows, _, unit = row_deviations(adjacency, token_mask=token_mask)
     return spectral_norm(rows) * unit
 
 
@@ -122,7 +122,7 @@ def coupling_error(adjacency: Array, *, token_mask: Array | None = None) -> Arra
 
     Shapes: adjacency (*b, h, n, n), token_mask boolean (*b, n) -> (*b, h)
     """
-    rows, size, unit = _row_deviations(adjacency, token_mask)
+    rows, size, unit = row_deviations(adjacency, token_mask=token_mask)
     n = adjacency.shape[-1]
     missed = frobenius_norm(rows) + n * eps(rows) * size
     error = spectral_norm_error(rows) + (n + 3) * eps(rows) * missed
