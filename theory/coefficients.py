@@ -189,7 +189,8 @@ def _stacked(
     root, value = xp.where(works, root, 1.0), xp.where(works, value + 0 * root, 1.0)
     ratio = xp.where(works, xp.sqrt(value) / xp.sqrt(root), 0.0)[..., None, None]
     inverse = xp.where(works, xp.sqrt(root) / xp.sqrt(value), 0.0)[..., None, None]
-    left = ratio * row_deviations(adjacency, token_mask=token_mask)
+    rows, _, unit = row_deviations(adjacency, token_mask=token_mask)
+    left = ratio * unit[..., None, None] * rows
     right = inverse * attention.value
     if attention.output is not None:
         # V_k O_k and V_k L_k, with O_k O_k^T = L_k L_k^T, have the same V V^T.

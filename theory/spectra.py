@@ -129,8 +129,14 @@ def coupling_error(adjacency: Array, *, token_mask: Array | None = None) -> Arra
     return error * unit + _grain(rows)
 
 
-def _row_deviations(adjacency: Array, token_mask: Array | None) -> tuple[Array, Array, Array]:
-    """Return C, |A|_F and a unit: (I - e e^T) A, zero where it does not count, is C unit."""
+def row_deviations(
+    adjacency: Array, *, token_mask: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Return C, |A|_F and a unit: (I - e e^T) A, zero where it does not count, is C unit.
+
+    Shapes: adjacency (*b, h, n, n), token_mask boolean (*b, n) -> (*b, h, n, n), (*b, h), (*b, h)
+    Raises: InputError as `coupling` does
+    """
     xp = namespace(adjacency, token_mask)
     require_float("adjacency", adjacency)
     require_shape("adjacency", adjacency, "h", "n", "n")
