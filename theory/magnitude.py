@@ -81,19 +81,23 @@ def centre(counted: Counted) -> Array:
 
 
 def rescale(array: Array, *, axis: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return (scaled, unit) with array = scaled * unit and the peak of ``scaled`` in [1, 2).
+    """Return (scaled, unit) with array = scaled * unit, ``scaled`` safe to square.
 
-    The unit is a power of two, so that no digit is lost (what lies 1e-300 below the peak may
-    vanish). It stays inside the normal numbers with some room: for peaks close to the largest or
-    below the smallest normal number, the scaled peak is moderate, but not in [1, 2).
+    The unit is a power of two that brings the largest entry near one, so that no digit is lost
+    (what lies 1e-300 below the largest may vanish). Where that entry is moderate in all of the
+    batch already, the array itself comes back, with ones: the same results without a pass over it.
 
     Shapes: array (*b, ...), the axes given -> the same, and the same with ones for those axes
     """
     xp = namespace(array)
-    peak = xp.max(xp.abs(array), axis=axis, keepdims=True)
-    limit = -math.log2(tiny(array)) - 24
+    high, low = (f(array, axis=axis, keepdims=True) for f in (xp.max, xp.min))
+    peak = xp.maximum(high, -low)
+    highest = -math.log2(tiny(array))  # 1022 for 64 bits
     exponent = xp.floor(xp.log2(xp.where(peak > 0, peak, xp.ones_like(peak))))
-    unit = 2.0 ** xp.clip(exponent, -limit, limit)
+    # An eighth: squares of deviations eps below the peak must be normal numbers with 32 bits too.
+    if not bool(xp.any(xp.abs(exponent) > highest / 8)):
+        return array, xp.ones_like(peak)
+    unit = 2.0 ** xp.clip(exponent, -highest + 24, highest - 24)  # so that 1 / unit is safe too
     return array / unit, unit
 
 
@@ -105,7 +109,8 @@ def frobenius_norm(matrices: Array) -> Array:
     """
     xp = namespace(matrices)
     scaled, unit = rescale(matrices, axis=(-2, -1))
-    return xp.sqrt(xp.sum(scaled * scaled, axis=(-2, -1))) * unit[..., 0, 0]
+    entries = xp.reshape(scaled, (*scaled.shape[:-2], scaled.shape[-2] * scaled.shape[-1]))
+    return xp.sqrt(xp.vecdot(entries, entries)) * unit[..., 0, 0]
 
 
 def require_nonzero(counted: Counted, measure: str) -> None:

@@ -106,7 +106,8 @@ def mean_average_distance(tokens: Array, *, token_mask: Array | None = None) -> 
 
     With unit rows u_i (zero for the z zero tokens) this is z/n + sum_i |u_i - mean u|^2 / (n-1),
     O(n d) work, and accurate relative to itself: where a token is near the mean token, u_i is
-    found as a small step from the mean's direction, with no large numbers subtracted.
+    found as a small step from the mean's direction, with no large numbers subtracted. (Tokens
+    of different lengths have directions known to eps only: there eps^2 is the floor.)
 
     Chen et al. leave pairs at distance exactly 0 out of the average, so that their number jumps
     when two equal tokens come apart by one rounding; here every pair counts.
@@ -138,9 +139,10 @@ def _direction_steps(counted: Counted) -> Array:
     units = rows / xp.where(length > 0, length, xp.ones_like(length))
 
     scaled, _ = rescale(counted.tokens, axis=(-2, -1))
+    length = _length(scaled)
     mean = xp.sum(scaled, axis=-2, keepdims=True) / counted.number
     size = _length(mean)
-    sure = size > eps(scaled)
+    sure = size > eps(scaled) * xp.max(length, axis=-2, keepdims=True)
     size = xp.where(sure, size, xp.ones_like(size))
     common = xp.where(sure, mean / size, xp.zeros_like(mean))
 
@@ -148,14 +150,14 @@ def _direction_steps(counted: Counted) -> Array:
     near = sure & (_length(offset) <= size / 2)
     offset = xp.where(near, offset / size, xp.zeros_like(offset))
     scaled = xp.where(near, scaled / size, xp.zeros_like(scaled))
-    length = xp.where(near, _length(scaled), xp.ones_like(size))
+    length = xp.where(near, length / size, xp.ones_like(size))
     along = xp.sum(offset * (common + scaled), axis=-1, keepdims=True) / (1 + length)
     return xp.where(near, (offset - common * along) / length, units - common)
 
 
 def _length(rows: Array) -> Array:
     xp = namespace(rows)
-    return xp.sqrt(xp.sum(rows * rows, axis=-1, keepdims=True))
+    return xp.sqrt(xp.vecdot(rows, rows))[..., None]
 
 
 def relative_distance(tokens: Array, *, token_mask: Array | None = None) -> Array:

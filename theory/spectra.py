@@ -5,6 +5,7 @@ upper end that is one. Matrices are rescaled by powers of two first: no scale ov
 """
 
 import math
+from collections.abc import Callable
 
 from theory.arrays import (
     Array,
@@ -69,14 +70,10 @@ def product_norm(value: Array, output: Array) -> Array:
     Shapes: value (*b, d, k), output (*b, k, c) -> (*b,)
     Raises: InputError if the inner widths k differ, or as `singular_values` does
     """
-    _require_factors(value, output)
-    linalg = namespace(value, output).linalg
-    transposed = namespace(output).matrix_transpose(output)
-    left, unit_left = rescale(value, axis=(-2, -1))
-    right, unit_right = rescale(transposed, axis=(-2, -1))
-    upper = linalg.qr(left, mode="reduced")[1]
-    lower = namespace(right).matrix_transpose(linalg.qr(right, mode="reduced")[1])
-    return _times(spectral_norm(upper @ lower), unit_left[..., 0, 0], unit_right[..., 0, 0])
+    left, right, unit = _factors(value, output)
+    xp = namespace(left, right)
+    triangles = [xp.linalg.qr(factor, mode="reduced")[1] for factor in (left, right)]
+    return unit(spectral_norm(triangles[0] @ xp.matrix_transpose(triangles[1])))
 
 
 def product_norm_error(value: Array, output: Array) -> Array:
@@ -87,11 +84,10 @@ def product_norm_error(value: Array, output: Array) -> Array:
 
     Shapes: value (*b, d, k), output (*b, k, c) -> (*b,)
     """
-    _require_factors(value, output)
-    d, k = value.shape[-2:]
-    steps = 4 * k * (d + output.shape[-1]) + k + 8 * k * k
-    norms = _times(eps(value) * frobenius_norm(value), frobenius_norm(output))
-    return steps * norms + _grain(value)
+    left, right, unit = _factors(value, output)
+    (d, k), c = left.shape[-2:], right.shape[-2]
+    steps = 4 * k * (d + c) + k + 8 * k * k
+    return unit(steps * eps(left) * frobenius_norm(left) * frobenius_norm(right)) + _grain(left)
 
 
 def coupling(adjacency: Array, *, token_mask: Array | None = None) -> Array:
@@ -166,8 +162,9 @@ def _require_matrices(name: str, matrices: Array) -> None:
     require_finite(name, matrices)
 
 
-def _require_factors(value: Array, output: Array) -> None:
-    namespace(value, output)
+def _factors(value: Array, output: Array) -> tuple[Array, Array, Callable[[Array], Array]]:
+    """Return value (*b, d, k), output^T (*b, c, k), both rescaled, and what undoes the scaling."""
+    xp = namespace(value, output)
     _require_matrices("value", value)
     _require_matrices("output", output)
     if value.shape[-1] != output.shape[-2] or value.dtype != output.dtype:
@@ -176,15 +173,11 @@ def _require_factors(value: Array, output: Array) -> None:
             f"have shapes {tuple(value.shape)} and {tuple(output.shape)}, dtypes {value.dtype} "
             f"and {output.dtype}"
         )
-
-
-def _times(size: Array, *factors: Array) -> Array:
-    """Multiply by two factors, the larger one first: what cancels does not underflow before."""
-    xp = namespace(size)
-    if len(factors) == 1:
-        factors = (factors[0], xp.ones_like(factors[0]))
-    high, low = xp.maximum(*factors), xp.minimum(*factors)
-    return size * high * low
+    left, unit_left = rescale(value, axis=(-2, -1))
+    right, unit_right = rescale(xp.matrix_transpose(output), axis=(-2, -1))
+    units = unit_left[..., 0, 0], unit_right[..., 0, 0]
+    # The larger unit first: a small product times a small unit could vanish before the other.
+    return left, right, lambda size: size * xp.maximum(*units) * xp.minimum(*units)
 
 
 def _grain(matrices: Array) -> float:

@@ -168,6 +168,8 @@ def test_columns_of_any_length_span_the_same_subspace() -> None:
     wanted = distance(general(vectors), tokens)
     found = distance(general(vectors * np.asarray([1e-300, 1.0, 1e300])), tokens)
     assert found == pytest.approx(wanted, rel=64 * EPS)
+    smallest = general(GRAIN * np.asarray([[1.0], [0.0], [1.0]]))
+    np.testing.assert_allclose(np.abs(smallest.basis[:, 0]), [0.5**0.5, 0, 0.5**0.5], rtol=8 * EPS)
 
 
 @given(st.lists(sentences(scaled=False), min_size=1, max_size=3), st.sampled_from([np.nan, np.inf]))
@@ -227,7 +229,8 @@ def test_rescaling_loses_no_digit_on_any_library(xp: ModuleType, device: Any, dt
     exponents = np.arange(info.minexp - info.nmant, info.maxexp - 1)
     peaks = np.ldexp(np.full(1, np.pi), exponents).astype(dtype)
     host = np.stack([peaks, peaks / 4], axis=-1)
-    scaled, unit = rescale(to(xp, host, dtype, device), axis=(-1,))
+    there = to(xp, host, dtype, device)
+    scaled, unit = rescale(there, axis=(-1,))
     np.testing.assert_array_equal(numbers(scaled) * numbers(unit), host)
     moderate = numbers(scaled)[:, 0]
     assert (moderate >= 2.0**-80).all()
@@ -236,6 +239,10 @@ def test_rescaling_loses_no_digit_on_any_library(xp: ModuleType, device: Any, dt
     assert normal.sum() > 100
     assert (moderate[normal] >= 1).all()
     assert (moderate[normal] < 2).all()
+    usual = np.abs(exponents) < 12
+    left, ones = rescale(to(xp, host[usual], dtype, device), axis=(-1,))
+    assert (numbers(ones) == 1).all()
+    np.testing.assert_array_equal(numbers(left), host[usual])
 
 
 TOKENS = np.ones((3, 2))
