@@ -48,7 +48,8 @@ def random_block(
     k = 3
 
     def draw(*shape: int) -> Floats:
-        return rng.standard_normal((*batch, *shape)) / max(shape[-2:-1], default=1) ** 0.5
+        matrix: Floats = rng.standard_normal((*batch, *shape)) / shape[-2] ** 0.5
+        return matrix
 
     def bias(*shape: int) -> Floats | None:
         return None if plain else 0.3 * rng.standard_normal((*batch, *shape))
@@ -88,7 +89,7 @@ def random_block(
 
 
 @st.composite
-def blocks(draw: st.DrawFn, **fixed: Any) -> Block:
+def blocks(draw: st.DrawFn, /, **fixed: Any) -> Block:
     """Draw a block of any kind; what is fixed is not drawn."""
     options: dict[str, Any] = {
         "placement": draw(st.sampled_from(PLACEMENTS)),

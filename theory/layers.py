@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from theory.activations import activation
-from theory.arrays import Array, InputError, eps, namespace, require_mask
+from theory.arrays import (
+    Array,
+    InputError,
+    eps,
+    namespace,
+    require_float,
+    require_mask,
+    require_shape,
+)
 
 Placement: TypeAlias = Literal["post", "pre", "sandwich"]
 StdMode: TypeAlias = Literal["true", "tau", "fixed"]
@@ -164,7 +172,8 @@ def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | No
 
     Shapes: tokens (*b, n, d), mask boolean (*b, n, n) or (*b, 1, n), True where i may listen
             to j -> (*b, h, n, n), every row sums to one
-    Raises: InputError if the mask is not boolean or leaves a token nobody to listen to
+    Raises: InputError if the mask is not boolean, does not fit, or leaves a token nobody to
+            listen to
     Source: vaswani2017, shi2022
     """
     if attention.query is None or attention.key is None:
@@ -179,11 +188,12 @@ def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | No
 def softmax(scores: Array, *, mask: Array | None = None) -> Array:
     """Return the row-stochastic softmax of scores (*b, h, n, n), zero where the mask is False.
 
-    Raises: InputError if the mask is not boolean or a row of it has no True
+    Raises: InputError if the mask is not boolean, does not fit, or a row of it has no True
     """
     xp = namespace(scores)
     if mask is not None:
-        require_mask("mask", mask, "n", "n")
+        n = scores.shape[-1]
+        require_mask("mask", mask, 1 if mask.shape[-2:-1] == (1,) else n, n)
         if not bool(xp.all(xp.any(mask, axis=-1))):
             raise InputError("mask must leave every token at least one token to listen to")
         scores = xp.where(xp.expand_dims(mask, axis=-3), scores, -xp.inf)
@@ -218,8 +228,11 @@ def apply_block(
     A given ``adjacency`` takes the place of the one that queries, keys and mask make.
 
     Shapes: tokens (*b, n, d), mask as for `attention_adjacency`, adjacency (*b, h, n, n)
-    Raises: InputError as `attention_adjacency` and `apply_norm` do
+    Raises: InputError if tokens are not floating or not as wide as the weights, or as
+            `attention_adjacency` and `apply_norm` do
     """
+    require_float("tokens", tokens)
+    require_shape("tokens", tokens, "n", block.attention.value.shape[-2])
     post, sandwich = block.placement == "post", block.placement == "sandwich"
     none = Norm(kind="none")
     norm_1_in, norm_2_in = (none, none) if post else (block.norm_1, block.norm_2)

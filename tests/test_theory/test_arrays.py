@@ -30,7 +30,7 @@ def test_what_is_no_array_is_refused_with_its_type(value: object) -> None:
 
 def test_arrays_of_two_libraries_are_refused_with_both_names(xp: ModuleType) -> None:
     other = array_api_strict if xp.__name__.endswith("numpy") else np
-    with pytest.raises(InputError, match="one array library.*ndarray"):
+    with pytest.raises(InputError, match=r"one array library.*ndarray"):
         namespace(other.ones(2), xp.ones(2))
 
 
@@ -71,7 +71,7 @@ def test_a_shape_is_wanted_by_number_and_by_name(xp: ModuleType) -> None:
 
 def test_a_mask_is_boolean_and_has_its_shape(xp: ModuleType) -> None:
     arrays.require_mask("mask", xp.ones((2, 2), dtype=xp.bool), 2, 2)
-    with pytest.raises(InputError, match="mask must be boolean, but has dtype .*float32"):
+    with pytest.raises(InputError, match=r"mask must be boolean, but has dtype .*float32"):
         arrays.require_mask("mask", xp.ones((2, 2), dtype=xp.float32), 2, 2)
     with pytest.raises(InputError, match="mask must have shape"):
         arrays.require_mask("mask", xp.ones((2, 2), dtype=xp.bool), 3, 3)
