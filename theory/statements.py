@@ -128,7 +128,10 @@ class Verdict:
     @property
     def reasons(self) -> tuple[str, ...]:
         """The hypotheses that some member breaks."""
-        return tuple(name for name, margin in self.margins.items() if not np.all(margin <= 0))
+        finite = self.margins[FINITE] <= 0  # elsewhere the rest was not tried
+        broken = {name: ~(margin <= 0) & finite for name, margin in self.margins.items()}
+        broken[FINITE] = ~finite
+        return tuple(name for name, members in broken.items() if members.any())
 
 
 def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
@@ -170,6 +173,7 @@ def _judge(
     margins = {FINITE: np.full(batch, float(_count_not_finite(instance)))}
     if margins[FINITE].any():
         margins |= {hypothesis.name: unknown for hypothesis in theorem.hypotheses}
+        margins[COMPUTABLE] = unknown
         return Verdict(theorem.key, margins, unknown, unknown, unknown)
     with np.errstate(all="ignore"):  # what overflows is caught by COMPUTABLE
         sides = (theorem.lhs, theorem.rhs, theorem.rounding)
@@ -193,7 +197,7 @@ def _stack(theorem: Theorem[Any], single: list[Verdict], batch: tuple[int, ...])
     def join(values: Iterable[Numbers]) -> Numbers:
         return np.asarray(list(values), dtype=np.float64).reshape(batch)
 
-    names = single[0].margins if single else ()
+    names = (FINITE, *(hypothesis.name for hypothesis in theorem.hypotheses), COMPUTABLE)
     return Verdict(
         theorem.key,
         {name: join(verdict.margins[name] for verdict in single) for name in names},
