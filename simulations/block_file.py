@@ -110,7 +110,8 @@ def read_block(path: Path) -> BlockFile:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise InputError(
                     f"{path} holds one bare array; an .npz file of named arrays is wanted"

@@ -14,6 +14,7 @@ from scipy.special import roots_legendre
 from theory.activations import activation
 from theory.arrays import Array, InputError, constant, eps, namespace
 from theory.layers import Attention, FeedForward, Norm, normalise, softmax
+from theory.magnitude import frobenius_norm
 from theory.magnitude import rescale
 
 _FAR = 0.1  # relative deviations above which plain differences lose at most one digit
@@ -54,7 +55,7 @@ class Centred:
         """Return log |H|, the Frobenius norm of the tokens: (*b,)."""
         xp = namespace(self.centre)
         n = self.deviations.shape[-2]
-        centre = xp.linalg.vector_norm(self.centre, axis=(-2, -1)) * n**0.5
+        centre = frobenius_norm(self.centre) * n**0.5
         return xp.log(xp.hypot(centre, self.scale[..., 0, 0]))
 
 

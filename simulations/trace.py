@@ -95,9 +95,10 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     columns = []
     norms = _Norms()
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
-        found = _block_row(block, step, norms.of(block), present=None)
+        with np.errstate(over="ignore"):  # a v beyond the range of the dtype is inf
+            found = _block_row(block, step, norms.of(block), present=None)
+            found["rounding"] = centred.relative_rounding(block, before, step)
         found["measured_ratio"] = _ratio(before.log_scale, after.log_scale)
-        found["rounding"] = centred.relative_rounding(block, before, step)
         rows.append(_host(_centred_token_row(after)))
         columns.append(_host(found))
     return Trace(_stack(rows), _stack(columns))
