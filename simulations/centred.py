@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from simulations.centred_maps import (
     Centred,
     add,
@@ -38,7 +40,8 @@ def rollout(
     state = from_tokens(tokens)
     for layer, block in enumerate(blocks):
         try:
-            after, step = centred_block(block, state, mask=mask)
+            with np.errstate(over="ignore", invalid="ignore"):  # refused below, with a reason
+                after, step = centred_block(block, state, mask=mask)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
         if not bool(xp.all(xp.isfinite(after.centre)) & xp.all(xp.isfinite(after.deviations))):
