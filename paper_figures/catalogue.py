@@ -3,11 +3,34 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from paper_figures import (
+    bound_vs_rate,
+    fig1a,
+    fig2,
+    fig3,
+    fig4,
+    fig5,
+    fixed_sigma,
+    lambda_heads,
+    ln_std_drivers,
+    tau,
+)
 from paper_figures.build import Figure, Outcome, make, select
 from paper_figures.gallery import gallery
 
-_ALL: tuple[Figure, ...] = ()
-FIGURES: dict[str, Figure] = {figure.name: figure for figure in _ALL}
+_MODULES = (
+    fig1a,
+    fig2,
+    fig3,
+    fig4,
+    fig5,
+    ln_std_drivers,
+    fixed_sigma,
+    tau,
+    bound_vs_rate,
+    lambda_heads,
+)
+FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in _MODULES}
 
 
 def make_figures(
