@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_theory.exact import to
 from theory.arrays import Array, InputError
-from theory.domains import Domain
+from theory.domains import Domain, draw
 from theory.instances import as_float64, map_arrays, member
 from theory.statements import COMPUTABLE, FINITE, Hypothesis, Theorem, Verdict, check, convergence
 from theory.theorems import CATALOGUE
@@ -127,6 +127,19 @@ def test_any_library_and_dtype_is_judged_in_float64(xp: ModuleType, dtype: str) 
     converted = as_float64(at)
     assert converted.tokens.dtype == xp.float64
     assert at.tokens.dtype == getattr(xp, dtype)
+
+
+@pytest.mark.parametrize("key", sorted(CATALOGUE))
+def test_every_theorem_is_judged_the_same_on_every_library(
+    xp: ModuleType, device: Any, key: str
+) -> None:
+    theorem = CATALOGUE[key]
+    for seed in range(4):
+        at = draw(theorem.domain, np.random.default_rng([seed, 5]), members=2).instance
+        moved = map_arrays(lambda array, axes: xp.asarray(array, device=device), at)
+        one, other = check(theorem, at), check(theorem, moved)
+        assert list(one.status) == list(other.status)
+        assert (np.abs(one.lhs - other.lhs) <= one.rounding + other.rounding).all()
 
 
 def test_whole_numbers_are_converted_too() -> None:

@@ -21,7 +21,7 @@ from theory.theorems.norms import (
     normalised,
 )
 
-NEAR_M = {"near": (0, 20), "classes": (1, 6)}
+NEAR_M = {"tokens": (2, 6), "near": (0, 12), "classes": (1, 3)}
 FREE_NEAR_M = {**NORM_FREE, "inside": Free("matrix", ("tokens", "features"))}
 
 

@@ -73,7 +73,7 @@ def _below_sigma(at: Normalised) -> Array:
     """Sigma must lie below every std, and std where digits are left: above the subnormals."""
     xp = namespace(at.tokens)
     smallest = xp.min(norm_std(at.norm, at.tokens), axis=-1)
-    return xp.maximum(at.sigma - smallest, xp.where(at.sigma < tiny(at.sigma), 1.0, -1.0))
+    return xp.maximum(at.sigma - smallest, tiny(at.sigma) - at.sigma)
 
 
 SIGMA = Hypothesis("sigma > 0 and no token's std is below it", _below_sigma)

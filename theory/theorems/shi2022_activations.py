@@ -87,7 +87,7 @@ def activation_theorem(
 _SILU_STEEPEST = 2.3993572805154675  # where x tanh(x / 2) = 2
 ACTIVATION_THEOREMS = (
     activation_theorem("relu", steepest=(1.0, 2.0)),
-    activation_theorem("tanh", steepest=(-1e-6, 1e-6)),
+    activation_theorem("tanh", steepest=(-1e-9, 1e-9)),
     activation_theorem("gelu", steepest=(sqrt(2) - 1e-6, sqrt(2) + 1e-6)),
     activation_theorem("silu", steepest=(_SILU_STEEPEST - 1e-6, _SILU_STEEPEST + 1e-6)),
 )
