@@ -75,6 +75,6 @@ def member(instance: Instance, index: tuple[int, ...]) -> Instance:
     """Return one member of a batch; an array without batch axes belongs to every member."""
 
     def pick(array: Array, axes: int) -> Array:
-        return array[index] if array.ndim > axes else array
+        return array[(*index, ...)] if array.ndim > axes else array
 
     return map_arrays(pick, instance)

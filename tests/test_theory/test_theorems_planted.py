@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import find, settings
 
 from simulations.verify import verify_theorem
 from tests.test_theory.planted import PLANTED, POST_NORM, post_norm_v
 from theory.domains import draw
-from theory.statements import Theorem
+from theory.statements import Theorem, check
+from theory.strategies import samples
 
 
 @pytest.mark.parametrize("theorem", PLANTED, ids=lambda theorem: theorem.key)
@@ -19,6 +21,19 @@ def test_a_planted_falsehood_is_refuted_with_the_default_trials(theorem: Theorem
     assert report.counterexample is not None
     assert report.ratio > 1
     assert report.applied == report.trials, "it is to fail where it claims to hold"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["attention never expands", "a sum as if orthogonal"])
+def test_hypothesis_shrinks_a_counterexample_to_one_that_people_can_read(key: str) -> None:
+    theorem = next(theorem for theorem in PLANTED if theorem.key == key)
+    quiet = settings(derandomize=True, database=None, max_examples=500)
+    found = find(
+        samples(theorem.domain), lambda s: bool(check(theorem, s.instance).refuted), settings=quiet
+    )
+    numbers = np.concatenate([values.ravel() for values in found.params.values()])
+    assert np.count_nonzero(numbers) <= 6
+    assert set(numbers) <= set(range(-9, 10)), "not small whole numbers"
 
 
 def test_nothing_else_is_wrong_with_the_planted_forms_of_v() -> None:

@@ -44,7 +44,10 @@ def _distance(at: Normalised, tokens: Array) -> Array:
     if at.basis.ndim == 2:
         return distance(Subspace(at.basis), tokens)
     batch = at.basis.shape[:-2]
-    values = [distance(Subspace(at.basis[i]), tokens[i]) for i in product(*map(range, batch))]
+    values = [
+        distance(Subspace(at.basis[(*i, ...)]), tokens[(*i, ...)])
+        for i in product(*map(range, batch))
+    ]
     return namespace(tokens).reshape(namespace(tokens).stack(values), batch)
 
 
