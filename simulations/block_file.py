@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from theory.activations import activation
 from theory.arrays import Array, InputError, require_finite, require_mask
 from theory.layers import Attention, Block, FeedForward, Norm
 from theory.stochastic import require_row_stochastic
@@ -36,6 +37,17 @@ _AXES: dict[str, tuple[str, ...]] = {
 }
 _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
 _OTHER = ("mask", "activation", "placement")
+# What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
+# encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class BlockFile(NamedTuple):
@@ -68,6 +80,10 @@ def read_block(path: Path) -> BlockFile:
     mask = arrays.get("mask")
     if mask is not None:
         require_mask("mask", mask, lengths["n"][0], lengths["n"][0])
+        if mask.ndim != 2:
+            raise InputError(f"mask must have axes ('n', 'n'), but has shape {mask.shape}")
+        if not mask.any(axis=-1).all():
+            raise InputError("mask must leave every token at least one token to listen to")
     adjacency = read.get("adjacency")
     if adjacency is not None:
         require_row_stochastic("adjacency", arrays["adjacency"])
@@ -86,7 +102,7 @@ def read_block(path: Path) -> BlockFile:
         weight_out=read["ffn_out"],
         bias_in=read.get("ffn_in_bias"),
         bias_out=read.get("ffn_out_bias"),
-        activation=_text("activation", arrays, "relu"),
+        activation=activation(_text("activation", arrays, "relu")).name,
     )
     norms = [
         Norm(
@@ -111,12 +127,14 @@ def read_block(path: Path) -> BlockFile:
 def _load(path: Path) -> dict[str, Any]:
     try:
         # NumPy leaves a file open that it opened itself and cannot read.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        with path.open("rb") as opened:
+            file = np.load(opened, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise InputError(
                     f"{path} holds one bare array; an .npz file of named arrays is wanted"
                 )
-            return {name: file[name] for name in file.files}
+            with file:
+                arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; an .npz file is wanted") from None
     except IsADirectoryError:
@@ -127,10 +145,14 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} must be an .npz file of plain arrays, as numpy.savez writes it"
         ) from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read as an .npz file; is it truncated? ({error})"
         ) from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{name} must be an array, but {path} holds other bytes there")
+    return arrays
 
 
 def _require_known(arrays: dict[str, Any]) -> None:
@@ -176,6 +198,9 @@ def _number(name: str, array: Any, lengths: dict[str, tuple[int, str]]) -> Array
                 f"but has shape {array.shape}"
             )
     require_finite(name, array)
+    if scalar and (array < 0 if name == "ln_eps" else name.startswith("tau") and array <= 0):
+        wanted = "not be negative" if name == "ln_eps" else "be positive"
+        raise InputError(f"{name} must {wanted}, but is {float(array.item())}")
     return array.astype(np.float64).reshape(()) if scalar else array.astype(np.float64)
 
 
@@ -185,4 +210,5 @@ def _text(name: str, arrays: dict[str, Any], default: str) -> str:
         return default
     if value.dtype.kind not in "US" or value.size != 1:
         raise InputError(f"{name} must be one string, but has dtype {value.dtype}")
-    return str(value.astype(str).item())
+    text = value.item()
+    return text if isinstance(text, str) else text.decode("utf-8", errors="backslashreplace")

@@ -1,5 +1,6 @@
 """What do the instruments read on a random stack?"""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from simulations.backends import Backend, backend
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.trace import Trace, trace_centred
 from theory.arrays import Array, InputError, require_mask
+from theory.layers import Block
 from theory.masks import block_mask, causal_mask, full_mask, window_mask
 
 MASKS = "full, causal, window:R, causal-window:R, blocks:N1,N2,... or a .npy file"
@@ -40,7 +42,17 @@ def simulate(
         mask = on.move(mask)
     runs = range(seed, seed + seeds)
     tokens = on.move(draw_tokens(stack, seeds=runs))
-    return trace_centred((on.move(b) for b in draw_blocks(stack, seeds=runs)), tokens, mask=mask)
+    return trace_centred(_moved(draw_blocks(stack, seeds=runs), on), tokens, mask=mask)
+
+
+def _moved(blocks: Iterable[Block], on: Backend) -> Iterator[Block]:
+    """Move blocks one by one; a block that comes again (tied) is the same again."""
+    last: Block | None = None
+    moved: Block | None = None
+    for block in blocks:
+        if moved is None or block is not last:
+            last, moved = block, on.move(block)
+        yield moved
 
 
 def ln_std_mode(stack: Stack) -> str:
