@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ import matplotlib.style
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.data import Dataset, dumps, load
+from paper_figures.pools import run_lanes
 from paper_figures.provenance import provenance
 from theory.arrays import InputError
 
@@ -110,25 +112,45 @@ def make(
     quick: bool = False,
     seed: int = 0,
     on_progress: Callable[[str, str], None] = lambda name, event: None,
+    parallel: bool = False,
 ) -> list[Outcome]:
-    """Build figures one after the other; one that fails does not cost the others.
+    """Build figures; one that fails does not cost the others.
 
+    In ``parallel``, figures that read installed models share one new process, in which these
+    are loaded once, and all others a second one; else they are built here, one by one.
     ``on_progress(name, event)`` is called with the events "start", "done" and "failed".
     """
-    _folder(out)
-    outcomes = []
-    for figure in figures:
+    figures = tuple(figures)
+    job = partial(_attempt, out=_folder(out), quick=quick, seed=seed)
+    outcomes: dict[str, Outcome] = {}
+
+    def start(figure: Figure) -> None:
         on_progress(figure.name, "start")
-        try:
-            files = build(figure, out=out, quick=quick, seed=seed)
-        except Exception as error:  # noqa: BLE001 - reported, and the next figure goes on
-            outcome = Outcome(figure.name, error=f"{type(error).__name__}: {error}")
-        else:
-            refuted = bool(load(files[0]).attrs["refuted"])
-            outcome = Outcome(figure.name, files=files, refuted=refuted)
-        outcomes.append(outcome)
+
+    def end(figure: Figure, outcome: Outcome) -> None:
+        outcomes[figure.name] = outcome
         on_progress(figure.name, "failed" if outcome.error else "done")
-    return outcomes
+
+    if parallel:
+        lanes = [[f for f in figures if bool(f.packages) == reads] for reads in (True, False)]
+        run_lanes([x for x in lanes if x], job, failed=_lost, on_start=start, on_end=end)
+    else:
+        for figure in figures:
+            start(figure)
+            end(figure, job(figure))
+    return [outcomes[figure.name] for figure in figures]
+
+
+def _attempt(figure: Figure, *, out: Path, quick: bool, seed: int) -> Outcome:
+    try:
+        files = build(figure, out=out, quick=quick, seed=seed)
+    except Exception as error:  # noqa: BLE001 - reported, and the next figure goes on
+        return _lost(figure, error)
+    return Outcome(figure.name, files=files, refuted=bool(load(files[0]).attrs["refuted"]))
+
+
+def _lost(figure: Figure, error: BaseException) -> Outcome:
+    return Outcome(figure.name, error=f"{type(error).__name__}: {error}")
 
 
 def select(catalogue: Mapping[str, Figure], names: Iterable[str]) -> list[Figure]:

@@ -44,11 +44,14 @@ def make_figures(
     """Build the named figures (all if none is named) and the page ``out/index.html``.
 
     ``on_progress(name, event)`` is called with the events "start", "done" and "failed".
+    They are built in two processes; each works with one thread (see `paper_figures.pools`).
     A figure that fails is reported in its outcome and does not stop the others.
 
     Raises: InputError for an unknown name or a folder that cannot be written
     """
     figures = select(FIGURES, names)
-    outcomes = make(figures, out=out, quick=quick, seed=seed, on_progress=on_progress)
+    outcomes = make(
+        figures, out=out, quick=quick, seed=seed, on_progress=on_progress, parallel=True
+    )
     gallery(FIGURES.values(), out=out)
     return outcomes

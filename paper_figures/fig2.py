@@ -100,7 +100,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw one graph for each layer: arrows to the tokens that are listened to."""
     panels = canvas.subplots(1, len(data["layer"]))
     for index, axes in enumerate(panels):
-        size = data["received"][index] * 60
+        size = data["received"][index] * 45
         draw_graph(
             axes,
             data["place"],

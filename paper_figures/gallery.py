@@ -1,6 +1,7 @@
 """How are all figures shown on one page that needs no network?"""
 
 import html
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -52,7 +53,7 @@ def _card(figure: Figure, number: int, *, out: Path) -> str:
         caption=html.escape(attrs["caption"]),
         verdict=verdict,
         command=html.escape(attrs["command"]),
-        commit=html.escape(attrs["commit"][:12] + ("-dirty" if "dirty" in attrs["commit"] else "")),
+        commit=html.escape(re.sub("[0-9a-f]{40}", lambda found: found[0][:12], attrs["commit"])),
         origin=_origin(attrs),
     )
 

@@ -20,6 +20,7 @@ SWEEPS = {
     "biases": ("bias_std", (0.0, 0.125, 0.25, 0.5, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0)),
 }
 RAISED = 7  # the setting of each sweep whose course is drawn, beside the common base
+FEW = (0, 2, 4, RAISED, 9)  # the settings of a quick run
 NO_CROSSING = "no crossing"
 
 
@@ -27,12 +28,14 @@ def compute(settings: Settings) -> Dataset:
     """Return rates and coefficients for each driver and setting, and the courses of some."""
     seeds = range(settings.seed, settings.seed + (2 if settings.quick else 4))
     base = trace(BASE, seeds=seeds)
+    places = FEW if settings.quick else range(len(SWEEPS["biases"][1]))
     runs = {
-        driver: [trace(_driven(field, value), seeds=seeds) for value in values]
+        driver: [trace(_driven(field, values[i]), seeds=seeds) for i in places]
         for driver, (field, values) in SWEEPS.items()
     }
+    raised = list(places).index(RAISED)
     late = {name: _stack(runs, name) for name in ("log_rate", "log_sigma", "log_v", "log_v_sharp")}
-    courses = [base, *(traces[RAISED] for traces in runs.values())]
+    courses = [base, *(traces[raised] for traces in runs.values())]
     names = ["all at their base", *(f"{driver} {SWEEPS[driver][1][RAISED]:g}" for driver in SWEEPS)]
     crossing, crossing_sharp = (
         [_crossing(sigma, v) for sigma, v in zip(late["log_sigma"], late[name], strict=True)]
@@ -56,7 +59,9 @@ def compute(settings: Settings) -> Dataset:
         coords={
             "driver": Variable(("driver",), np.asarray(list(SWEEPS)), "what is varied"),
             "value": Variable(
-                ("driver", "setting"), np.asarray([v for _, v in SWEEPS.values()]), "its value"
+                ("driver", "setting"),
+                np.asarray([[values[i] for i in places] for _, values in SWEEPS.values()]),
+                "its value",
             ),
             "course": Variable(("course",), np.asarray(names), "setting of the course"),
             "depth": Variable(("depth",), np.arange(BASE.depth + 1), "blocks applied"),

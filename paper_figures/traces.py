@@ -1,23 +1,25 @@
-"""How do the instruments of `simulations.trace` read on a random stack, as logarithms?"""
+"""How far from consensus is a random stack after each block, and what does the theorem allow?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log
 
 import numpy as np
 
+from simulations.centred import rollout
+from simulations.centred_maps import from_tokens
 from simulations.ensembles import Matrix, Stack, draw_blocks, draw_tokens
-from simulations.trace import trace_centred
 from theory.arrays import Array
+from theory.coefficients import WeightNorms, block_coefficients, weight_norms
 from theory.layers import Block
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A stack's measures, layers first, then the seeds.
+    """What the figures need of a stack, as logarithms; `simulations.trace` measures more.
 
     ``log_distance`` is log d_M and ``log_norm`` log |H|, both with the input as entry 0, so of
-    shape (depth + 1, seeds); the others are (depth, seeds).
+    shape (depth + 1, seeds); the others are (depth, seeds). ``log_sigma`` is the logarithm of
+    sigma_1 sigma_2, where a missing norm counts as 1.
     """
 
     log_distance: Matrix
@@ -43,18 +45,23 @@ def trace(stack: Stack, *, seeds: range, mask: Array | None = None) -> Trace:
 
 
 def trace_blocks(blocks: Iterable[Block], tokens: Matrix, *, mask: Array | None = None) -> Trace:
-    """Do the same with given blocks and tokens (seeds, n, d).
-
-    ``log_sigma``, the logarithm of sigma_1 sigma_2, takes a missing second norm as 1.
-    """
-    found = trace_centred(blocks, tokens, mask=mask)
-    distance, relative = (
-        log(10) * found.tokens[f"log10_{name}"] for name in ("distance", "relative_distance")
-    )
+    """Do the same with given blocks and tokens (seeds, n, d); tied blocks' norms are taken once."""
+    states = [from_tokens(tokens)]
+    sigma, v, v_sharp = list[Matrix](), list[Matrix](), list[Matrix]()
+    known: tuple[Block, WeightNorms] | None = None
+    for block, _, step, after in rollout(blocks, tokens, mask=mask):
+        if known is None or known[0] is not block:
+            known = (block, weight_norms(block))
+        found = block_coefficients(block, step, norms=known[1])
+        stds = [std for std in (found.sigma_1, found.sigma_2) if std is not None]
+        sigma.append(np.prod(stds, axis=0) + np.zeros(tokens.shape[0]))
+        v.append(found.v)
+        v_sharp.append(found.v_sharp)
+        states.append(after)
     return Trace(
-        log_distance=distance,
-        log_norm=distance - relative,
-        log_sigma=np.log(found.blocks["sigma_1"] * found.blocks.get("sigma_2", 1.0)),
-        v=found.blocks["v"],
-        v_sharp=found.blocks["v_sharp"],
+        log_distance=np.stack([state.log_scale for state in states]),
+        log_norm=np.stack([state.log_norm for state in states]),
+        log_sigma=np.log(np.stack(sigma)),
+        v=np.stack(v),
+        v_sharp=np.stack(v_sharp),
     )

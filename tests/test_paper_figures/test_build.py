@@ -1,6 +1,7 @@
 """Figures are stored before they are drawn, the same way every time, and whole or not at all."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -9,10 +10,14 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import Figure, Settings, build, make, render, select
+from paper_figures.catalogue import FIGURES
 from paper_figures.data import Dataset, Variable, load
 from paper_figures.gallery import gallery
+from paper_figures.pools import run_lanes
 from paper_figures.provenance import commit
 from theory.arrays import InputError
+
+BEFORE = set(os.environ)
 
 
 def compute(settings: Settings) -> Dataset:
@@ -158,3 +163,38 @@ def test_every_link_of_the_gallery_is_relative_and_leads_to_a_file(tmp_path: Pat
 def test_stored_text_is_one_json_object(tmp_path: Path) -> None:
     raw = json.loads(build(WALK, out=tmp_path)[0].read_text())
     assert set(raw) == {"coords", "data_vars", "attrs", "dims"}
+
+
+def test_another_process_gives_what_this_one_gives(tmp_path: Path) -> None:
+    events: list[tuple[str, str]] = []
+    figures = [FIGURES["fig4"]]
+    outcomes = make(
+        figures,
+        out=tmp_path / "apart",
+        parallel=True,
+        on_progress=lambda name, event: events.append((name, event)),
+    )
+    assert [outcome.error for outcome in outcomes] == [None]
+    assert events == [("fig4", "start"), ("fig4", "done")]
+    here = make(figures, out=tmp_path / "here")[0]
+    # not bit by bit: in this process more threads may have added in another order
+    drawn = [outcomes[0].files[0], here.files[0]]
+    first, second = (load(path)["distance"] for path in drawn)
+    assert first == pytest.approx(second, rel=1e-9)
+
+
+def _die(_task: int) -> int:
+    os._exit(9)
+
+
+def test_a_process_that_dies_is_reported_for_each_of_its_tasks() -> None:
+    found: dict[int, str] = {}
+    run_lanes(
+        [[1, 2]],
+        _die,
+        failed=lambda task, error: -task,
+        on_start=lambda task: None,
+        on_end=lambda task, result: found.update({task: str(result)}),
+    )
+    assert found == {1: "-1", 2: "-2"}
+    assert "OMP_NUM_THREADS" not in set(os.environ) - BEFORE

@@ -66,7 +66,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_caption_is_one_sentence_that_says_what_would_refute_it(name: str) -> None:
     caption = FIGURES[name].caption
     assert "would refute" in caption
-    assert caption.endswith((".", "(bands: 5 to 95 % of the seeds)."))
+    assert caption.endswith(".")
     plain = re.sub(r"\{[^}]*\}", "0", caption)
     assert not re.search(r"\. [A-Z]", plain), "a second sentence begins"
 
