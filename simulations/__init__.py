@@ -6,16 +6,20 @@ from simulations.block_file import read_block
 from simulations.check import BlockReport, check_block
 from simulations.checkpoints import Checkpoint, encode, load_checkpoint
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
+from simulations.report import trace_table
 from simulations.seeds import generator
 from simulations.simulation import mask_by_name, simulate
-from simulations.texts import read_texts, sentences
+from simulations.texts import DEFAULT_TEXTS, read_texts, sentences
 from simulations.trace import Trace, trace_blocks, trace_captured, trace_centred
+from simulations.verify import Report, verify, verify_theorem
 
 __all__ = [
+    "DEFAULT_TEXTS",
     "Analysis",
     "Backend",
     "BlockReport",
     "Checkpoint",
+    "Report",
     "Stack",
     "Trace",
     "analyze",
@@ -34,4 +38,7 @@ __all__ = [
     "trace_blocks",
     "trace_captured",
     "trace_centred",
+    "trace_table",
+    "verify",
+    "verify_theorem",
 ]

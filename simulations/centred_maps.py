@@ -14,8 +14,7 @@ from scipy.special import roots_legendre
 from theory.activations import activation
 from theory.arrays import Array, InputError, constant, eps, namespace
 from theory.layers import Attention, FeedForward, Norm, normalise, softmax
-from theory.magnitude import frobenius_norm
-from theory.magnitude import rescale
+from theory.magnitude import frobenius_norm, rescale
 
 _FAR = 0.1  # relative deviations above which plain differences lose at most one digit
 _LINEAR = 1e-100  # scales below which second-order terms are below any round-off

@@ -1,11 +1,12 @@
 """What does the block theorem say about one given block?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from theory.arrays import Array, InputError, require_finite, require_float, to_numpy
+from theory.instances import as_float64
 from theory.layers import Block
 from theory.measures import relative_distance
 from theory.statements import check, convergence
@@ -55,19 +56,22 @@ def check_block(
             f"tokens must have shape (n, d) with at least two tokens, but have {tokens.shape}"
         )
     require_finite("tokens", tokens)
-    given = BlockInput(block, tokens, mask=mask, adjacency=adjacency)
+    given = as_float64(BlockInput(block, tokens, mask=mask, adjacency=adjacency))
     verdict = check(CATALOGUE["block-v"], given)
     step, found = given.step, given.coefficients
     coefficients = {
         name: None if value is None else float(to_numpy(value)) for name, value in found.items()
     }
     implied = convergence(found.v)
-    before, after = (float(consensus_distance(x)) for x in (tokens, step.output))
+    if not verdict.applies:
+        reason = "v comes from hypotheses that are not met here, so it implies nothing"
+        implied = replace(implied, status="not implied", reason=reason)
+    before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
     return BlockReport(
         coefficients=coefficients,
         distance_in=before,
         distance_out=after,
-        relative_in=float(relative_distance(tokens)),
+        relative_in=float(relative_distance(given.tokens)),
         relative_out=float(relative_distance(step.output)),
         measured_ratio=after / before if before > 0 else np.nan,
         verdict=verdict.status,

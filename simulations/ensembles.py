@@ -1,5 +1,6 @@
 """Which random stacks of blocks, and which tokens, are studied."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -13,6 +14,7 @@ from theory.layers import Attention, Block, FeedForward, Norm, Placement
 
 Matrix: TypeAlias = Any  # a NumPy array, float64
 Weights: TypeAlias = Literal["gaussian", "orthogonal", "low-rank", "identity", "bert"]
+NormKind: TypeAlias = Literal["layer", "rms", "none"]
 Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consensus"]
 
 
@@ -87,7 +89,7 @@ class Stack:
     bias_std: float = 0.0
     norm_gain: float = 1.0
     activation: str = "gelu"
-    norm: Literal["layer", "rms", "none"] = "layer"
+    norm: NormKind = "layer"
     placement: Placement = "post"
     residual: float = 1.0
     ln_eps: float = 0.0
@@ -106,10 +108,20 @@ class Stack:
             raise InputError(
                 f"width must be a multiple of heads, but is {self.width} for {self.heads} heads"
             )
-        for name, known in (("weights", Weights), ("initial", Initial)):
+        choices = (("weights", Weights), ("initial", Initial))
+        for name, known in (*choices, ("norm", NormKind), ("placement", Placement)):
             if getattr(self, name) not in get_args(known):
                 options = ", ".join(get_args(known))
                 raise InputError(f"{name} must be one of {options}, but is {getattr(self, name)!r}")
+        for name in ("score_gain", "value_gain", "ffn_gain", "bias_std", "norm_gain", "residual"):
+            if not math.isfinite(getattr(self, name)):
+                raise InputError(f"{name} must be finite, but is {getattr(self, name)}")
+        if not 0 <= self.ln_eps < math.inf:
+            raise InputError(f"ln_eps must be finite and not negative, but is {self.ln_eps}")
+        for name in ("tau", "fixed_std"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"{name} must be finite and positive, but is {value}")
 
     def draw_key(self) -> tuple[str | int, ...]:
         """Return what defines the weights' random numbers: shapes and ensemble, no gains."""

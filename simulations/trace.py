@@ -191,7 +191,9 @@ def _collect(
         logs = (_log(consensus_distance(x, token_mask=present)) for x in (before, step.output))
         found["measured_ratio"] = _ratio(*logs)
         allowed = block_rounding(block, before, step, found["v"], norms=norms.of(block))
-        found["rounding"] = allowed / consensus_distance(before, token_mask=present)
+        distance = consensus_distance(before, token_mask=present)
+        xp = namespace(distance)
+        found["rounding"] = allowed / xp.where(distance > 0, distance, xp.nan)
         rows.append(_host(_plain_token_row(step.output, counts)))
         columns.append(_host(found))
         earlier = step.adjacency

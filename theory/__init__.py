@@ -1,7 +1,9 @@
 """Pure mathematics on arrays: layers, graphs, measures, and theorems that can be refuted."""
 
 from theory.arrays import InputError
+from theory.chains import closed_classes, radius, spectral_gap, spectrum, stationary_distributions
 from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
+from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
 from theory.layers import (
     Attention,
     Block,
@@ -14,6 +16,7 @@ from theory.layers import (
     attention_adjacency,
     feed_forward,
 )
+from theory.masks import block_mask, causal_mask, full_mask, graph_mask, window_mask
 from theory.measures import (
     TokenMeasures,
     attention_entropy,
@@ -59,7 +62,10 @@ __all__ = [
     "attention_entropy",
     "attention_similarity",
     "block_coefficients",
+    "block_mask",
+    "causal_mask",
     "check",
+    "closed_classes",
     "consensus",
     "consensus_distance",
     "convergence",
@@ -70,16 +76,27 @@ __all__ = [
     "dong_residual",
     "effective_rank",
     "feed_forward",
+    "from_networkx",
+    "full_mask",
     "general",
+    "graph_mask",
     "high_frequency_ratio",
     "mean_average_distance",
     "measure_tokens",
     "participation_rank",
     "partition",
     "project",
+    "radius",
+    "random_walk",
     "rank_one_fraction",
     "relative_distance",
+    "spectral_gap",
     "spectral_norm",
+    "spectrum",
     "stable_rank",
+    "stationary_distributions",
+    "symmetric_adjacency",
+    "to_networkx",
     "weight_norms",
+    "window_mask",
 ]

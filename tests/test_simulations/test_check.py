@@ -1,0 +1,63 @@
+"""One block through the theorem: two verdicts, and what they say when a hypothesis is broken."""
+
+import numpy as np
+import pytest
+
+from simulations import Stack, check_block, draw_blocks, draw_tokens
+from theory import Attention, Block, FeedForward, InputError
+from theory.instances import member
+
+ONE = range(1)
+
+
+def averaging_block(adjacency: np.ndarray) -> tuple[Block, np.ndarray, np.ndarray]:
+    """A block that only averages, with tokens that differ little: v is below one."""
+    rng = np.random.default_rng(0)
+    n, d = 6, 8
+    tokens = 10 * np.linspace(-1, 1, d) + 0.1 * rng.standard_normal((n, d))
+    nothing = FeedForward(np.zeros((d, 4)), np.zeros((4, d)))
+    return Block(Attention(None, None, np.eye(d)[None]), nothing), tokens, adjacency[None]
+
+
+def test_an_averaging_block_holds_and_converges() -> None:
+    block, tokens, adjacency = averaging_block(np.full((6, 6), 1 / 6))
+    found = check_block(block, tokens, adjacency=adjacency)
+    assert (found.verdict, found.converges) == ("holds", "yes")
+    assert found.measured_ratio <= float(found.coefficients["v"] or np.nan) < 1
+
+
+def test_a_broken_hypothesis_implies_nothing() -> None:
+    rows = np.full((6, 6), 1 / 6)
+    rows[0] *= 1.1
+    block, tokens, adjacency = averaging_block(rows)
+    found = check_block(block, tokens, adjacency=adjacency)
+    assert float(found.coefficients["v"] or np.nan) < 1, "the instance no longer tempts"
+    assert (found.verdict, found.converges) == ("does not apply", "not implied")
+    assert "row" in found.reasons[0]
+
+
+def test_equal_tokens_are_at_consensus_already() -> None:
+    block = next(draw_blocks(Stack(tokens=4, width=8, heads=2, ffn_width=8), seeds=ONE))
+    single = member(block, (0,))
+    tokens = np.tile(np.linspace(-1.0, 1.0, 8), (4, 1))
+    found = check_block(single, tokens)
+    assert found.distance_in == 0
+    assert np.isnan(found.measured_ratio)
+    assert found.verdict == "holds"
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (8,), (2, 4, 8)])
+def test_tokens_of_a_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
+    block = member(next(draw_blocks(Stack(tokens=4, width=8, heads=2), seeds=ONE)), (0,))
+    with pytest.raises(InputError, match="tokens"):
+        check_block(block, np.ones(shape))
+
+
+def test_float32_tokens_are_judged_in_float64() -> None:
+    stack = Stack(tokens=5, width=8, heads=2, ffn_width=16)
+    block = member(next(draw_blocks(stack, seeds=ONE)), (0,))
+    tokens = draw_tokens(stack, seeds=ONE)[0]
+    exact = check_block(block, tokens)
+    single = check_block(block, tokens.astype(np.float32))
+    assert single.verdict == exact.verdict == "holds"
+    assert single.coefficients["v"] == pytest.approx(exact.coefficients["v"], rel=1e-5)
