@@ -4,6 +4,7 @@ import difflib
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,13 +39,16 @@ _AXES: dict[str, tuple[str, ...]] = {
 _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
 _OTHER = ("mask", "activation", "placement")
 # What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
-# encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant.
+# encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant,
+# SyntaxError and TokenError for an array's header that is no Python literal.
 _UNREADABLE = (
     OSError,
     EOFError,
     KeyError,
     RuntimeError,
     MemoryError,
+    SyntaxError,
+    TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -109,13 +110,15 @@ def _whole(name: str, text: str) -> int:
 
 def _read_mask(path: Path, n: int) -> Array:
     try:
-        mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            mask = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError, TokenError) as error:
         raise InputError(
             f"mask file {path.name!r} cannot be read as a .npy array: {error}"
         ) from error
-    if not isinstance(mask, np.ndarray) or mask.shape != (n, n):
-        shape = getattr(mask, "shape", "no shape")
-        raise InputError(f"mask file {path.name!r} must hold shape ({n}, {n}), but holds {shape}")
+    if mask.shape != (n, n):
+        raise InputError(
+            f"mask file {path.name!r} must hold shape ({n}, {n}), but holds {mask.shape}"
+        )
     require_mask(f"mask file {path.name!r}", mask, n, n)
     return mask
