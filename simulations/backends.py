@@ -47,8 +47,8 @@ class Backend:
             return tree
         host = to_numpy(tree)
         dtype = self.dtype if host.dtype.kind == "f" else None
-        moved = self.xp.asarray(np.ascontiguousarray(host), device=self.device)
-        return moved if dtype is None else self.xp.astype(moved, dtype)  # type: ignore[no-any-return]
+        moved = self.xp.asarray(np.array(host, order="C"), device=self.device)
+        return moved if dtype is None else self.xp.astype(moved, dtype, copy=False)  # type: ignore[no-any-return]
 
 
 def backend(name: str = "numpy", *, device: str | None = None, dtype: str = "float64") -> Backend:
