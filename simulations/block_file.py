@@ -164,7 +164,7 @@ def _require_known(arrays: dict[str, Any]) -> None:
     for name in arrays:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else "."
             raise InputError(
                 f"{name} is not an array that a block has{hint} Known: {', '.join(known)}"
             )
