@@ -1,5 +1,6 @@
 """The search: the same numbers for the same seed, reports that say what was done, files."""
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import simulations.verify as engine
 from simulations.counterexamples import (
     Counterexample,
     read_counterexample,
@@ -55,6 +55,7 @@ def test_a_theorem_more_or_less_changes_no_number() -> None:
 def test_more_trials_go_on_where_fewer_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray[Any, Any]] = []
     theorem = CATALOGUE["attention"]
+    engine = importlib.import_module("simulations.verify")  # the package exports the function
     real = check
 
     def watch(theorem: Any, instance: Any) -> Any:
