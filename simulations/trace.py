@@ -9,7 +9,15 @@ import numpy as np
 
 from simulations import centred
 from simulations.centred_maps import Centred, from_tokens
-from theory.arrays import Array, InputError, namespace, require_float, to_numpy
+from theory.arrays import (
+    Array,
+    InputError,
+    namespace,
+    require_float,
+    require_mask,
+    require_shape,
+    to_numpy,
+)
 from theory.attention_measures import attention_entropy, attention_similarity
 from theory.block_rounding import block_rounding
 from theory.coefficients import WeightNorms, block_coefficients, weight_norms
@@ -78,6 +86,8 @@ def trace_blocks(
     Dtype:  float64 for verdicts that mean something
     Raises: InputError as `theory.layers.apply_block` and `theory.measures.measure_tokens` do
     """
+    if present is not None:
+        require_mask("present", present, tokens.shape[-2])
     steps = _plain(blocks, tokens, _audience(mask, present))
     return _collect(steps, tokens, present=present, token_mask=token_mask)
 
@@ -128,7 +138,16 @@ def trace_captured(
     rows = []
     for layer, tokens in enumerate(hidden_states):
         require_float(f"hidden_states[{layer}]", tokens)
+        if tuple(tokens.shape[:-1]) != tuple(hidden_states[0].shape[:-1]):
+            raise InputError(
+                f"hidden_states[{layer}] must have the batch and tokens of hidden_states[0], "
+                f"{tuple(hidden_states[0].shape)}, but has {tuple(tokens.shape)}"
+            )
         rows.append(_host(_plain_token_row(tokens, token_mask)))
+    batch, n = tuple(hidden_states[0].shape[:-2]), hidden_states[0].shape[-2]
+    for layer, adjacency in enumerate(attentions):
+        require_float(f"attentions[{layer}]", adjacency)
+        require_shape(f"attentions[{layer}]", adjacency, *batch, "h", n, n)
     columns: list[dict[str, Numbers]] = []
     for layer in range(1, len(rows)):
         logs = (rows[i]["log10_distance"] * math.log(10) for i in (layer - 1, layer))
@@ -242,7 +261,7 @@ def _attention_row(
     }
     row["attention_similarity"] = (
         xp.full_like(row["lambda"], xp.nan)
-        if earlier is None
+        if earlier is None or earlier.shape[-3:] != adjacency.shape[-3:]
         else attention_similarity(adjacency, earlier, token_mask=token_mask)
     )
     return row
@@ -266,6 +285,9 @@ def _host(row: Mapping[str, Array]) -> dict[str, Numbers]:
 
 
 def _stack(rows: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
-    if not rows:
-        return {}
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    """Stack what the layers gave; NaN where a layer lacks it (no feed-forward, no norm)."""
+    found: dict[str, Numbers] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        known = next(row[name] for row in rows if name in row)
+        found[name] = np.stack([row.get(name, np.full_like(known, np.nan)) for row in rows])
+    return found

@@ -1,0 +1,418 @@
+"""Traces: two arithmetics and any source agree, padding never counts, verdicts stay honest."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from simulations.trace import Trace, trace_blocks, trace_captured, trace_centred
+from tests.blocks import Floats, blocks, masks, move, random_block, random_tokens
+from theory.arrays import InputError
+from theory.coefficients import block_coefficients
+from theory.instances import member
+from theory.layers import Block, apply_block
+from theory.measures import measure_tokens
+
+N, D, DEPTH = 5, 6, 3
+CAUSAL = np.tri(N, dtype=bool)
+STACK = [random_block(seed) for seed in range(DEPTH)]
+TOKENS = random_tokens(0, N, D)
+Measures = Mapping[str, Any]
+
+
+def assert_close(found: Measures, wanted: Measures, *, names: Any = None) -> None:
+    shared = sorted(found.keys() & wanted.keys()) if names is None else names
+    assert len(shared) >= 1
+    for name in shared:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+# --- what is measured ------------------------------------------------------------------------
+
+
+def test_every_depth_and_every_block_is_measured() -> None:
+    trace = trace_blocks(STACK, TOKENS, mask=CAUSAL)
+    assert trace.depth == DEPTH
+    tokens, earlier = TOKENS, None
+    for layer, block in enumerate(STACK):
+        step = apply_block(block, tokens, mask=CAUSAL)
+        for name, value in measure_tokens(tokens)._asdict().items():
+            np.testing.assert_allclose(trace.tokens[name][layer], value, rtol=1e-12)
+        for name, number in block_coefficients(block, step).items():
+            assert number is not None
+            np.testing.assert_allclose(trace.blocks[name][layer], number, rtol=1e-12)
+        distances = [float(np.linalg.norm(x - x.mean(axis=0))) for x in (tokens, step.output)]
+        ratio = trace.blocks["measured_ratio"][layer]
+        np.testing.assert_allclose(ratio, distances[1] / distances[0], rtol=1e-12)
+        shares = step.adjacency[step.adjacency > 0]
+        entropy = -np.sum(shares * np.log(shares)) / (2 * N)  # two heads
+        np.testing.assert_allclose(trace.blocks["attention_entropy"][layer], entropy, rtol=1e-12)
+        similarity = trace.blocks["attention_similarity"][layer]
+        if earlier is None:
+            assert np.isnan(similarity)
+        else:
+            flat = step.adjacency.ravel(), earlier.ravel()
+            cosine = flat[0] @ flat[1] / np.linalg.norm(flat[0]) / np.linalg.norm(flat[1])
+            np.testing.assert_allclose(similarity, cosine, rtol=1e-12)
+        tokens, earlier = step.output, step.adjacency
+    for name, value in measure_tokens(tokens)._asdict().items():
+        assert trace.tokens[name].shape == (DEPTH + 1,)
+        np.testing.assert_allclose(trace.tokens[name][DEPTH], value, rtol=1e-12)
+    for name in ("distance", "relative_distance"):
+        np.testing.assert_allclose(
+            trace.tokens[f"log10_{name}"], np.log10(trace.tokens[name]), rtol=1e-12
+        )
+
+
+def test_results_are_numpy_arrays_whatever_came(xp: ModuleType, device: Any) -> None:
+    there = xp.asarray(random_tokens(1, 2, N, D), dtype=xp.float64, device=device)
+    stack = [move(block, xp, device=device) for block in STACK]
+    mask = xp.asarray(CAUSAL, device=device)
+    wanted = trace_blocks(STACK, random_tokens(1, 2, N, D), mask=CAUSAL)
+    for trace in (trace_blocks(stack, there, mask=mask), trace_centred(stack, there, mask=mask)):
+        for values in (*trace.tokens.values(), *trace.blocks.values()):
+            assert isinstance(values, np.ndarray)
+            assert values.shape in ((DEPTH, 2), (DEPTH + 1, 2))
+        assert_close(trace.tokens, wanted.tokens)
+        assert_close(trace.blocks, wanted.blocks, names=["lambda", "v", "v_stacked", "sigma_1"])
+
+
+def test_no_block_leaves_the_tokens_alone() -> None:
+    for trace in (trace_blocks([], TOKENS), trace_centred([], TOKENS), trace_captured([TOKENS])):
+        assert trace.depth == 0
+        assert trace.blocks == {}
+        assert trace.inequality is None
+        assert trace.converges is None
+        assert trace.tokens["distance"].shape == (1,)
+
+
+def test_layers_need_not_be_alike_and_what_one_lacks_is_nan_there() -> None:
+    other = random_block(7, heads=3, feed_forward=False, placement="pre")
+    for trace in (
+        trace_blocks([STACK[0], other], TOKENS),
+        trace_centred([STACK[0], other], TOKENS),
+    ):
+        assert np.isnan(trace.blocks["sigma_2"]).tolist() == [False, True]
+        assert np.all(np.isfinite(trace.blocks["v"]))
+        assert trace.inequality is not None
+        assert trace.inequality.tolist() == ["holds", "holds"]
+    similarity = trace_blocks([STACK[0], other, other], TOKENS).blocks["attention_similarity"]
+    assert np.isnan(similarity).tolist() == [True, True, False]  # two heads cannot be like three
+
+
+def test_a_tied_block_may_be_one_object_or_two() -> None:
+    again = replace(STACK[0])
+    one, two = (trace_blocks(stack, TOKENS) for stack in ([STACK[0]] * 2, [STACK[0], again]))
+    for name, values in one.blocks.items():
+        np.testing.assert_array_equal(values, two.blocks[name])
+    other = trace_blocks([STACK[0], STACK[1]], TOKENS)
+    assert other.blocks["s"][1] != one.blocks["s"][1]
+
+
+# --- two arithmetics, and numbers from elsewhere ---------------------------------------------
+
+
+@given(
+    stack=st.lists(blocks(), min_size=1, max_size=3),
+    mask=st.none() | masks(N),
+    seed=st.integers(0, 999),
+)
+def test_centred_coordinates_measure_what_plain_ones_do(
+    stack: list[Block], mask: Any, seed: int
+) -> None:
+    tokens = random_tokens(seed, N, D)
+    plain = trace_blocks(stack, tokens, mask=mask)
+    far = plain.tokens["relative_distance"].min() > 1e-3 and plain.tokens["norm"].max() < 1e8
+    centred = trace_centred(stack, tokens, mask=mask)
+    assert centred.tokens.keys() == plain.tokens.keys()
+    assert plain.blocks.keys() - centred.blocks.keys() <= {
+        "attention_entropy",
+        "attention_similarity",
+    }
+    assume(far)  # else plain arithmetic has lost digits: that is what the other is for
+    for found, wanted in ((centred.tokens, plain.tokens), (centred.blocks, plain.blocks)):
+        for name in found.keys() - {"rounding"}:
+            np.testing.assert_allclose(
+                found[name], wanted[name], rtol=1e-7, atol=1e-8, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_captured_tokens_give_the_numbers_of_the_stack_that_made_them(causal: bool) -> None:
+    mask = CAUSAL if causal else None
+    tokens = random_tokens(3, 2, N, D)
+    wanted = trace_blocks(STACK, tokens, mask=mask)
+    hidden, attentions = [tokens], []
+    for block in STACK:
+        step = apply_block(block, hidden[-1], mask=mask)
+        hidden.append(step.output)
+        attentions.append(step.adjacency)
+    found = trace_captured(hidden, attentions)
+    assert found.tokens.keys() == wanted.tokens.keys()
+    assert_close(found.tokens, wanted.tokens)
+    names = {"lambda", "measured_ratio", "attention_entropy", "attention_similarity"}
+    assert found.blocks.keys() == names
+    assert_close(found.blocks, wanted.blocks)
+    assert found.inequality is None
+    assert found.converges is None
+    bare = trace_captured(hidden)
+    assert bare.blocks.keys() == {"measured_ratio"}
+    assert_close(bare.blocks, wanted.blocks)
+
+
+def test_captured_tokens_may_come_from_any_library(xp: ModuleType, device: Any) -> None:
+    hidden = [random_tokens(i, 2, N, D) for i in range(3)]
+    wanted = trace_captured(hidden)
+    for dtype, close in (("float64", 1e-12), ("float32", 1e-5)):
+        there = [xp.asarray(x, dtype=getattr(xp, dtype), device=device) for x in hidden]
+        found = trace_captured(there)
+        for name, values in wanted.tokens.items():
+            np.testing.assert_allclose(found.tokens[name], values, rtol=close, err_msg=name)
+
+
+def test_captured_padding_does_not_count() -> None:
+    present = np.asarray([True, True, True, False, False])
+    hidden = [random_tokens(i, N, D) for i in range(3)]
+    shares = [np.random.default_rng(i).dirichlet(np.ones(3), (2, N)) for i in range(2)]
+    attentions = [np.concatenate([a, np.zeros((2, N, 2))], axis=-1) for a in shares]
+    padded = trace_captured(hidden, attentions, token_mask=present)
+    alone = trace_captured([x[:3] for x in hidden], [a[:, :3] for a in shares])
+    assert_close(padded.tokens, alone.tokens)
+    assert_close(padded.blocks, alone.blocks)
+    hidden[0][3:] = np.nan
+    attentions[0][:, 3:] = np.nan
+    spoilt = trace_captured(hidden, attentions, token_mask=present)
+    assert_close(spoilt.tokens, alone.tokens)
+    assert_close(spoilt.blocks, alone.blocks)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "attentions", "message"),
+    [
+        ([], [], "hidden_states must hold at least one array"),
+        ([TOKENS], [np.ones((2, N, N))], "attentions must be one fewer than hidden_states"),
+        ([TOKENS] * 3, [np.ones((2, N, N))], r"one fewer than hidden_states \(3.* but are 1"),
+        ([TOKENS, TOKENS.astype(int)], [], r"hidden_states\[1\] must have dtype"),
+        ([TOKENS.astype(np.float16)], [], r"hidden_states\[0\] must have dtype.*float16"),
+        ([TOKENS, TOKENS[:, 0]], [], r"hidden_states\[1\] must have the batch and tokens"),
+        ([TOKENS, TOKENS * np.nan], [], "finite"),
+        ([TOKENS[:1]], [], "at least 2 tokens"),
+        ([TOKENS, TOKENS[:4]], [], r"hidden_states\[1\] must have .*\(4, 6\)"),
+        ([TOKENS, TOKENS], [np.full((2, 4, 4), 0.25)], r"attentions\[0\] must have shape"),
+        ([TOKENS, TOKENS], [np.full((N, N), 0.2)], r"attentions\[0\] must have shape"),
+        ([TOKENS, TOKENS], [np.full((2, N, N), np.nan)], "finite"),
+        ([TOKENS, TOKENS], [np.ones((2, N, N), dtype=int)], r"attentions\[0\] must have dtype"),
+        ([[1.0, 2.0]], [], "arrays"),
+    ],
+)
+def test_captured_arrays_that_do_not_fit_are_named(
+    hidden: Any, attentions: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        trace_captured(hidden, attentions)
+
+
+# --- padding and special tokens --------------------------------------------------------------
+
+
+@given(stack=st.lists(blocks(), min_size=1, max_size=2), seed=st.integers(0, 999))
+def test_a_padded_batch_gives_the_numbers_of_its_sentences(stack: list[Block], seed: int) -> None:
+    present = np.asarray([[True] * N, [True] * 3 + [False] * 2, [False, True, True, False, True]])
+    tokens = random_tokens(seed, 3, N, D)
+    padded = trace_blocks(stack, tokens, present=present)
+    for i in range(3):
+        alone = trace_blocks(stack, tokens[i][present[i]])
+        for both, one in ((padded.tokens, alone.tokens), (padded.blocks, alone.blocks)):
+            assert both.keys() == one.keys()
+            for name in one.keys() - {"rounding"}:  # a bound on errors, which may be looser
+                np.testing.assert_allclose(
+                    both[name][..., i], one[name], rtol=1e-7, atol=1e-9, err_msg=name
+                )
+        assert np.all(padded.blocks["rounding"][..., i] >= 0)
+
+
+def test_what_stands_in_the_padding_changes_nothing() -> None:
+    present = np.asarray([True, True, True, False, False])
+    tokens = TOKENS.copy()
+    wanted = trace_blocks(STACK, tokens, present=present, mask=CAUSAL)
+    tokens[3:] = 100 * random_tokens(9, 2, D)
+    found = trace_blocks(STACK, tokens, present=present, mask=CAUSAL)
+    assert_close(found.tokens, wanted.tokens)
+    assert_close({k: v for k, v in found.blocks.items() if k != "rounding"}, wanted.blocks)
+
+
+def test_all_present_is_the_same_as_nothing_said() -> None:
+    one = trace_blocks(STACK, TOKENS, mask=CAUSAL)
+    two = trace_blocks(STACK, TOKENS, mask=CAUSAL, present=np.ones(N, dtype=bool))
+    assert_close(one.tokens, two.tokens)
+    assert_close(one.blocks, two.blocks)
+
+
+def test_special_tokens_left_out_change_the_measures_of_tokens_only() -> None:
+    present = np.asarray([True, True, True, True, False])
+    inner = np.asarray([False, True, True, False, False])
+    all_, some = (
+        trace_blocks(STACK, TOKENS, present=present, token_mask=mask) for mask in (None, inner)
+    )
+    assert some.blocks.keys() == all_.blocks.keys()
+    for name, values in all_.blocks.items():
+        np.testing.assert_array_equal(some.blocks[name], values)
+    tokens = TOKENS
+    for layer, block in enumerate([*STACK, None]):
+        wanted = measure_tokens(tokens[1:3])._asdict()
+        for name, value in wanted.items():
+            np.testing.assert_allclose(some.tokens[name][layer], value, rtol=1e-11, atol=1e-13)
+            assert abs(all_.tokens[name][layer] - value) > 1e-9, name
+        if block is not None:
+            tokens = apply_block(block, tokens, mask=present[None, :]).output
+
+
+def test_a_batch_is_its_members_one_by_one() -> None:
+    stack = [random_block(i, batch=(3,)) for i in range(2)]
+    tokens = random_tokens(0, 3, N, D)
+    for trace in (trace_blocks, trace_centred):
+        together = trace(stack, tokens)
+        for i in range(3):
+            alone = trace([member(block, (i,)) for block in stack], tokens[i])
+            for both, one in ((together.tokens, alone.tokens), (together.blocks, alone.blocks)):
+                for name, values in one.items():
+                    np.testing.assert_allclose(both[name][..., i], values, rtol=1e-8, err_msg=name)
+
+
+# --- verdicts --------------------------------------------------------------------------------
+
+
+def test_the_inequality_holds_on_random_stacks() -> None:
+    for trace in (trace_blocks(STACK, TOKENS), trace_centred(STACK, TOKENS, mask=CAUSAL)):
+        assert trace.inequality is not None
+        assert trace.inequality.tolist() == ["holds"] * DEPTH
+        assert np.all(trace.blocks["rounding"] > 0)
+        assert np.all(trace.blocks["rounding"] < 1e-6 * trace.blocks["v"])
+
+
+def made_up(ratio: list[float], v: list[float], rounding: float = 0.0) -> Trace:
+    numbers = {"measured_ratio": ratio, "v": v, "rounding": [rounding] * len(v)}
+    return Trace(
+        {"distance": np.ones(len(v) + 1)},
+        {name: np.asarray(values) for name, values in numbers.items()},
+    )
+
+
+def test_a_ratio_above_v_by_more_than_rounding_refutes() -> None:
+    trace = made_up([0.5, 0.9, 1.1, np.nan, 0.5, np.inf], [0.9, 0.9, 0.9, 0.9, np.inf, 2.0])
+    assert trace.inequality is not None
+    words = ["holds", "holds", "refuted", "does not apply", "does not apply", "does not apply"]
+    assert trace.inequality.tolist() == words
+    close = made_up([0.9 + 1e-9], [0.9], 1e-8).inequality, made_up([0.9 + 1e-9], [0.9]).inequality
+    assert [str(word[0]) for word in close if word is not None] == ["holds", "refuted"]
+
+
+def test_that_it_holds_and_that_it_implies_convergence_are_two_things() -> None:
+    vacuous, strict = made_up([0.5, 0.5], [0.9, 1.5]), made_up([0.5, 0.5], [0.9, 0.8])
+    for trace, status in ((vacuous, "not implied"), (strict, "yes")):
+        assert trace.inequality is not None
+        assert trace.inequality.tolist() == ["holds", "holds"]
+        assert trace.converges is not None
+        assert trace.converges.status == status
+
+
+def test_a_wrong_v_would_be_refuted() -> None:
+    none = random_block(0, kind="none", feed_forward=False)
+    weights = none.attention.value
+    still = replace(none, attention=replace(none.attention, value=0 * weights, bias=None))
+    trace = trace_blocks([still], TOKENS)  # the residual alone: the ratio is 1, and so is v
+    assert trace.inequality is not None
+    assert trace.inequality.tolist() == ["holds"]
+    np.testing.assert_allclose(trace.blocks["measured_ratio"], 1, rtol=1e-14)
+    lowered = {**trace.blocks, "v": 0.999999 * trace.blocks["v"]}
+    refuted = Trace(trace.tokens, lowered).inequality
+    assert refuted is not None
+    assert refuted.tolist() == ["refuted"]
+
+
+@pytest.mark.parametrize("token", [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.1, 0.2, 0.3, 0.1, 0.7, 0.9]])
+@pytest.mark.parametrize("n", [3, 5, 7])
+def test_at_consensus_there_is_no_ratio_and_no_verdict(token: list[float], n: int) -> None:
+    equal = np.repeat(np.asarray([token]), n, axis=0)
+    centred = trace_centred(STACK, equal)
+    assert np.all(np.isnan(centred.blocks["measured_ratio"]))
+    assert centred.inequality is not None
+    assert centred.inequality.tolist() == ["does not apply"] * DEPTH
+    assert np.all(centred.tokens["distance"] == 0)
+    assert np.all(centred.tokens["log10_distance"] == -np.inf)
+    assert np.all(centred.tokens["relative_distance"] == 0)
+    np.testing.assert_allclose(centred.tokens["cosine_similarity"], 1, rtol=1e-15)
+    np.testing.assert_allclose(centred.tokens["effective_rank"], 1, rtol=1e-6)
+    plain = trace_blocks(STACK, equal)
+    assert np.isnan(plain.blocks["measured_ratio"][0])
+    assert plain.inequality is not None
+    assert plain.inequality[0] == "does not apply"
+
+
+def test_below_round_off_the_two_traces_tell_what_they_can() -> None:
+    near = TOKENS[:1] + 1e-9 * TOKENS
+    centred, plain = trace_centred(STACK, near), trace_blocks(STACK, near)
+    np.testing.assert_allclose(
+        centred.tokens["log10_distance"], plain.tokens["log10_distance"], atol=1e-6
+    )
+    for trace in (centred, plain):
+        assert trace.inequality is not None
+        assert trace.inequality.tolist() == ["holds"] * DEPTH
+
+
+# --- failures --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trace", [trace_blocks, trace_centred])
+def test_a_failure_names_the_layer(trace: Any) -> None:
+    good = STACK[0]
+    silent = replace(good.attention, value=0 * good.attention.value, bias=None)
+    dead = replace(good, attention=silent, residual=0.0)
+    with pytest.raises(InputError, match=r"^at layer 1: .*zero variance"):
+        trace([good, dead], TOKENS)
+
+
+def test_a_mask_or_presence_of_the_wrong_kind_is_named() -> None:
+    with pytest.raises(InputError, match="present must be boolean"):
+        trace_blocks(STACK, TOKENS, present=np.ones(N))
+    with pytest.raises(InputError, match="present must have shape"):
+        trace_blocks(STACK, TOKENS, present=np.ones(N - 1, dtype=bool))
+    with pytest.raises(InputError, match="token_mask must be boolean"):
+        trace_blocks(STACK, TOKENS, token_mask=np.ones(N))
+    with pytest.raises(InputError, match="mask must have shape"):
+        trace_blocks(STACK, TOKENS, mask=np.ones((N, 2), dtype=bool))
+    with pytest.raises(InputError, match="tokens of each sentence must count"):
+        trace_blocks(STACK, TOKENS, present=np.eye(N, dtype=bool)[0])
+
+
+def test_a_trace_asks_for_one_block_at_a_time() -> None:
+    seen: list[int] = []
+
+    def layers() -> Iterator[Block]:
+        for i, block in enumerate(STACK):
+            seen.append(i)
+            yield block
+
+    trace_blocks(layers(), TOKENS)
+    assert seen == [0, 1, 2]
+
+
+def peak_memory(depth: int) -> Floats:
+    import tracemalloc
+
+    tokens = random_tokens(0, 8, 32, D)
+    tracemalloc.start()
+    trace_blocks((STACK[0] for _ in range(depth)), tokens)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return np.asarray(peak)
+
+
+def test_memory_does_not_grow_with_depth() -> None:
+    peak_memory(2)  # what is imported or cached once
+    assert peak_memory(30) < 1.5 * peak_memory(5)
