@@ -1,0 +1,25 @@
+"""What all commands share: the application, where they print, and how they print JSON."""
+
+import sys
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from simulations import report
+
+# A pipe has no width to fit in.
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
+Json = Annotated[bool, Parameter(negative=())]
+
+app = App(
+    name="oversmooth",
+    help="Over-smoothing in Transformers: theorems, simulations and real models.",
+    version_flags=["--version"],
+)
+
+
+def emit(value: Any) -> None:
+    """Print one JSON object, as it is, on stdout."""
+    sys.stdout.write(report.to_json(value) + "\n")

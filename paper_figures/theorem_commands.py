@@ -1,0 +1,106 @@
+"""The commands about theorems: verify, replay, check."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.progress import Progress
+
+from paper_figures.terminal import Json, app, emit, err, out
+from simulations import report
+from simulations.block_file import read_block
+from simulations.check import check_block
+from simulations.counterexamples import read_counterexample, write_counterexample
+from simulations.counterexamples import replay as replay_counterexample
+from simulations.verify import DEFAULT_TRIALS
+from simulations.verify import verify as verify_theorems
+
+
+@app.command
+def verify(
+    *keys: str,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    out_dir: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: Json = False,
+) -> int:
+    """Try to refute every theorem, or the named ones.
+
+    Parameters
+    ----------
+    keys
+        Theorems; all if none is named.
+    trials
+        Random instances for each theorem.
+    seed
+        Chooses the instances.
+    out_dir
+        A folder for the counterexamples that were found, one JSON file each.
+    json
+        Print one JSON object and nothing else.
+    """
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("verify")
+
+        def show(key: str, done: int, total: int) -> None:
+            progress.update(task, description=key, completed=done, total=total)
+
+        reports = verify_theorems(keys or None, trials=trials, seed=seed, on_progress=show)
+    if out_dir is not None:
+        for found in reports:
+            if found.counterexample is not None:
+                write_counterexample(found.counterexample, out_dir / f"{found.key}.json")
+    if json:
+        emit({"theorems": [found.as_json() for found in reports]})
+    else:
+        out.print(report.verify_table(reports))
+    return 0 if all(found.ok for found in reports) else 1
+
+
+@app.command
+def replay(file: Path, *, json: Json = False) -> int:
+    """Build a stored counterexample again and check it: 0 if it still refutes its theorem.
+
+    Parameters
+    ----------
+    file
+        What ``verify --out`` wrote.
+    json
+        Print one JSON object and nothing else.
+    """
+    example = read_counterexample(file)
+    verdict = replay_counterexample(example)
+    found = {
+        "theorem": example.key,
+        "status": verdict.status,
+        "lhs": float(verdict.lhs),
+        "rhs": float(verdict.rhs),
+        "rounding": float(verdict.rounding),
+        "lhs_stored": example.lhs,
+        "rhs_stored": example.rhs,
+    }
+    if json:
+        emit(found)
+    else:
+        out.print(report.pairs_table(found.items(), title=str(file.name)))
+    return 0 if verdict.refuted else 1
+
+
+@app.command
+def check(block: Path, *, json: Json = False) -> int:
+    """Put one block, given as arrays from any framework, through the block theorem.
+
+    Parameters
+    ----------
+    block
+        An .npz file: tokens, value_output, ffn_in, ffn_out, and adjacency or query and key.
+    json
+        Print one JSON object and nothing else.
+    """
+    given = read_block(block)
+    found = check_block(given.block, given.tokens, adjacency=given.adjacency, mask=given.mask)
+    if json:
+        emit(found.as_dict())
+    else:
+        out.print(report.pairs_table(found.as_dict().items(), title=str(block.name)))
+    return 1 if found.verdict == "refuted" else 0

@@ -1,0 +1,138 @@
+"""The commands that measure layer by layer: simulate, analyze."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from paper_figures.terminal import Json, app, emit, err, out
+from simulations import report
+from simulations.analysis import analyze as analyze_texts
+from simulations.backends import backend as load_backend
+from simulations.checkpoints import load_checkpoint
+from simulations.ensembles import Stack
+from simulations.simulation import ln_std_mode, mask_by_name
+from simulations.simulation import simulate as simulate_stack
+from simulations.texts import DEFAULT_TEXTS, read_texts
+from simulations.trace import Trace
+
+_PLAIN = Stack()
+
+
+@app.command
+def simulate(
+    *,
+    stack: Annotated[Stack, Parameter(name="*")] = _PLAIN,
+    mask: str = "full",
+    seeds: int = 1,
+    seed: int = 0,
+    backend: str = "numpy",
+    device: str | None = None,
+    dtype: Literal["float32", "float64"] = "float64",
+    json: Json = False,
+    plot: Path | None = None,
+) -> int:
+    """Send random tokens through a random stack and measure layer by layer.
+
+    Parameters
+    ----------
+    mask
+        full, causal, window:R, causal-window:R, blocks:N1,N2,... or a boolean .npy file.
+    seeds
+        How many runs; the table shows mean cosine, distance and rank, worst-case coefficients.
+    seed
+        The first run's seed.
+    backend
+        numpy, torch or cupy.
+    device
+        A device of that backend, such as cuda.
+    dtype
+        The floating type; verdicts are meant for float64.
+    json
+        Print one JSON object and nothing else.
+    plot
+        Also draw the measures against depth, to a .png or .pdf file.
+    """
+    on = load_backend(backend, device=device, dtype=dtype)
+    allowed = mask_by_name(mask, stack.tokens)
+    trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
+    mode = ln_std_mode(stack)
+    about = {
+        "stack": asdict(stack),
+        "mask": mask,
+        "ln_std_mode": mode,
+        "seed": seed,
+        "seeds": seeds,
+    }
+    title = f"{stack.placement}-{stack.norm} stack, LN std {mode}, {mask} mask, {seeds} seed(s)"
+    return show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+@app.command
+def analyze(
+    model: str,
+    *,
+    text: Path | None = None,
+    max_length: int = 128,
+    skip_special: Annotated[bool, Parameter(negative=())] = False,
+    dtype: Literal["float32", "float64"] = "float64",
+    json: Json = False,
+    plot: Path | None = None,
+) -> int:
+    """Put a pretrained model and real texts through the same instruments.
+
+    Parameters
+    ----------
+    model
+        e5-small, minilm, a folder with a Hugging Face BERT checkpoint, or a hub id.
+    text
+        A UTF-8 file with one text a line; two paragraphs of our own if none is given.
+    max_length
+        Longest text in tokens; what goes beyond is cut off.
+    skip_special
+        Leave the tokens that mark start and end out of the similarity measures.
+    dtype
+        The floating type; verdicts are meant for float64.
+    json
+        Print one JSON object and nothing else.
+    plot
+        Also draw the measures against depth, to a .png or .pdf file.
+    """
+    texts = DEFAULT_TEXTS if text is None else read_texts(text)
+    checkpoint = load_checkpoint(model, dtype=dtype)
+    trace, encoded = analyze_texts(
+        checkpoint, texts, max_length=max_length, skip_special=skip_special
+    )
+    lengths = encoded.token_mask.sum(axis=-1)
+    about = {
+        "model": checkpoint.name,
+        "source": checkpoint.source,
+        "weights_sha256": checkpoint.weights_sha256,
+        "texts": len(texts),
+        "text_tokens": lengths,
+        "truncated": encoded.truncated,
+        "skip_special": skip_special,
+    }
+    if encoded.truncated.any():
+        cut = int(encoded.truncated.sum())
+        err.print(f"oversmooth: {cut} of {len(texts)} texts were cut at {max_length} tokens")
+    title = f"{checkpoint.name}: {len(texts)} text(s), {lengths.min()} to {lengths.max()} tokens"
+    return show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+def show_trace(
+    trace: Trace, about: dict[str, Any], *, title: str, json: bool, plot: Path | None
+) -> int:
+    """Print a trace as a table or JSON, draw it if asked; 1 if the inequality is refuted."""
+    if plot is not None:
+        from paper_figures.plot_trace import plot_trace  # matplotlib takes a second to import
+
+        plot_trace(trace, plot, title=title)
+    if json:
+        emit(about | report.trace_json(trace))
+    else:
+        out.print(report.trace_table(trace, title=title))
+        out.print(report.reading(trace), soft_wrap=True, highlight=False)
+    inequality = trace.inequality
+    return 1 if inequality is not None and (inequality == "refuted").any() else 0
