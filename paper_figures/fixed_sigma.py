@@ -8,7 +8,8 @@ from paper_figures.data import Dataset, Values, Variable
 from paper_figures.traces import Trace, trace, trace_blocks
 from simulations.ensembles import Stack
 from simulations.seeds import generator
-from theory.layers import Attention, Block, Norm
+from theory.layers import Attention, Block
+from theory.normalisation import Norm
 
 SIGMAS = (1.2, 2.0, 4.0, 8.0)
 DEPTH, TOKENS, WIDTH = 24, 24, 24

@@ -11,7 +11,8 @@ import numpy as np
 
 from theory.activations import activation
 from theory.arrays import Array, InputError, require_finite, require_mask
-from theory.layers import Attention, Block, FeedForward, Norm
+from theory.layers import Attention, Block, FeedForward
+from theory.normalisation import Norm
 from theory.stochastic import require_row_stochastic
 
 _AXES: dict[str, tuple[str, ...]] = {

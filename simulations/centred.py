@@ -16,8 +16,9 @@ from simulations.centred_maps import (
 from theory.activations import activation
 from theory.arrays import Array, InputError, eps, namespace
 from theory.coefficients import compose
-from theory.layers import Block, BlockStep, Norm
+from theory.layers import Block, BlockStep
 from theory.magnitude import frobenius_norm
+from theory.normalisation import Norm
 from theory.roundoff import ACTIVATION_STEPS
 
 

@@ -13,8 +13,9 @@ from scipy.special import roots_legendre
 
 from theory.activations import activation
 from theory.arrays import Array, InputError, constant, eps, namespace
-from theory.layers import Attention, FeedForward, Norm, normalise, softmax
+from theory.layers import Attention, FeedForward, softmax
 from theory.magnitude import frobenius_norm, rescale
+from theory.normalisation import Norm, normalise
 
 _FAR = 0.1  # relative deviations above which plain differences lose at most one digit
 _LINEAR = 1e-100  # scales below which second-order terms are below any round-off
@@ -147,7 +148,7 @@ def normalise_centred(norm: Norm, state: Centred) -> tuple[Centred, Array | None
         std = xp.full_like(e[..., :1], norm.fixed_std)
         out = Centred(c / std[..., :1, :], e / std, log)
     else:
-        # What centring leaves of a constant token is rounding, as in `theory.layers`.
+        # What centring leaves of a constant token is rounding, as in `theory.normalisation`.
         noise = 8 * eps(c) * xp.max(xp.abs(state.centre), axis=-1, keepdims=True)
         c = xp.where(xp.max(xp.abs(c), axis=-1, keepdims=True) > noise, c, xp.zeros_like(c))
         # In units of the largest token, squares neither vanish nor grow.

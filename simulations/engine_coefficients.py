@@ -8,7 +8,8 @@ import numpy as np
 from simulations.ensembles import Stack
 from theory.activations import activation
 from theory.coefficients import compose
-from theory.layers import Attention, Block, BlockStep, FeedForward, Norm
+from theory.layers import Attention, Block, BlockStep, FeedForward
+from theory.normalisation import Norm
 
 Numbers: TypeAlias = np.ndarray[Any, Any]
 

@@ -10,7 +10,8 @@ import numpy as np
 from simulations.seeds import generator
 from theory.activations import activation
 from theory.arrays import InputError
-from theory.layers import Attention, Block, FeedForward, Norm, Placement
+from theory.layers import Attention, Block, FeedForward, Placement
+from theory.normalisation import Norm
 
 Matrix: TypeAlias = Any  # a NumPy array, float64
 Weights: TypeAlias = Literal["gaussian", "orthogonal", "low-rank", "identity", "bert"]

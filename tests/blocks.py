@@ -9,7 +9,8 @@ import numpy as np
 from theory.activations import ACTIVATIONS
 from theory.arrays import Array
 from theory.instances import map_arrays
-from theory.layers import Attention, Block, FeedForward, Norm, Placement
+from theory.layers import Attention, Block, FeedForward, Placement
+from theory.normalisation import Norm
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Tree = TypeVar("Tree")

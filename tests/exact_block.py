@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import mpmath as mp
 
-from theory.layers import Attention, Block, FeedForward, Norm
+from theory.layers import Attention, Block, FeedForward
+from theory.normalisation import Norm
 
 Row: TypeAlias = list[mp.mpf]
 Rows: TypeAlias = list[Row]

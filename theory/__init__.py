@@ -9,9 +9,7 @@ from theory.layers import (
     Block,
     BlockStep,
     FeedForward,
-    Norm,
     apply_block,
-    apply_norm,
     attend,
     attention_adjacency,
     feed_forward,
@@ -34,6 +32,7 @@ from theory.measures import (
     relative_distance,
     stable_rank,
 )
+from theory.normalisation import Norm, apply_norm
 from theory.spectra import coupling, spectral_norm
 from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, convergence
 from theory.subspace import Subspace, consensus, distance, general, partition, project

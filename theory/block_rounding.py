@@ -2,7 +2,8 @@
 
 from theory.arrays import Array, eps
 from theory.coefficients import WeightNorms
-from theory.layers import Block, BlockStep, Norm
+from theory.layers import Block, BlockStep
+from theory.normalisation import Norm
 from theory.roundoff import (
     Running,
     after_attention,

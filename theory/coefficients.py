@@ -4,7 +4,8 @@ from dataclasses import dataclass, fields
 
 from theory.activations import activation
 from theory.arrays import Array, constant, namespace
-from theory.layers import Attention, Block, BlockStep, Norm
+from theory.layers import Attention, Block, BlockStep
+from theory.normalisation import Norm
 from theory.spectra import coupling, product_norm, row_deviations, spectral_norm
 
 

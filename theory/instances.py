@@ -7,7 +7,8 @@ from typing import Any, TypeVar, cast
 from array_api_compat import is_array_api_obj
 
 from theory.arrays import Array, InputError, namespace
-from theory.layers import Attention, Block, FeedForward, Norm
+from theory.layers import Attention, Block, FeedForward
+from theory.normalisation import Norm
 
 Instance = TypeVar("Instance")
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from theory.activations import activation
 from theory.arrays import Array, eps, namespace, tiny
 from theory.coefficients import WeightNorms, norm_stretch, weight_norms
-from theory.layers import Attention, Block, FeedForward, Norm
+from theory.layers import Attention, Block, FeedForward
 from theory.magnitude import frobenius_norm
+from theory.normalisation import Norm
 from theory.spectra import coupling_error, product_norm_error, spectral_norm_error
 from theory.subspace import consensus_distance
 

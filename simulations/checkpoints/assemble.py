@@ -9,7 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 from simulations.checkpoints.checkpoint import Architecture, Embeddings, Rows
 from simulations.checkpoints.names import Names, expected_shapes, has_projection
 from theory.arrays import InputError, require_finite
-from theory.layers import Attention, Block, FeedForward, Norm
+from theory.layers import Attention, Block, FeedForward
+from theory.normalisation import Norm
 
 Read = Callable[[str], NDArray[Any]]
 """Gives a tensor by its name in the file."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from simulations.checkpoints.tokens import Tokenizer
 from theory.arrays import InputError
-from theory.layers import Block, Norm
+from theory.layers import Block
+from theory.normalisation import Norm
 
 
 class Rows(Protocol):

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from simulations.checkpoints.checkpoint import Checkpoint
 from simulations.checkpoints.tokens import Encoded
 from theory.arrays import Array
-from theory.layers import Block, BlockStep, apply_block, apply_norm
+from theory.layers import Block, BlockStep, apply_block
+from theory.normalisation import apply_norm
 
 
 class LayerRun(NamedTuple):

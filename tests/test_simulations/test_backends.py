@@ -13,7 +13,8 @@ from simulations.simulation import simulate
 from tests.blocks import random_block, random_tokens
 from theory.arrays import InputError, to_numpy
 from theory.instances import leaves
-from theory.layers import Block, Norm
+from theory.layers import Block
+from theory.normalisation import Norm
 
 SMALL = Stack(depth=4, tokens=6, width=12, heads=3, ffn_width=16, bias_std=0.1)
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from simulations.block_file import BlockFile, read_block
 from tests.blocks import random_tokens
 from theory.arrays import InputError
-from theory.layers import Attention, Block, FeedForward, Norm, apply_block, attention_adjacency
+from theory.layers import Attention, Block, FeedForward, apply_block, attention_adjacency
+from theory.normalisation import Norm
 
 N, D, H, K, F = 3, 4, 2, 5, 7
 Arrays = dict[str, Any]
@@ -131,7 +132,7 @@ def test_what_is_left_out_is_plain(tmp_path: Path) -> None:
     assert adjacency is not None
     np.testing.assert_allclose(adjacency, arrays["adjacency"], rtol=1e-15)
     assert mask is None
-    assert block.norm_1 == block.norm_2 == Norm()
+    assert vars(block.norm_1) == vars(block.norm_2) == vars(Norm())
     assert (block.placement, block.residual) == ("post", 1.0)
     assert block.feed_forward is not None
     assert block.feed_forward.activation == "relu"

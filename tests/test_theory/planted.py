@@ -12,8 +12,8 @@ from theory.activations import ACTIVATIONS
 from theory.arrays import Array, namespace
 from theory.coefficients import norm_stretch
 from theory.domains import Domain, Params, Sizes
-from theory.layers import norm_std
 from theory.magnitude import frobenius_norm
+from theory.normalisation import norm_std
 from theory.spectra import coupling, singular_values
 from theory.statements import Theorem
 from theory.subspace import consensus_distance

@@ -24,7 +24,8 @@ from theory.coefficients import (
     weight_norms,
 )
 from theory.instances import member
-from theory.layers import Attention, Block, BlockStep, FeedForward, Norm, apply_block
+from theory.layers import Attention, Block, BlockStep, FeedForward, apply_block
+from theory.normalisation import Norm
 
 EPS = float(np.finfo(np.float64).eps)
 # A coefficient is a product of a few spectral norms and stds of matrices below 10 x 10: an SVD

@@ -21,14 +21,12 @@ from theory.layers import (
     Block,
     BlockStep,
     FeedForward,
-    Norm,
     apply_block,
-    apply_norm,
     attention_adjacency,
     feed_forward,
-    norm_std,
     softmax,
 )
+from theory.normalisation import Norm, apply_norm, norm_std
 
 EPS = float(np.finfo(np.float64).eps)
 # Blocks here are products of a dozen maps of width below 10 and norm below 10; each errs by a
@@ -469,10 +467,13 @@ def test_a_bad_norm_is_refused_by_the_name_of_the_field(
         Norm(**options)
 
 
-def test_the_mode_says_what_tokens_are_divided_by() -> None:
-    assert Norm().mode == "true"
-    assert Norm(tau=2.0).mode == "tau"
-    assert Norm(tau=2.0, fixed_std=1.0).mode == "fixed"
+def test_comparing_layers_asks_who_they_are_and_never_raises() -> None:
+    one, other = (random_block(0, eps=0.1) for _ in range(2))
+    pairs = [(getattr(one, name), getattr(other, name)) for name in ("attention", "norm_1")]
+    for a, b in [(one, other), (one.feed_forward, other.feed_forward), *pairs]:
+        assert a == a
+        assert a != b
+        assert len({a, b}) == 2
 
 
 def test_an_unknown_placement_is_refused() -> None:

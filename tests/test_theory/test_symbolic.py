@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from theory import activations, symbolic
 from theory.arrays import InputError
 from theory.coefficients import Coefficients, block_coefficients, weight_norms
-from theory.layers import Attention, Block, FeedForward, Norm, apply_block, apply_norm
+from theory.layers import Attention, Block, FeedForward, apply_block
+from theory.normalisation import Norm, apply_norm
 from theory.spectra import coupling
 from theory.symbolic import (
     GAIN_2,

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.test_theory.test_symbolic import EPS, SEEDS, random_block
 from theory import activations, symbolic_maps
 from theory.arrays import InputError
-from theory.layers import Norm, apply_block, apply_norm
+from theory.layers import apply_block
+from theory.normalisation import Norm, apply_norm
 from theory.symbolic_maps import lipschitz_constant
 
 NAMES = sorted(symbolic_maps.FORMULAS)

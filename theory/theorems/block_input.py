@@ -8,7 +8,8 @@ from theory.activations import ACTIVATIONS
 from theory.arrays import Array, namespace, tiny
 from theory.coefficients import Coefficients, block_coefficients
 from theory.domains import Domain, Free, Params, Sizes, adjacency
-from theory.layers import Attention, Block, BlockStep, FeedForward, Norm, Placement, apply_block
+from theory.layers import Attention, Block, BlockStep, FeedForward, Placement, apply_block
+from theory.normalisation import Norm
 from theory.statements import Hypothesis
 from theory.theorems.shi2022_lemmas import sums_to_one
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from theory.arrays import Array, eps, namespace
 from theory.domains import Domain, Free, Params, Sizes
-from theory.layers import Norm, norm_std
 from theory.magnitude import frobenius_norm
+from theory.normalisation import Norm, norm_std
 from theory.roundoff import distance_rounding
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance, partition

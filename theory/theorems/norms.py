@@ -10,8 +10,8 @@ import numpy as np
 from theory.arrays import Array, eps, namespace, tiny
 from theory.coefficients import norm_stretch
 from theory.domains import Domain, Free, Params, Sizes
-from theory.layers import Norm, apply_norm, norm_std
 from theory.magnitude import frobenius_norm
+from theory.normalisation import Norm, apply_norm, norm_std
 from theory.roundoff import after_norm, distance_rounding, exactly
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import Subspace, consensus_distance, distance

@@ -8,7 +8,8 @@ import numpy as np
 from theory.activations import ACTIVATIONS
 from theory.arrays import Array, constant, eps, namespace
 from theory.domains import Domain, Params, Sizes
-from theory.layers import Attention, Block, FeedForward, Norm, apply_norm, norm_std
+from theory.layers import Attention, Block, FeedForward
+from theory.normalisation import Norm, apply_norm, norm_std
 from theory.roundoff import (
     Running,
     after_attention,

@@ -6,7 +6,8 @@ import numpy as np
 
 from theory.arrays import Array
 from theory.block_rounding import block_rounding
-from theory.layers import Attention, Block, FeedForward, Norm
+from theory.layers import Attention, Block, FeedForward
+from theory.normalisation import Norm
 from theory.statements import Theorem
 from theory.subspace import consensus_distance
 from theory.theorems.block_input import BLOCK_DOMAIN, ROWS, STDS, BlockInput

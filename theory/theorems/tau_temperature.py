@@ -8,8 +8,9 @@ import numpy as np
 
 from theory.arrays import Array, eps, namespace
 from theory.domains import Domain, Free, Params, Sizes
-from theory.layers import Attention, FeedForward, Norm, norm_std
+from theory.layers import Attention, FeedForward
 from theory.magnitude import frobenius_norm
+from theory.normalisation import Norm, norm_std
 from theory.roundoff import (
     Running,
     after_attention,
