@@ -96,7 +96,7 @@ def block_coefficients(
     lipschitz = activation(block.feed_forward.activation).lipschitz if block.feed_forward else 0.0
 
     worst, s = xp.max(root, axis=-1), norms.largest
-    attention_paper = worst * root.shape[-1] * s
+    attention_paper = worst * block.attention.value.shape[-3] * s
     attention_sharp = xp.sum(root * norms.value, axis=-1)
     attention_stacked = _stacked(block.attention, step.adjacency, root, norms.value, token_mask)
     ffn_paper, ffn_sharp = lipschitz * s**2, xp.zeros_like(s)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from theory.activations import activation
 from theory.arrays import (
     Array,
@@ -167,6 +169,55 @@ def feed_forward(sublayer: FeedForward, tokens: Array) -> Array:
     return _add_bias(active @ sublayer.weight_out, sublayer.bias_out)
 
 
+def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None) -> None:
+    """Raise InputError unless the weights, the tokens and a given adjacency fit together.
+
+    Heads above all: a single A would be used by every head, but counted once in a coefficient.
+
+    Shapes: tokens (*b, n, d), adjacency (*b, h, n, n)
+    """
+    require_float("tokens", tokens)
+    attention, ffn = block.attention, block.feed_forward
+    require_shape("attention.value", attention.value, "h", "d", "m")
+    h, d, m = attention.value.shape[-3:]
+    require_shape("tokens", tokens, "n", d)
+    n = tokens.shape[-2]
+    k = "k" if attention.query is None else attention.query.shape[-1]
+    wanted: dict[str, tuple[Array | None, tuple[int | str, ...]]] = {
+        "attention.value": (attention.value, (h, d, d if attention.output is None else m)),
+        "attention.output": (attention.output, (h, m, d)),
+        "attention.query": (attention.query, (h, d, "k")),
+        "attention.key": (attention.key, (h, d, k)),
+        "attention.query_bias": (attention.query_bias, (h, k)),
+        "attention.key_bias": (attention.key_bias, (h, k)),
+        "attention.bias": (attention.bias, (d,)),
+        "adjacency": (adjacency, (h, n, n)),
+    }
+    if ffn is not None:
+        require_shape("feed_forward.weight_in", ffn.weight_in, d, "f")
+        f = ffn.weight_in.shape[-1]
+        wanted |= {
+            "feed_forward.weight_in": (ffn.weight_in, (d, f)),
+            "feed_forward.weight_out": (ffn.weight_out, (f, d)),
+            "feed_forward.bias_in": (ffn.bias_in, (f,)),
+            "feed_forward.bias_out": (ffn.bias_out, (d,)),
+        }
+    for name in ("norm_1", "norm_2", "norm_1_out", "norm_2_out"):
+        norm: Norm = getattr(block, name)
+        wanted |= {f"{name}.gain": (norm.gain, (d,)), f"{name}.shift": (norm.shift, (d,))}
+    batch = tuple(tokens.shape[:-2])
+    for name, (array, shape) in wanted.items():
+        if array is None:
+            continue
+        require_shape(name, array, *shape)
+        own = tuple(array.shape[: array.ndim - len(shape)])
+        try:
+            batch = np.broadcast_shapes(batch, own)
+        except ValueError:
+            message = f"{name} must have batch axes that fit {batch}, but has {own}"
+            raise InputError(message) from None
+
+
 def apply_block(
     block: Block, tokens: Array, *, mask: Array | None = None, adjacency: Array | None = None
 ) -> BlockStep:
@@ -175,11 +226,9 @@ def apply_block(
     A given ``adjacency`` takes the place of the one that queries, keys and mask make.
 
     Shapes: tokens (*b, n, d), mask as for `attention_adjacency`, adjacency (*b, h, n, n)
-    Raises: InputError if tokens are not floating or not as wide as the weights, or as
-            `attention_adjacency` and `apply_norm` do
+    Raises: InputError as `require_fits`, `attention_adjacency` and `apply_norm` do
     """
-    require_float("tokens", tokens)
-    require_shape("tokens", tokens, "n", block.attention.value.shape[-2])
+    require_fits(block, tokens, adjacency=adjacency)
     post, sandwich = block.placement == "post", block.placement == "sandwich"
     none = Norm(kind="none")
     norm_1_in, norm_2_in = (none, none) if post else (block.norm_1, block.norm_2)

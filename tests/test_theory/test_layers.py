@@ -353,6 +353,44 @@ def test_tokens_that_do_not_fit_the_block_are_named(tokens: Any, message: str) -
         apply_block(random_block(0), tokens)
 
 
+MISFITS: dict[str, dict[str, tuple[int, ...]]] = {
+    "attention": {
+        "value": (2, 6, 4),
+        "output": (3, 3, 6),
+        "query": (1, 6, 3),
+        "key": (2, 6, 4),
+        "query_bias": (1, 3),
+        "key_bias": (2, 1),
+        "bias": (1,),
+    },
+    "feed_forward": {"weight_in": (3, 8), "weight_out": (6, 6), "bias_in": (1,), "bias_out": (8,)},
+    **{f"norm_{name}": {"gain": (1,), "shift": (5,)} for name in ("1", "2", "1_out", "2_out")},
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [(part, name) for part, names in MISFITS.items() for name in names]
+)
+def test_weights_that_do_not_fit_are_named(part: str, name: str) -> None:
+    block = random_block(0)
+    wrong = replace(getattr(block, part), **{name: np.ones(MISFITS[part][name])})
+    # A value matrix of another head width is seen at the output matrix, which no longer fits.
+    named = "attention.output" if name == "value" else f"{part}.{name}"
+    with pytest.raises(InputError, match=rf"{named} must have shape"):
+        apply_block(replace(block, **{part: wrong}), random_tokens(0, 4, 6))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 4, 4), (4, 4), (2, 3, 3), (2, 4, 3), (2, 1, 4)])
+def test_an_adjacency_must_have_every_head_and_every_token(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"adjacency must have shape \(..., 2, 4, 4\)"):
+        apply_block(random_block(0), random_tokens(0, 4, 6), adjacency=np.ones(shape))
+
+
+def test_batches_that_do_not_fit_are_named() -> None:
+    with pytest.raises(InputError, match=r"attention.value must have batch axes that fit \(2,\)"):
+        apply_block(random_block(0, batch=(3,)), random_tokens(0, 2, 4, 6))
+
+
 def test_attention_without_query_and_key_asks_for_the_weights() -> None:
     bare = Attention(query=None, key=None, value=np.eye(6)[None])
     with pytest.raises(InputError, match="adjacency"):
