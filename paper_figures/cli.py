@@ -5,6 +5,8 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +16,9 @@ from rich.progress import Progress
 
 from paper_figures import theorem_commands, trace_commands
 from paper_figures.catalogue import make_figures
-from paper_figures.terminal import app, err, out
+from paper_figures.terminal import app, complain, err, out
+from simulations.ensembles import Stack
+from simulations.seeds import generator
 from theory.arrays import InputError
 
 COMMANDS = (theorem_commands, trace_commands)
@@ -23,22 +27,34 @@ COMMANDS = (theorem_commands, trace_commands)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a wrong question is one line on stderr."""
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        found = app(
-            sys.argv[1:] if argv is None else argv,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        _require_whole(words)
+        found = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
     except (InputError, cyclopts.CycloptsError) as error:
-        err.print(f"oversmooth: {error}", highlight=False, markup=False, soft_wrap=True)
+        complain(error)
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a full disk under stdout, say
+        complain(f"the output cannot be written: {error}")
+        return 2
     except KeyboardInterrupt:
-        err.print("oversmooth: stopped")
+        complain("stopped")
         return 130
     return int(found or 0)
+
+
+def _require_whole(words: Sequence[str]) -> None:
+    """Refuse fractions for whole numbers, which the parser would round without a word."""
+    names = {"seed", "seeds", "trials", "max-length"}
+    names |= {field.name.replace("_", "-") for field in fields(Stack) if field.type is int}
+    for name, value in pairwise([*words, ""]):
+        option, _, attached = name.partition("=")
+        text = attached or value
+        if option.removeprefix("--") in names and option.startswith("--") and "." in text:
+            raise InputError(f"{option} must be a whole number, but is {text}")
 
 
 @app.command
@@ -63,6 +79,7 @@ def figures(
     seed
         Chooses the sentences and the random weights.
     """
+    generator(seed)  # a seed that cannot be used is refused before anything is written
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("figures", total=None)
 
@@ -74,8 +91,8 @@ def figures(
         outcomes = make_figures(names, out=out_dir, quick=quick, seed=seed, on_progress=show)
     for outcome in outcomes:
         if outcome.error:
-            err.print(f"oversmooth: {outcome.name}: {outcome.error}", markup=False, soft_wrap=True)
+            complain(f"{outcome.name}: {outcome.error}")
         elif outcome.refuted:
-            err.print(f"oversmooth: {outcome.name}: the data refute its caption", markup=False)
+            complain(f"{outcome.name}: the data refute its caption")
     out.print(f"{out_dir / 'index.html'}", soft_wrap=True)
     return 1 if any(outcome.error or outcome.refuted for outcome in outcomes) else 0

@@ -1,6 +1,7 @@
 """One trace as a quick picture: similarity, distance, and the three rates against depth."""
 
 import io
+import os
 from pathlib import Path
 
 import matplotlib.style
@@ -20,15 +21,25 @@ _RATES = (
 )
 
 
+def require_plot(path: Path) -> None:
+    """Refuse a file that could not be drawn to, before the work is done.
+
+    Raises: InputError if it has another ending, or its folder is missing or cannot be written
+    """
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f"plot must end in .png, .pdf or .svg, but is {str(path)!r}")
+    if not path.parent.is_dir():
+        raise InputError(f"plot must go to a folder that exists, but {str(path.parent)!r} does not")
+    if not os.access(path.parent, os.W_OK) or path.is_dir():
+        raise InputError(f"plot {str(path)!r} cannot be written")
+
+
 def plot_trace(trace: Trace, path: Path, *, title: str) -> None:
     """Draw a trace to a .png, .pdf or .svg file; bands run from the least to the largest member.
 
     Raises: InputError if the file has another ending or cannot be written
     """
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"plot must end in .png, .pdf or .svg, but is {str(path)!r}")
-    if not path.parent.is_dir():
-        raise InputError(f"plot must go to a folder that exists, but {str(path.parent)!r} does not")
+    require_plot(path)
     with matplotlib.style.context(["default", STYLE]):
         canvas = Figure(figsize=(DOUBLE_COLUMN, 2.5), layout="constrained")
         canvas.suptitle(title)
@@ -45,7 +56,7 @@ def plot_trace(trace: Trace, path: Path, *, title: str) -> None:
         rates.set(xlabel="layer", ylabel="factor on $d_M$ a layer", yscale="log")
         rates.legend()
         picture = io.BytesIO()
-        canvas.savefig(picture, format=path.suffix[1:])
+        canvas.savefig(picture, format=path.suffix[1:].lower())
     stage = path.with_name(f".{path.name}.part")
     try:
         stage.write_bytes(picture.getvalue())

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from paper_figures.provenance import version
 from simulations import report
 
 # A pipe has no width to fit in.
@@ -16,10 +17,18 @@ Json = Annotated[bool, Parameter(negative=())]
 app = App(
     name="oversmooth",
     help="Over-smoothing in Transformers: theorems, simulations and real models.",
+    version=version("oversmooth"),
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # so that `main` can say that it stopped
 )
 
 
 def emit(value: Any) -> None:
     """Print one JSON object, as it is, on stdout."""
     sys.stdout.write(report.to_json(value) + "\n")
+
+
+def complain(message: object) -> None:
+    """Print one line on stderr, as it is: no markup, no emoji codes, no line breaks."""
+    line = " ".join(str(message).splitlines())
+    err.print(f"oversmooth: {line}", highlight=False, markup=False, emoji=False, soft_wrap=True)

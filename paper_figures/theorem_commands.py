@@ -14,6 +14,7 @@ from simulations.counterexamples import read_counterexample, write_counterexampl
 from simulations.counterexamples import replay as replay_counterexample
 from simulations.verify import DEFAULT_TRIALS
 from simulations.verify import verify as verify_theorems
+from theory.arrays import InputError
 
 
 @app.command
@@ -39,6 +40,11 @@ def verify(
     json
         Print one JSON object and nothing else.
     """
+    if out_dir is not None:
+        try:
+            out_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"out must be a folder that can be written, but: {error}") from error
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("verify")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from paper_figures.terminal import Json, app, emit, err, out
+from paper_figures.terminal import Json, app, complain, emit, err, out
 from simulations import report
 from simulations.analysis import analyze as analyze_texts
 from simulations.backends import backend as load_backend
@@ -52,11 +52,13 @@ def simulate(
     json
         Print one JSON object and nothing else.
     plot
-        Also draw the measures against depth, to a .png or .pdf file.
+        Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
     on = load_backend(backend, device=device, dtype=dtype)
     allowed = mask_by_name(mask, stack.tokens)
-    trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
+    _check_plot(plot)
+    with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
+        trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
     mode = ln_std_mode(stack)
     about = {
         "stack": asdict(stack),
@@ -97,13 +99,15 @@ def analyze(
     json
         Print one JSON object and nothing else.
     plot
-        Also draw the measures against depth, to a .png or .pdf file.
+        Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
     texts = DEFAULT_TEXTS if text is None else read_texts(text)
-    checkpoint = load_checkpoint(model, dtype=dtype)
-    trace, encoded = analyze_texts(
-        checkpoint, texts, max_length=max_length, skip_special=skip_special
-    )
+    _check_plot(plot)
+    with err.status(f"{model}: {len(texts)} text(s)"):
+        checkpoint = load_checkpoint(model, dtype=dtype)
+        trace, encoded = analyze_texts(
+            checkpoint, texts, max_length=max_length, skip_special=skip_special
+        )
     lengths = encoded.token_mask.sum(axis=-1)
     about = {
         "model": checkpoint.name,
@@ -116,7 +120,7 @@ def analyze(
     }
     if encoded.truncated.any():
         cut = int(encoded.truncated.sum())
-        err.print(f"oversmooth: {cut} of {len(texts)} texts were cut at {max_length} tokens")
+        complain(f"{cut} of {len(texts)} texts were cut at {max_length} tokens")
     title = f"{checkpoint.name}: {len(texts)} text(s), {lengths.min()} to {lengths.max()} tokens"
     return show_trace(trace, about, title=title, json=json, plot=plot)
 
@@ -125,14 +129,22 @@ def show_trace(
     trace: Trace, about: dict[str, Any], *, title: str, json: bool, plot: Path | None
 ) -> int:
     """Print a trace as a table or JSON, draw it if asked; 1 if the inequality is refuted."""
-    if plot is not None:
-        from paper_figures.plot_trace import plot_trace  # matplotlib takes a second to import
-
-        plot_trace(trace, plot, title=title)
     if json:
         emit(about | report.trace_json(trace))
     else:
         out.print(report.trace_table(trace, title=title))
         out.print(report.reading(trace), soft_wrap=True, highlight=False)
+    if plot is not None:
+        from paper_figures.plot_trace import plot_trace  # matplotlib takes a second to import
+
+        plot_trace(trace, plot, title=title)
     inequality = trace.inequality
     return 1 if inequality is not None and (inequality == "refuted").any() else 0
+
+
+def _check_plot(plot: Path | None) -> None:
+    """Refuse a picture that could not be written before the work is done."""
+    if plot is not None:
+        from paper_figures.plot_trace import require_plot  # matplotlib takes a second to import
+
+        require_plot(plot)
