@@ -80,6 +80,32 @@ def centre(counted: Counted) -> Array:
     return centred
 
 
+def deviations(counted: Counted) -> tuple[Array, Array]:
+    """Return (scaled, unit): the tokens minus their mean are scaled * unit, scaled safe to square.
+
+    Every feature is centred at a scale of its own. At the scale of all tokens, differences in one
+    feature would vanish beside a far larger feature in which the tokens are equal.
+
+    Shapes: -> (*b, n, d) and a power of two (*b, 1, 1)
+    """
+    scaled, units = rescale(counted.tokens, axis=(-2,))
+    return gather(centre(counted._replace(tokens=scaled)), units)
+
+
+def gather(array: Array, units: Array) -> tuple[Array, Array]:
+    """Return (scaled, unit) with array * units = scaled * unit: one unit for all the features.
+
+    It is the largest unit of a feature that is not zero. What lies 1e-300 below it may vanish.
+
+    Shapes: array (*b, n, d), units (*b, 1, d) -> (*b, n, d) and (*b, 1, 1)
+    """
+    xp = namespace(array)
+    counts = xp.any(array != 0, axis=-2, keepdims=True)
+    unit = xp.max(xp.where(counts, units, 0.0), axis=-1, keepdims=True)
+    unit = xp.where(unit > 0, unit, 1.0)
+    return array * (xp.where(counts, units, unit) / unit), unit
+
+
 def rescale(array: Array, *, axis: tuple[int, ...]) -> tuple[Array, Array]:
     """Return (scaled, unit) with array = scaled * unit, ``scaled`` safe to square.
 

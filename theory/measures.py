@@ -22,7 +22,9 @@ from theory.magnitude import (
     Counted,
     centre,
     count_tokens,
+    deviations,
     frobenius_norm,
+    gather,
     require_nonzero,
     rescale,
 )
@@ -168,8 +170,9 @@ def relative_distance(tokens: Array, *, token_mask: Array | None = None) -> Arra
     """
     counted = count_tokens(tokens, token_mask=token_mask)
     require_nonzero(counted, "relative distance")
-    scaled, _ = rescale(counted.tokens, axis=(-2, -1))
-    return frobenius_norm(centre(counted._replace(tokens=scaled))) / frobenius_norm(scaled)
+    scaled, whole = rescale(counted.tokens, axis=(-2, -1))
+    rest, unit = deviations(counted)
+    return frobenius_norm(rest) / frobenius_norm(scaled) * (unit / whole)[..., 0, 0]
 
 
 def high_frequency_ratio(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -184,13 +187,13 @@ def high_frequency_ratio(tokens: Array, *, token_mask: Array | None = None) -> A
     """
     counted = count_tokens(tokens, token_mask=token_mask)
     require_nonzero(counted, "high-frequency ratio")
-    scaled, _ = rescale(counted.tokens, axis=(-2, -1))
+    scaled, whole = rescale(counted.tokens, axis=(-2, -1))
     xp = namespace(scaled)
     mean = xp.sum(scaled, axis=-2, keepdims=True) / counted.number
     low = frobenius_norm(mean) * xp.sqrt(counted.number[..., 0, 0])
-    high = frobenius_norm(centre(counted._replace(tokens=scaled)))
-    ratio = high / xp.where(low > 0, low, xp.ones_like(low))
-    return xp.where(low > 0, ratio, xp.full_like(ratio, xp.inf))
+    rest, unit = deviations(counted)
+    ratio = frobenius_norm(rest) / xp.where(low > 0, low, 1.0) * (unit / whole)[..., 0, 0]
+    return xp.where(low > 0, ratio, xp.inf)
 
 
 def dong_residual(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -204,10 +207,9 @@ def dong_residual(tokens: Array, *, token_mask: Array | None = None) -> Array:
     Raises: InputError if tokens that count are not finite, or none counts
     Source: dong2021
     """
-    counted = count_tokens(tokens, token_mask=token_mask)
-    scaled, unit = rescale(counted.tokens, axis=(-2, -1))
-    xp = namespace(scaled)
-    residual = xp.abs(centre(counted._replace(tokens=scaled)))
+    rest, unit = deviations(count_tokens(tokens, token_mask=token_mask))
+    xp = namespace(rest)
+    residual = xp.abs(rest)
     norm_1 = xp.max(xp.sum(residual, axis=-2), axis=-1)
     norm_inf = xp.max(xp.sum(residual, axis=-1), axis=-1)
     return xp.sqrt(norm_1) * xp.sqrt(norm_inf) * unit[..., 0, 0]
@@ -240,9 +242,10 @@ def dirichlet_energy(tokens: Array, adjacency: Array, *, token_mask: Array | Non
     require_finite("adjacency", adjacency)
     if bool(xp.any(adjacency < 0)):
         raise InputError(f"adjacency must not be negative, but has {float(xp.min(adjacency))}")
-    scaled, unit = rescale(counted.tokens, axis=(-2, -1))
-    energy = xp.zeros_like(scaled[..., 0, 0] * adjacency[..., 0, 0])
+    scaled, units = rescale(counted.tokens, axis=(-2,))
+    energy = xp.zeros_like(scaled[..., :1, :] * adjacency[..., :1, :1])  # one for each feature
     for i in range(tokens.shape[-2]):  # one token at a time: n^2 d numbers would not fit
         gaps = scaled - scaled[..., i : i + 1, :]
-        energy = energy + xp.sum(adjacency[..., i, :] * xp.sum(gaps * gaps, axis=-1), axis=-1)
-    return energy / 2 * unit[..., 0, 0] * unit[..., 0, 0]
+        energy = energy + adjacency[..., i : i + 1, :] @ (gaps * gaps)
+    root, unit = gather(xp.sqrt(energy), units)
+    return xp.sum(root * root, axis=(-2, -1)) / 2 * unit[..., 0, 0] * unit[..., 0, 0]

@@ -14,7 +14,7 @@ from theory.arrays import (
     require_float,
     require_shape,
 )
-from theory.magnitude import centre, count_tokens, frobenius_norm, rescale
+from theory.magnitude import count_tokens, deviations, frobenius_norm, gather, rescale
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +122,8 @@ def project(subspace: Subspace, tokens: Array) -> Array:
     Shapes: tokens (*b, n, d) -> (*b, n, d)
     Raises: InputError if the tokens' number, dtype or library does not fit the basis
     """
-    scaled, unit = _fit(subspace, tokens)
-    return _nearest(subspace, scaled) * unit
+    scaled, units = _fit(subspace, tokens)
+    return _nearest(subspace, scaled) * units
 
 
 def distance(subspace: Subspace, tokens: Array) -> Array:
@@ -137,9 +137,10 @@ def distance(subspace: Subspace, tokens: Array) -> Array:
     Raises: InputError if the tokens' number, dtype or library does not fit the basis
     Source: oono2020, shi2022
     """
-    rest, unit = _fit(subspace, tokens)
+    rest, units = _fit(subspace, tokens)
     for _ in range(2):
         rest = rest - _nearest(subspace, rest)
+    rest, unit = gather(rest, units)
     return frobenius_norm(rest) * unit[..., 0, 0]
 
 
@@ -154,9 +155,8 @@ def consensus_distance(tokens: Array, *, token_mask: Array | None = None) -> Arr
     Raises: InputError if tokens that count are not finite, or none counts
     Source: shi2022
     """
-    counted = count_tokens(tokens, token_mask=token_mask)
-    scaled, unit = rescale(counted.tokens, axis=(-2, -1))
-    return frobenius_norm(centre(counted._replace(tokens=scaled))) * unit[..., 0, 0]
+    rest, unit = deviations(count_tokens(tokens, token_mask=token_mask))
+    return frobenius_norm(rest) * unit[..., 0, 0]
 
 
 def _nearest(subspace: Subspace, tokens: Array) -> Array:
@@ -165,14 +165,13 @@ def _nearest(subspace: Subspace, tokens: Array) -> Array:
 
 
 def _fit(subspace: Subspace, tokens: Array) -> tuple[Array, Array]:
-    """Check tokens against the basis, and rescale them."""
+    """Check tokens against the basis, and rescale every feature: each is projected for itself."""
     namespace(subspace.basis, tokens)
     require_shape("tokens", tokens, subspace.size, "d")
     if tokens.dtype != subspace.basis.dtype:
         kinds = f"{tokens.dtype} and {subspace.basis.dtype}"
         raise InputError(f"tokens and basis must have one dtype, but have {kinds}")
-    counted = count_tokens(tokens)
-    return rescale(counted.tokens, axis=(-2, -1))
+    return rescale(count_tokens(tokens).tokens, axis=(-2,))
 
 
 def _require_columns(name: str, vectors: Array) -> tuple[int, int]:

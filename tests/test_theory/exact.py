@@ -38,6 +38,16 @@ def sentences(draw: st.DrawFn, *, least: int = 1, scaled: bool = True) -> Floats
     return result
 
 
+@st.composite
+def lopsided(draw: st.DrawFn) -> Floats:
+    """Draw tokens whose features are of very different sizes, some equal in all tokens."""
+    tokens = draw(sentences(least=2, scaled=False))
+    for j in range(tokens.shape[1]):
+        tokens[:, j] = tokens[0, j] if draw(st.booleans()) else tokens[:, j]
+        tokens[:, j] *= draw(st.sampled_from((1.0, 1e300, 1e150, 1e-150, 1e-300)))
+    return tokens
+
+
 def to(xp: ModuleType, array: Any, dtype: str = "float64", device: Any = None) -> Array:
     """Bring numbers or truth values to a library, dtype and device."""
     return xp.asarray(np.asarray(array), dtype=getattr(xp, dtype), device=device)

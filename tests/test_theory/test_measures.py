@@ -13,7 +13,17 @@ from hypothesis import assume, given
 from scipy.stats import entropy as scipy_entropy
 
 from tests.test_theory import exact
-from tests.test_theory.exact import DTYPES, EPS, GRAIN, Floats, numbers, same_place, sentences, to
+from tests.test_theory.exact import (
+    DTYPES,
+    EPS,
+    GRAIN,
+    Floats,
+    lopsided,
+    numbers,
+    same_place,
+    sentences,
+    to,
+)
 from theory.arrays import Array, InputError
 from theory.magnitude import frobenius_norm
 from theory.measures import (
@@ -158,6 +168,26 @@ def test_high_frequency_ratio_is_deviations_over_the_mean(tokens: Floats) -> Non
     assert high_frequency_ratio(tokens) == pytest.approx(
         relative / (1 - relative**2) ** 0.5, rel=1e-10, abs=0
     )
+
+
+@given(lopsided())
+def test_a_large_feature_hides_no_difference_in_a_small_one(tokens: Floats) -> None:
+    rows = exact.rows_of(tokens)
+    far, size = exact.distance(tokens), exact.norm(rows)
+    assume(size > 0)
+    assert abs(float(relative_distance(tokens)) - far / size) <= CLOSE * far / size + 8 * GRAIN
+    rest = [[abs(x) for x in row] for row in exact.residual(rows)]
+    columns, sums = max(mp.fsum(c) for c in zip(*rest, strict=True)), max(map(mp.fsum, rest))
+    wanted = mp.sqrt(columns * sums)
+    assert abs(float(dong_residual(tokens)) - wanted) <= CLOSE * wanted + 8 * GRAIN
+    low = exact.norm([exact.mean(rows)]) * mp.sqrt(len(rows))
+    if low > 1e-3 * size:
+        wanted = far / low
+        assert abs(float(high_frequency_ratio(tokens)) - wanted) <= 1e3 * CLOSE * wanted + 8 * GRAIN
+    energy = len(rows) * far**2
+    if energy < 1e300:
+        found = float(dirichlet_energy(tokens, np.ones((len(rows), len(rows)))))
+        assert abs(found - energy) <= CLOSE * energy + 8 * GRAIN
 
 
 def test_high_frequency_ratio_is_infinite_without_a_mean_and_zero_at_consensus() -> None:

@@ -14,6 +14,7 @@ from tests.test_theory.exact import (
     EPS,
     GRAIN,
     Floats,
+    lopsided,
     numbers,
     same_place,
     sentences,
@@ -45,6 +46,34 @@ def test_the_distance_is_right_to_its_own_last_digits_at_every_scale(tokens: Flo
     wanted = exact.distance(tokens)
     found = float(consensus_distance(tokens))
     assert abs(found - wanted) <= _error(tokens) * wanted + GRAIN
+
+
+@given(lopsided())
+def test_a_large_feature_hides_no_difference_in_a_small_one(tokens: Floats) -> None:
+    wanted = exact.distance(tokens)
+    found = float(consensus_distance(tokens))
+    assert abs(found - wanted) <= _error(tokens) * wanted + GRAIN
+    n = len(tokens)
+    found = float(distance(partition([0] * n, like=tokens), tokens))
+    # One feature after the other: what two passes leave of it, as in the test of the quick path.
+    left = (8 * n * EPS) ** 2 * frobenius_norm(tokens)
+    assert abs(found - wanted) <= 4 * _error(tokens) * wanted + 2 * GRAIN + left
+
+
+@pytest.mark.parametrize(("large", "small"), [(1e200, 1e-150), (1e150, 1e-170), (1e308, 1e-308)])
+def test_equal_features_of_any_size_leave_the_distance_of_the_others(
+    large: float, small: float
+) -> None:
+    tokens = np.asarray([[large, small], [large, 3 * small]])
+    wanted = 2**0.5 * small
+    assert float(consensus_distance(tokens)) == pytest.approx(wanted, rel=8 * EPS, abs=GRAIN)
+    spaces = consensus(2, like=tokens), partition([0, 0], like=tokens)
+    whole = general(np.eye(2)[:, :1])
+    for space in spaces:
+        # What e^T e misses of one leaves (n eps)^2 of the large feature, and no more.
+        left = float(distance(space, tokens)) - wanted
+        assert abs(left) <= (8 * EPS) ** 2 * large + 8 * EPS * wanted
+    np.testing.assert_allclose(project(whole, tokens), [[large, small], [0, 0]], rtol=8 * EPS)
 
 
 @pytest.mark.parametrize("spread", [1e-3, 1e-8, 1e-12, 1e-15])
