@@ -129,7 +129,7 @@ def test_all_backends_see_the_same_draws_bit_for_bit(weights: Any) -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("options", [{}, {"placement": "pre"}, {"norm": "rms"}, {"depth": 60}])
+@pytest.mark.parametrize("options", [{}, {"placement": "pre"}, {"norm": "rms"}, {"depth": 40}])
 def test_torch_measures_what_numpy_measures(causal: bool, options: dict[str, Any]) -> None:
     pytest.importorskip("torch")
     quiet = {"value_gain": 6.0, "weights": "identity", "tied": True}
@@ -148,7 +148,7 @@ def test_torch_measures_what_numpy_measures(causal: bool, options: dict[str, Any
             )
     if "depth" in options and not causal:
         assert one.tokens["log10_relative_distance"].max() > -1
-        assert one.tokens["log10_relative_distance"].min() < -30
+        assert one.tokens["log10_relative_distance"].min() < -20
 
 
 def test_single_precision_measures_about_the_same() -> None:

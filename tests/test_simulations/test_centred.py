@@ -29,7 +29,7 @@ from theory.normalisation import Norm, apply_norm
 N, D = 4, 6
 CAUSAL = np.tri(N, dtype=bool)
 WINDOW = np.abs(np.subtract.outer(np.arange(N), np.arange(N))) <= 1
-SPREADS = (-0.5, -1.5, -3.0, -9.0, -40.0, -299.0, -320.0)
+SPREADS = (-1.5, -3.0, -9.0, -40.0, -299.0, -320.0)
 DIGITS = 1e-11
 
 
@@ -205,7 +205,7 @@ def test_any_block_acts_on_any_tokens_as_in_plain_arithmetic(
 # --- consensus itself ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 6, 7, 11])
+@pytest.mark.parametrize("n", [2, 3, 7])
 @given(block=blocks(), causal=st.booleans(), seed=st.integers(0, 999))
 def test_equal_tokens_stay_equal_and_move_as_one_token_does(
     n: int, block: Block, causal: bool, seed: int
