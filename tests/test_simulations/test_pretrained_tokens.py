@@ -1,5 +1,6 @@
 """Are texts split, padded and cut as they should be, and does padding change nothing?"""
 
+import dataclasses
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from simulations.checkpoints import Checkpoint, encode, load_checkpoint, run
+from simulations.texts import read_texts
 from tests.test_simulations.test_pretrained_folder import TENSORS, write_folder
 from tests.test_simulations.tiny import WORDS, write_settings
 from theory.arrays import InputError
@@ -89,6 +91,34 @@ def test_cutting_that_nobody_asked_for_warns(checkpoint: Checkpoint) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encode(checkpoint, ["a " * 14])
+
+
+def test_the_prefix_in_use_is_told(checkpoint: Checkpoint) -> None:
+    assert encode(checkpoint, ["a"]).prefix == ""
+    assert encode(checkpoint, ["a"], prefix="tokens of ").prefix == "tokens of "
+    tokenizer = dataclasses.replace(checkpoint.tokenizer, prefix="slowly ")
+    slow = dataclasses.replace(checkpoint, tokenizer=tokenizer)
+    silent, bare = encode(slow, ["a"]), encode(slow, ["a"], prefix="")
+    assert (silent.prefix, silent.pieces) == ("slowly ", (("[CLS]", "slowly", "a", "[SEP]"),))
+    assert (bare.prefix, bare.pieces) == ("", (("[CLS]", "a", "[SEP]"),))
+
+
+def test_a_prefix_that_is_no_text_is_refused(checkpoint: Checkpoint) -> None:
+    with pytest.raises(InputError, match="prefix must be valid Unicode"):
+        encode(checkpoint, ["a"], prefix="\udcff")
+    with pytest.raises(InputError, match="prefix must be a string, but is a int"):
+        encode(checkpoint, ["a"], prefix=3)  # type: ignore[arg-type]
+
+
+def test_a_line_without_tokens_is_named_by_its_number_in_the_file(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    cleaner = {0x2800: ""}  # a blank that is a symbol to Unicode, and nothing to this engine
+    tokenizer = dataclasses.replace(checkpoint.tokenizer, characters=cleaner)
+    path = tmp_path / "texts.txt"
+    path.write_text("a graph\n\n\u200b\n\u2800\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"^texts\[1\] \(line 4 of the file\) has no tokens"):
+        encode(dataclasses.replace(checkpoint, tokenizer=tokenizer), read_texts(path))
 
 
 def test_a_prefix_is_put_before_every_text(checkpoint: Checkpoint) -> None:

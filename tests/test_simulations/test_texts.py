@@ -1,11 +1,13 @@
 """Are texts chosen the same way every time, and files that are no texts refused?"""
 
+import copy
 from pathlib import Path
 
 import pytest
 
 from simulations import texts
 from simulations.checkpoints.find import package_folder
+from simulations.checkpoints.tokens import Line
 from simulations.texts import DEFAULT_TEXTS, Source, read_texts, sentences
 from theory.arrays import InputError
 
@@ -74,11 +76,21 @@ def test_a_file_holds_one_text_a_line(tmp_path: Path) -> None:
     assert read_texts(str(path)) == read_texts(path)
 
 
+def test_every_text_knows_its_line_and_keeps_it_in_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_bytes("one\r\n\r\n\u200b\ufeff\u2060\n two\x0cpages\u2028here\r\x07\rlast".encode())
+    texts = read_texts(path)
+    assert texts == ("one", "two\x0cpages\u2028here", "last")
+    for lines in (texts, copy.deepcopy(texts)):
+        assert [line.number for line in lines if isinstance(line, Line)] == [1, 4, 6]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "must hold at least one text, but is empty"),
         (b" \n\t\r\n", "must hold at least one text"),
+        ("\u200b\n\u200d \ufeff\n\x1b".encode(), "must hold at least one text, but is empty"),
         (b"caf\xe9 au lait", "must be UTF-8, but byte 3 is not"),
         (b"PK\x03\x04\x00\x00", "must be a text, but holds NUL: it is binary"),
     ],
@@ -94,3 +106,15 @@ def test_a_missing_file_or_a_folder_is_refused_without_its_path(tmp_path: Path) 
         read_texts(tmp_path / "b.txt")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         read_texts(tmp_path)
+
+
+def test_a_text_file_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^text file '\.' cannot be read"):
+        read_texts(".")
+    with pytest.raises(InputError, match=r"^text file '/' cannot be read"):
+        read_texts("/")
+    with pytest.raises(InputError, match=r"^text file 'two\\nlines' does not exist$"):
+        read_texts("two\nlines")
+    with pytest.raises(InputError, match=r"^text file 'x*\.\.\.x*' cannot be read: File name too"):
+        read_texts("x" * 5000)
