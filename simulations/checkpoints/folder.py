@@ -11,9 +11,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.checkpoints.assemble import build_blocks, build_embeddings, require_tensors
 from simulations.checkpoints.checkpoint import Checkpoint
+from simulations.checkpoints.messages import quote, quote_path, reason
 from simulations.checkpoints.names import Names, expected_shapes
 from simulations.checkpoints.settings import read_architecture, read_json
-from simulations.checkpoints.tokens import Tokenizer, import_tokenizers, missing_extra
+from simulations.checkpoints.tokens import (
+    Tokenizer,
+    has_surrogate,
+    import_tokenizers,
+    missing_extra,
+)
 from theory.arrays import InputError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -77,19 +83,19 @@ def _shards(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         files = read_json(folder / INDEX).get("weight_map")
         if not isinstance(files, dict) or not files:
-            raise InputError(f"{INDEX} must have an object weight_map, but has {files!r:.60}")
-        shards = [folder / str(file) for file in sorted(set(map(str, files.values())))]
-        for shard in shards:
-            if shard.parent != folder or not shard.is_file():
-                raise InputError(f"{INDEX} names {shard.name}, which is not in the folder")
-        return shards
+            raise InputError(f"{INDEX} must have an object weight_map, but has {quote(files)}")
+        there = {file.name for file in folder.iterdir()}  # asks nothing about a name too long
+        for file in files.values():
+            if not isinstance(file, str) or file not in there:
+                raise InputError(f"{INDEX} names {quote(file)}, which is not in the folder")
+        return [folder / file for file in sorted(set(files.values()))]
     if any(folder.glob("pytorch_model*.bin")):
         raise InputError(
-            f"{folder.name} keeps its weights in pytorch_model.bin, a pickle, which can run code "
-            "when it is read; convert it where you trust it: AutoModel.from_pretrained(folder)"
+            f"{quote_path(folder)} keeps its weights in pytorch_model.bin, a pickle, which can run "
+            "code when it is read; convert it where you trust it: AutoModel.from_pretrained(folder)"
             ".save_pretrained(folder) of transformers writes model.safetensors"
         )
-    raise InputError(f"{folder.name} has neither {WEIGHTS} nor {INDEX}")
+    raise InputError(f"{quote_path(folder)} has neither {WEIGHTS} nor {INDEX}")
 
 
 def _digest(shards: list[Path]) -> str:
@@ -100,7 +106,7 @@ def _digest(shards: list[Path]) -> str:
                 while chunk := file.read(1 << 22):
                     digest.update(chunk)
         except OSError as error:
-            raise InputError(f"{shard.name} cannot be read: {error.strerror}") from error
+            raise InputError(f"{quote(shard.name)} cannot be read: {error.strerror}") from error
     return digest.hexdigest()
 
 
@@ -120,7 +126,9 @@ class _Tensors:
                 keys = opened.keys()  # a file is no dictionary: it cannot be iterated
                 self._where |= {key: (opened, key) for key in keys}
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{shard.name} is truncated or corrupt: {error}") from error
+            raise InputError(
+                f"{quote(shard.name)} is truncated or corrupt: {reason(error)}"
+            ) from error
         prefix = next((p for p in names.prefixes if p + names.word + ".weight" in self._where), "")
         self._where = {_rename(key, prefix): value for key, value in self._where.items()}
         self.shapes = {
@@ -134,7 +142,7 @@ class _Tensors:
         kept = opened.get_slice(key).get_dtype()
         if kept not in _DTYPES:
             raise InputError(
-                f"{self.file}: {key!r} must be of F16, F32 or F64, but is of {kept}; "
+                f"{self.file}: {quote(key)} must be of F16, F32 or F64, but is of {kept}; "
                 "convert the checkpoint to float32 first"
             )
         tensor: NDArray[Any] = opened.get_tensor(key)
@@ -158,7 +166,7 @@ def _require_known(tensors: _Tensors, expected: Mapping[str, object]) -> None:
     if strange:
         raise InputError(
             f"{tensors.file} has {len(strange)} tensors that its config.json does not account "
-            f"for, the first {min(strange)!r}: its model is not the one that it says"
+            f"for, the first {quote(min(strange))}: its model is not the one that it says"
         )
 
 
@@ -176,11 +184,13 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
             lowercase = bool(settings.get("do_lower_case", True))
             engine = library.BertWordPieceTokenizer(str(file), lowercase=lowercase)
         else:
-            raise InputError(f"{folder.name} has no tokenizer.json (nor the vocab.txt of a BERT)")
+            raise InputError(
+                f"{quote_path(folder)} has no tokenizer.json (nor the vocab.txt of a BERT)"
+            )
     except InputError:
         raise
     except Exception as error:  # the library raises nothing narrower
-        raise InputError(f"{file.name} is truncated or corrupt: {error}") from error
+        raise InputError(f"{file.name} is truncated or corrupt: {reason(error)}") from error
     engine.no_truncation()  # files come with the lengths of somebody's training
     engine.no_padding()
     pad = engine.token_to_id(_pad_token(settings))
@@ -188,5 +198,13 @@ def _read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _pad_token(settings: Mapping[str, Any]) -> str:
-    token = settings.get("pad_token", "[PAD]")
-    return str(token.get("content", "[PAD]") if isinstance(token, dict) else token)
+    token = settings.get("pad_token")
+    if isinstance(token, dict):
+        token = token.get("content")
+    if token is None:
+        return "[PAD]"
+    if not isinstance(token, str) or has_surrogate(token):
+        raise InputError(
+            f"tokenizer_config.json: pad_token must be a string, but is {quote(token)}"
+        )
+    return token

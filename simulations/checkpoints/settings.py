@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulations.checkpoints.checkpoint import Architecture
+from simulations.checkpoints.messages import quote, quote_path, reason
 from simulations.checkpoints.names import ALBERT, BERT, DISTILBERT, ELECTRA, ROBERTA, Names
 from theory.arrays import InputError
 
@@ -65,11 +66,13 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path.parent.name} has no {path.name}") from error
+        raise InputError(f"{quote_path(path.parent)} has no {path.name}") from error
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
     except ValueError as error:  # neither UTF-8 nor JSON
-        raise InputError(f"{path.name} is truncated or corrupt: {error}") from error
+        raise InputError(f"{path.name} is truncated or corrupt: {reason(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{path.name} is corrupt: it is nested too deeply") from error
     if not isinstance(content, dict):
         raise InputError(f"{path.name} must hold a JSON object, but holds {type(content).__name__}")
     return content
@@ -85,13 +88,13 @@ def read_architecture(path: Path) -> tuple[Architecture, Names]:
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"{path.name}: model_type must be one of {', '.join(FAMILIES)} (post-LN encoders with "
-            f"absolute positions), but is {model_type!r}"
+            f"absolute positions), but is {quote(model_type)}"
         )
     for key, allowed in _FIXED.items():
         if settings.get(key) not in allowed:
             raise InputError(
                 f"{path.name}: {key} must be {allowed[0]!r}, the only value supported, "
-                f"but is {settings[key]!r}"
+                f"but is {quote(settings[key])}"
             )
     keys = _DISTILBERT_KEYS if model_type == "distilbert" else _Keys()
     width, heads = _count(path, settings, keys.width), _count(path, settings, keys.heads)
@@ -129,9 +132,10 @@ def _count(
     path: Path, settings: Mapping[str, Any], key: str, *, default: int | None = None, least: int = 1
 ) -> int:
     value = settings.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
         raise InputError(
-            f"{path.name}: {key} must be a whole number from {least} up, but is {value!r}"
+            f"{path.name}: {key} must be a whole number from {least} up and below 2**31, "
+            f"but is {quote(value)}"
         )
     return value
 
@@ -140,7 +144,7 @@ def _activation(path: Path, settings: Mapping[str, Any], key: str, model_type: s
     value = settings.get(key, "gelu_new" if model_type == "albert" else "gelu")
     if not isinstance(value, str) or value not in ACTIVATIONS:
         raise InputError(
-            f"{path.name}: {key} must be one of {', '.join(ACTIVATIONS)}, but is {value!r}"
+            f"{path.name}: {key} must be one of {', '.join(ACTIVATIONS)}, but is {quote(value)}"
         )
     return ACTIVATIONS[value]
 
@@ -149,6 +153,6 @@ def _eps(path: Path, settings: Mapping[str, Any]) -> float:
     value = settings.get("layer_norm_eps", 1e-12)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise InputError(
-            f"{path.name}: layer_norm_eps must be a number from 0 up to 1, but is {value!r}"
+            f"{path.name}: layer_norm_eps must be a number from 0 up to 1, but is {quote(value)}"
         )
     return float(value)

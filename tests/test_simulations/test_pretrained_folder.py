@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import hypothesis.strategies as st
@@ -80,7 +81,7 @@ def test_shards_give_what_one_file_gives(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="which is not in the folder"):
         load_checkpoint(tmp_path)
     index.write_text(json.dumps({"weight_map": places | {"a": "model-9.safetensors"}}))
-    with pytest.raises(InputError, match=r"names model-9\.safetensors"):
+    with pytest.raises(InputError, match=r"names 'model-9\.safetensors'"):
         load_checkpoint(tmp_path)
 
 
@@ -162,7 +163,8 @@ def test_strange_tensors_are_refused(
         ({"quantization_config": {"bits": 8}}, "quantization_config must be None"),
         ({"hidden_act": "xielu"}, "hidden_act must be one of gelu.*'xielu'"),
         ({"hidden_act": ["gelu"]}, "hidden_act must be one of gelu"),
-        ({"hidden_size": ...}, "hidden_size must be a whole number from 1 up, but is None"),
+        ({"hidden_size": ...}, "hidden_size must be a whole number from 1 up .*but is None"),
+        ({"hidden_size": 10**4000}, r"hidden_size must be a whole .* but is 10*\.\.\.0*$"),
         ({"num_hidden_layers": 0}, "num_hidden_layers must be a whole number"),
         ({"num_attention_heads": True}, "num_attention_heads must be a whole number"),
         ({"num_attention_heads": 3}, "hidden_size must be a multiple of num_attention_heads"),
@@ -186,12 +188,18 @@ def test_settings_that_we_cannot_run_are_refused(
         ("config.json", None, "has no config.json"),
         ("config.json", b"{", "config.json is truncated or corrupt"),
         ("config.json", b"\xff\xfe", "config.json is truncated or corrupt"),
+        ("config.json", b"[" * 100_000, "config.json is corrupt: it is nested too deeply"),
+        ("tokenizer_config.json", b"[" * 100_000, "corrupt: it is nested too deeply"),
+        ("tokenizer_config.json", b'{"pad_token": "\\ud800"}', "pad_token must be a string"),
+        ("tokenizer.json", b"[" * 100_000, "tokenizer.json is truncated or corrupt"),
+        ("tokenizer.json", b'{"model": ' * 100_000, "tokenizer.json is truncated or corrupt"),
+        ("model.safetensors", pack("<Q", 100_000) + b"[" * 100_000, "truncated or corrupt"),
         ("config.json", b"[]", "must hold a JSON object, but holds list"),
         ("tokenizer.json", None, "has no tokenizer.json"),
         ("tokenizer.json", b"{}", "tokenizer.json is truncated or corrupt"),
         ("model.safetensors", None, "has neither model.safetensors nor"),
-        ("model.safetensors", b"", "model.safetensors is truncated or corrupt"),
-        ("model.safetensors", b"\x00" * 64, "model.safetensors is truncated or corrupt"),
+        ("model.safetensors", b"", "'model.safetensors' is truncated or corrupt"),
+        ("model.safetensors", b"\x00" * 64, "'model.safetensors' is truncated or corrupt"),
     ],
 )
 def test_a_folder_with_a_missing_or_damaged_file_is_refused(
@@ -206,6 +214,63 @@ def test_a_folder_with_a_missing_or_damaged_file_is_refused(
         load_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "it is nested too deeply$"),
+        ('{"weight_map": []}', r"an object weight_map, but has \[\]$"),
+        ('{"weight_map": {"a": %s}}' % ("[" * 900 + "]" * 900), r"names \[\[\.\.\.\]\], which"),
+        ('{"weight_map": {"a": "%s"}}' % ("x" * 5000), r"names 'x*\.\.\.x*', which is not"),
+        (r'{"weight_map": {"a": "x\ny"}}', r"names 'x\\ny', which is not"),
+        ('{"weight_map": {"a": "."}}', r"names '\.', which is not"),
+    ],
+)
+def test_a_damaged_index_is_refused_in_one_short_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (write_folder(tmp_path) / "model.safetensors").unlink()
+    (tmp_path / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        load_checkpoint(tmp_path)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["b\n" * 5000, [["bert"] * 1000] * 1000, {"a" * 5000: "b"}])
+@pytest.mark.parametrize("key", ["model_type", "hidden_act", "hidden_size", "is_decoder"])
+def test_whatever_a_setting_holds_is_refused_in_one_short_line(
+    tmp_path: Path, key: str, value: Any
+) -> None:
+    with pytest.raises(InputError, match=f"{key} must be") as caught:
+        load_checkpoint(write_folder(tmp_path, **{key: value}))
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in two\nlines").mkdir()
+    for given_as in (".", "..", "in two\nlines", str(tmp_path), "./in two\nlines/.."):
+        with pytest.raises(InputError) as caught:
+            load_checkpoint(given_as)
+        shown = repr(str(Path(given_as)))
+        assert str(caught.value) == f"{shown} has no config.json"
+    write_settings(tmp_path)
+    with pytest.raises(InputError, match=r"^'\.' has neither model\.safetensors nor"):
+        load_checkpoint(".")
+    save_file(TENSORS, tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match=r"^'\.' has no tokenizer\.json"):
+        load_checkpoint(".")
+    write_folder(tmp_path)
+    assert load_checkpoint(".").name == tmp_path.name
+
+
+def test_the_root_has_a_name() -> None:
+    if Path("/config.json").exists():
+        pytest.skip("there is a config.json at the root")
+    with pytest.raises(InputError, match=r"^'/' has no config\.json$"):
+        load_checkpoint("/")
+
+
 @given(st.floats(0, 1, exclude_max=True))
 def test_truncated_weights_are_refused_wherever_they_are_cut(
     tmp_path_factory: pytest.TempPathFactory, share: float
@@ -213,7 +278,7 @@ def test_truncated_weights_are_refused_wherever_they_are_cut(
     path = write_folder(tmp_path_factory.mktemp("cut")) / "model.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"model\.safetensors is truncated or corrupt"):
+    with pytest.raises(InputError, match=r"model\.safetensors' is truncated or corrupt"):
         load_checkpoint(path.parent)
 
 

@@ -1,5 +1,6 @@
 """Do the two real models say what is known about them?"""
 
+import re
 import sys
 from functools import cache
 from itertools import pairwise
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simulations.checkpoints import Checkpoint, encode, find, load_checkpoint, run
+from simulations.checkpoints.messages import reason
 from simulations.texts import DEFAULT_TEXTS
 from tests.test_simulations.test_pretrained_folder import write_folder
 from theory.arrays import InputError
@@ -59,6 +61,7 @@ def test_the_facts_of_the_models_are_right(checkpoint: Checkpoint) -> None:
     assert (len(checkpoint.blocks), model.activation, model.norm_eps) == (layers, "gelu", 1e-12)
     assert "==" in checkpoint.source
     assert "/" not in checkpoint.source
+    assert encode(checkpoint, [QUESTION]).prefix == {"e5-small": "query: "}.get(checkpoint.name, "")
     assert checkpoint.weights_sha256 == find.KNOWN[checkpoint.name].sha256
 
 
@@ -135,7 +138,9 @@ def test_a_known_model_whose_file_was_changed_is_refused(
         ("E5-Small", "did you mean 'e5-small'"),
         ("", "model must be one of"),
         ("no such thing", "there is no such folder$"),
-        ("x" * 5000, "cannot be read: File name too long"),
+        ("x" * 5000, r"^model 'x*\.\.\.x*' cannot be read: File name too long"),
+        ("x/" * 1000, r"but is '[x/]*\.\.\.[x/]*', and there is no such folder$"),
+        ("no\nsuch", r"but is 'no\\nsuch', and there is no such folder$"),
     ],
 )
 def test_an_unknown_model_is_refused(name: str, message: str) -> None:
@@ -152,6 +157,22 @@ def test_a_model_that_the_hub_does_not_give_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(hub, "snapshot_download", refuse)
     with pytest.raises(InputError, match=r"no folder 'nobody/nothing' here.*the hub is away$"):
         load_checkpoint("nobody/nothing")
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("", "OSError"),
+        ("\n  first\nsecond", "first"),
+        ("a\x1b[31mb", r"a \[31mb"),
+        ("many words " * 100, r"many( \w+)+ \.\.\."),
+        ("x" * 5000, r"\.\.\."),
+    ],
+)
+def test_what_another_library_says_is_one_short_line(message: str, shown: str) -> None:
+    line = reason(OSError(message))
+    assert re.fullmatch(shown, line)
+    assert len(line) <= 200
 
 
 def test_what_the_hub_gives_is_read_and_its_revision_kept(

