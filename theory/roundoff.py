@@ -8,6 +8,8 @@ terms of second order and the errors of the bounds themselves.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from theory.activations import activation
 from theory.arrays import Array, eps, namespace, tiny
 from theory.coefficients import WeightNorms, norm_stretch, weight_norms
@@ -67,7 +69,7 @@ def after_norm(norm: Norm, std: Array | None, at: Running, *, shape: tuple[int, 
         return at
     d = shape[-1]
     stretch = norm_stretch(norm, std, like=at.size)
-    lost = ((d + 10) * d**0.5 + 2 * (d + 8)) * eps(std) * at.size + tiny(std)
+    lost = _norm_steps(d) * eps(std) * at.size + tiny(std)
     size, shift = stretch * at.size, _on_all_tokens(norm.shift, shape)
     if norm.fixed_std is None:  # then no normalised row is longer than sqrt(d) max |gain| / tau
         xp = namespace(std)
@@ -77,24 +79,41 @@ def after_norm(norm: Norm, std: Array | None, at: Running, *, shape: tuple[int, 
     return Running(error, size + shift)
 
 
+def _norm_steps(d: int) -> float:
+    return (d + 10) * d**0.5 + 2 * (d + 8)
+
+
+def std_error(norm: Norm, std: Array, at: Running, *, d: int) -> Array:
+    """Bound how far any std may be: a std moves by at most the norm of its row's error / sqrt d.
+
+    What centring and the std itself lose is in the steps of `after_norm`.
+    """
+    if norm.fixed_std is not None:
+        return 0 * at.size
+    return (at.error + _norm_steps(d) * eps(std) * at.size + tiny(std)) / d**0.5
+
+
 def after_attention(
     attention: Attention, adjacency: Array, at: Running, weights: WeightErrors
 ) -> Running:
     """Follow sum_k A_k X V_k + bias for a given adjacency.
 
-    Three terms: arithmetic; the rows of A that do not quite sum to one, which send
+    Four terms: arithmetic; what is lost below ``tiny`` in X V_k and goes on through A_k and an
+    output matrix O_k, which may be huge; the rows of A that do not quite sum to one, which send
     the mean token to (A 1 - 1) mean; and the errors of sqrt(lambda) and s in the coefficient.
     """
     xp = namespace(adjacency)
     h, n = adjacency.shape[-3:-1]
     d, m = attention.value.shape[-2:]
     unit = eps(adjacency)
-    value = frobenius_norm(attention.value)
+    value, listening = frobenius_norm(attention.value), frobenius_norm(adjacency)
+    small = 1 + xp.sum(listening, axis=-1)
     if attention.output is not None:
-        value = value * frobenius_norm(attention.output)
-    listening = frobenius_norm(adjacency)
+        output = frobenius_norm(attention.output)
+        value = value * output
+        small = 1 + xp.sum((1 + listening) * output, axis=-1)
     gain = xp.sum(listening * value, axis=-1)
-    lost = (d + m + n + h + 2) * unit * gain * at.size + tiny(adjacency) * (1 + gain)
+    lost = (d + m + n + h + 2) * unit * gain * at.size + tiny(adjacency) * (small + gain)
     defect = xp.sum(row_defect(adjacency) * value, axis=-1) * at.size / n**0.5
     root_error = xp.max(coupling_error(adjacency), axis=-1)
     root = xp.max(listening, axis=-1)
@@ -150,17 +169,14 @@ def weight_errors(
     return WeightErrors(norms.largest, error)
 
 
-def row_sum_allowance(adjacency: Array) -> Array:
-    """Return how far rows may sum from one to count as rows of attention: n eps of float32.
+def row_sum_allowance(n: int) -> float:
+    """Return how far rows of n may sum from one to count as rows of attention: n eps of float32.
 
-    Attention weights often were in single precision once. What the rows really miss is no
-    rounding of the check, and enters it through `row_defect`.
-
-    Shapes: (*b, n, n) -> (*b,)
+    Attention weights often were in single precision once, where they were shares of one; large
+    entries of either sign earn no more. What the rows really miss is no rounding of the check,
+    and enters it through `row_defect`.
     """
-    xp = namespace(adjacency)
-    size = xp.max(xp.sum(xp.abs(adjacency), axis=-1), axis=-1)
-    return adjacency.shape[-1] * float(xp.finfo(xp.float32).eps) * xp.clip(size, min=1.0)
+    return n * float(np.finfo(np.float32).eps)
 
 
 def row_defect(adjacency: Array) -> Array:
@@ -171,7 +187,7 @@ def row_defect(adjacency: Array) -> Array:
     xp = namespace(adjacency)
     n = adjacency.shape[-1]
     defect = frobenius_norm(xp.sum(adjacency, axis=-1, keepdims=True) - 1)
-    defect = xp.minimum(defect, n**0.5 * row_sum_allowance(adjacency))
+    defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(n))
     return defect + n * eps(adjacency) * (frobenius_norm(adjacency) * n**0.5 + n**0.5)
 
 

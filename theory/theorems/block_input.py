@@ -63,14 +63,18 @@ STDS = Hypothesis("every std that a norm divides by is positive", _smallest_std)
 
 
 def attention_weights(params: Params, sizes: Sizes) -> Attention:
-    """Build an attention sublayer; "factored" keeps value and output matrix apart."""
+    """Build an attention sublayer; "factored" keeps value and output matrix apart.
+
+    Then "balance" makes one of the two huge and the other tiny, with the same product.
+    """
     biased = bool(sizes.get("biased", 0))
     factored = bool(sizes.get("factored", 0))
+    balance = sizes.get("balance", 0)
     return Attention(
         query=params["query"],
         key=params["key"],
-        value=params["value"] if factored else params["value"] @ params["output"],
-        output=params["output"] if factored else None,
+        value=params["value"] * 2.0**balance if factored else params["value"] @ params["output"],
+        output=params["output"] * 2.0**-balance if factored else None,
         query_bias=params["query_bias"] if biased else None,
         bias=params["bias"] if biased else None,
     )
@@ -160,6 +164,7 @@ BLOCK_DOMAIN = Domain[BlockInput](
         "residual": (-3, 3),
         **dict.fromkeys(("biased", "gained", "factored", "ffn"), (0, 1)),
         **dict.fromkeys(("kind", "placement"), (0, 2)),
+        "balance": (-900, 800),
     },
     free={**WEIGHTS, **_VECTORS},
     build=_build,

@@ -25,7 +25,7 @@ def scaled(tokens: Array, sizes: Sizes) -> Array:
 
 def sums_to_one(weights: Array) -> Array:
     """Return by how much some row of A misses one beyond what is allowed: (*b, n, n) -> (*b,)."""
-    return row_sum_error(weights) - row_sum_allowance(weights)
+    return row_sum_error(weights) - row_sum_allowance(weights.shape[-1])
 
 
 @dataclass(frozen=True, eq=False)
