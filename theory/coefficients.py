@@ -9,7 +9,7 @@ from theory.normalisation import Norm
 from theory.spectra import coupling, product_norm, row_deviations, spectral_norm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WeightNorms:
     """Spectral norms of the weights of one block; they do not depend on the tokens.
 
@@ -32,7 +32,7 @@ class WeightNorms:
         return largest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coefficients:
     """The numbers of the block theorem d_M(output) <= v d_M(input), on given tokens.
 
@@ -180,10 +180,12 @@ def _stacked(
     value: Array,
     token_mask: Array | None,
 ) -> Array:
-    """Bound sum_k C_k X V_k, C_k = (I - e e^T) A_k, by the norms of [C_1 ...] and [V_1; ...].
+    """Bound sum_k C_k X V_k, C_k = (I - e e^T) A_k, by the norms of [C_1 ... C_h], [V_1 ... V_h].
 
-    Any weights t_k > 0 may be moved from C_k to V_k; t_k^2 = norm(V_k) / norm(C_k) makes the
-    bound at most sum_k norm(C_k) norm(V_k), so never worse than the sum over the heads.
+    The sum is [C_1 ... C_h] times the X V_k on top of each other, and these have the entries, and
+    so the Frobenius norm, of X [V_1 ... V_h]. Any weights t_k > 0 may be moved from C_k to V_k;
+    t_k^2 = norm(V_k) / norm(C_k) makes the bound at most sum_k norm(C_k) norm(V_k), so never
+    worse than the sum over the heads.
     """
     xp = namespace(adjacency)
     works = (root > 0) & (value > 0)

@@ -45,6 +45,7 @@ class Theorem(Generic[Instance]):
     equality, and one with ``expected`` "refuted" a witness that breaks it and the
     ``correction``. ``outside`` breaks a hypothesis, and then the claim fails too. ``domain``
     makes instances that meet the hypotheses; ``batch`` reads the batch axes of an instance.
+    ``scale`` is what rounding has to stay below for a verdict to say anything; None is rhs.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Theorem(Generic[Instance]):
     correction: str = ""
     note: str = ""
     batch: Callable[[Instance], tuple[int, ...]] = _batch_of_tokens
+    scale: Callable[[Instance], Array] | None = None
 
     def __post_init__(self) -> None:
         refuted = self.expected == "refuted"
@@ -70,7 +72,7 @@ class Theorem(Generic[Instance]):
         assert bool(self.correction) == refuted, "a correction belongs to a refuted claim"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verdict:
     """What a theorem says about an instance, in float64 on the host; shapes are (*b,).
 
@@ -84,6 +86,7 @@ class Verdict:
     lhs: Numbers
     rhs: Numbers
     rounding: Numbers
+    scale: Numbers
 
     @property
     def applies(self) -> NDArray[np.bool_]:
@@ -127,11 +130,27 @@ class Verdict:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The hypotheses that some member breaks."""
+        """The hypotheses that some member breaks; see also `unknown`."""
+        return tuple(name for name, margin in self.margins.items() if (margin > 0).any())
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The hypotheses that could not be computed for some member, all of it finite.
+
+        Such a member does not meet them, but nothing is known to break them either.
+        """
         finite = self.margins[FINITE] <= 0  # elsewhere the rest was not tried
-        broken = {name: ~(margin <= 0) & finite for name, margin in self.margins.items()}
-        broken[FINITE] = ~finite
-        return tuple(name for name, members in broken.items() if members.any())
+        known = {name: ~np.isnan(margin) for name, margin in self.margins.items()}
+        return tuple(name for name, members in known.items() if (~members & finite).any())
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Whether the claim applies and could have failed by more than rounding can explain.
+
+        That is, rounding is below ``scale``: the right side, or for an equality the size of what
+        is compared. Elsewhere "holds" says nothing.
+        """
+        return np.asarray(self.applies & (self.rounding < self.scale))
 
 
 def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
@@ -174,14 +193,15 @@ def _judge(
     if margins[FINITE].any():
         margins |= {hypothesis.name: unknown for hypothesis in theorem.hypotheses}
         margins[COMPUTABLE] = unknown
-        return Verdict(theorem.key, margins, unknown, unknown, unknown)
+        return Verdict(theorem.key, margins, unknown, unknown, unknown, unknown)
     with np.errstate(all="ignore"):  # what overflows is caught by COMPUTABLE
         sides = (theorem.lhs, theorem.rhs, theorem.rounding)
         violations = {each.name: each.violation for each in theorem.hypotheses}
         margins |= {name: attempt(violation) for name, violation in violations.items()}
         lhs, rhs, rounding = (attempt(side) for side in sides)
+        scale = rhs if theorem.scale is None else attempt(theorem.scale)
     margins[COMPUTABLE] = np.where(np.isfinite(lhs) & np.isfinite(rhs + rounding), 0.0, 1.0)
-    return Verdict(theorem.key, margins, lhs, rhs, rounding)
+    return Verdict(theorem.key, margins, lhs, rhs, rounding, scale)
 
 
 def _count_not_finite(instance: object) -> int:
@@ -204,6 +224,7 @@ def _stack(theorem: Theorem[Any], single: list[Verdict], batch: tuple[int, ...])
         join(verdict.lhs for verdict in single),
         join(verdict.rhs for verdict in single),
         join(verdict.rounding for verdict in single),
+        join(verdict.scale for verdict in single),
     )
 
 
@@ -216,20 +237,25 @@ class Convergence:
     reason: str
 
 
-def convergence(coefficients: Any) -> Convergence:
+def convergence(coefficients: Any, *, error: Any = 0.0) -> Convergence:
     """Say whether block coefficients v imply that the tokens approach the subspace.
 
     The hypothesis of the theorem is sup v < 1 over all blocks; v < 1 in every block is not
     enough (v_l = 1 - 1 / (l + 1)^2 has product 1/2). Finitely many blocks show their maximum
     only, so "yes" speaks of these blocks, and of any continuation that keeps the same bound.
+    ``error`` bounds how far the true v may be above the computed one, as
+    `theory.block_rounding.coefficient_error` does: "yes" needs v + error < 1.
 
-    Shapes: coefficients, numbers in any shape
-    Raises: InputError if there is none
+    Shapes: coefficients, numbers in any shape; error, of that shape or one number
+    Raises: InputError if there is none, or the error has another shape
     Source: shi2022
     """
-    v = np.asarray(to_numpy(coefficients), dtype=np.float64).ravel()
+    v = np.asarray(to_numpy(coefficients), dtype=np.float64)
     if v.size == 0:
         raise InputError("coefficients must hold at least one number, but are empty")
+    allowed = np.asarray(to_numpy(error), dtype=np.float64)
+    if allowed.shape not in ((), v.shape):
+        raise InputError(f"error must be one number or {v.shape}, but has shape {allowed.shape}")
     largest = float(v.max())
     if not np.isfinite(v).all() or largest < 0 or v.min() < 0:
         reason = "a coefficient is no finite number that a distance could be multiplied by"
@@ -237,9 +263,12 @@ def convergence(coefficients: Any) -> Convergence:
     if largest >= 1:
         reason = f"v reaches {largest:.3g}, not below 1: the bound allows growth and is vacuous"
         return Convergence("not implied", largest, reason)
+    if not (v + allowed < 1).all():
+        reason = f"v reaches {largest:.3g}, but what rounding may have taken off it leads to 1"
+        return Convergence("not implied", largest, reason)
     blocks = f"{v.size} blocks" if v.size > 1 else "this block"
     reason = (
-        f"v is at most {largest:.3g} in {blocks}: exponential approach, "
-        "as long as every further block keeps that bound"
+        f"v is at most {largest:.3g} in {blocks}: d_M falls exponentially, as long as every "
+        "further block keeps that bound; d_M / |H| falls too only if |H| does not fall with d_M"
     )
     return Convergence("yes", largest, reason)

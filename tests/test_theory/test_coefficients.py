@@ -248,6 +248,14 @@ def test_the_numbers_are_those_of_the_textbook_formulas(block: Block, mask: Any,
         assert found[name] is None if std is None else found[name] == std.min()
 
 
+def test_coefficients_are_compared_by_identity_and_without_an_error() -> None:
+    block = random_block(0, batch=(2,))
+    one, other = (coefficients(block, random_tokens(0, 2, 4, 6)) for _ in range(2))
+    assert one == one
+    assert one != other
+    assert weight_norms(block) != weight_norms(block)
+
+
 def test_the_names_are_those_of_reports() -> None:
     found = coefficients(random_block(0), random_tokens(0, 4, 6))
     names = [name for name, _ in found.items()]
@@ -269,7 +277,7 @@ def test_given_norms_are_used_instead_of_new_ones() -> None:
     step = apply_block(block, tokens)
     norms = weight_norms(block)
     same = block_coefficients(block, step, norms=norms)
-    assert same == block_coefficients(block, step)
+    assert vars(same) == vars(block_coefficients(block, step))
     assert norms.ffn_in is not None
     doubled = WeightNorms(norms.value, 100 * norms.ffn_in, norms.ffn_out)
     assert block_coefficients(block, step, norms=doubled).s == 100 * norms.ffn_in

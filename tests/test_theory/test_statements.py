@@ -90,6 +90,31 @@ def test_a_hypothesis_that_gives_nan_is_not_met() -> None:
     assert check(claim, _on(0.5)).status[0] == "does not apply"
 
 
+def test_what_could_not_be_computed_is_not_called_broken() -> None:
+    claim = _claim(
+        hypotheses=(
+            Hypothesis("odd", lambda at: np.nan * at.tokens[..., 0, 0]),
+            Hypothesis("not negative", lambda at: -at.tokens[..., 0, 0]),
+            Hypothesis("finite", lambda at: 0 * at.tokens[..., 0, 0]),
+        )
+    )
+    verdict = check(claim, _on(-1.0, 0.5))
+    assert verdict.reasons == ("not negative",)
+    assert verdict.unknown == ("odd",)
+    # Where an entry is infinite nothing else was tried, and there is nothing else to report.
+    verdict = check(claim, _on(np.inf))
+    assert (verdict.reasons, verdict.unknown) == ((FINITE,), ())
+
+
+def test_a_trial_is_decided_where_rounding_is_smaller_than_what_is_compared() -> None:
+    claim = _claim(rounding=lambda at: at.tokens[..., 0, 0])
+    assert list(check(claim, _on(0.5, 1.0, 2.0, -1.0)).decided) == [True, False, False, False]
+    equality = replace(claim, rhs=lambda at: 0 * at.tokens[..., 0, 0])
+    assert not check(equality, _on(0.5)).decided.any()
+    sized = replace(equality, scale=lambda at: 1 + 0 * at.tokens[..., 0, 0])
+    assert list(check(sized, _on(0.5, 1.0)).decided) == [True, False]
+
+
 def test_a_side_that_refuses_one_member_spoils_no_neighbour() -> None:
     def refuse(at: Number) -> Array:
         if (at.tokens > 5).any():
@@ -114,7 +139,7 @@ def test_a_zero_variance_token_is_outside_the_block_theorem() -> None:
     at = BlockInput(at.block, np.ones_like(at.tokens), adjacency=at.adjacency)
     verdict = check(CATALOGUE["block-v"], at)
     assert verdict.status == "does not apply"
-    assert "every std that a norm divides by is positive" in verdict.reasons
+    assert "every std that a norm divides by is positive" in verdict.unknown
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -221,6 +246,28 @@ def test_what_finitely_many_blocks_show_is_said() -> None:
 def test_no_coefficient_is_an_error() -> None:
     with pytest.raises(InputError, match="coefficients"):
         convergence([])
+    with pytest.raises(InputError, match=r"error must be one number or \(2,\)"):
+        convergence([0.5, 0.6], error=[0.1, 0.1, 0.1])
+
+
+def test_v_is_below_one_only_if_its_error_leaves_it_there() -> None:
+    assert convergence([0.5, 0.9], error=[0.4, 0.05]).status == "yes"
+    for error in (0.1, [0.0, 0.1], [0.5, 0.0], np.nan, np.inf):
+        found = convergence([0.5, 0.9], error=error)
+        assert found.status == "not implied"
+        assert "rounding" in found.reason
+
+
+def test_the_reason_says_which_distance_falls() -> None:
+    reason = convergence([0.5]).reason
+    assert "d_M falls exponentially" in reason
+    assert "d_M / |H| falls too only if |H| does not" in reason
+
+
+def test_a_verdict_is_compared_by_identity_and_without_an_error() -> None:
+    one, other = (check(_claim(), _on(0.5, 2.0)) for _ in range(2))
+    assert one == one
+    assert one != other
 
 
 def test_a_bound_that_holds_says_nothing_of_convergence() -> None:

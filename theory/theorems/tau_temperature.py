@@ -165,6 +165,7 @@ TAU_IS_A_TEMPERATURE = Theorem[TwoRuns](
     lhs=_difference,
     rhs=lambda at: 0 * _difference(at),
     rounding=_two_runs_rounding,
+    scale=lambda at: frobenius_norm(at.other.step.output),
     tight=True,
     witness=lambda: _with_activation("relu"),
     outside=lambda: _with_activation("gelu"),
