@@ -13,7 +13,7 @@ from simulations.texts import sentences
 from theory.arrays import Array
 from theory.attention_measures import attention_similarity
 from theory.coefficients import block_coefficients, weight_norms
-from theory.measures import cosine_similarity, relative_distance
+from theory.measures import cosine_similarity
 from theory.spectra import coupling
 from theory.subspace import consensus_distance
 
@@ -28,16 +28,17 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class ModelRuns:
-    """Measures of many sentences, all tokens counted, the special ones too.
+    """What the figures draw of many sentences, all tokens counted, the special ones too.
+
+    `simulations.trace` measures more, at a price that hundreds of sentences would pay in minutes.
 
     Shapes: with S sentences, the first C of them with coefficients, L layers and h heads:
-            cosine, relative (S, L + 1), the embeddings first; sigma_1, sigma_2 (S, L);
+            cosine (S, L + 1), the embeddings first; sigma_1, sigma_2 (S, L);
             similarity (S, L - 1) of the attention at layers i and i + 1;
             ratio, v, v_sharp (C, L); lambda_ (C, L, h)
     """
 
     cosine: Numbers
-    relative: Numbers
     sigma_1: Numbers
     sigma_2: Numbers
     similarity: Numbers
@@ -90,15 +91,13 @@ def _measure(name: str, count: int, detailed: int, seed: int) -> ModelRuns:
     for batch in batches:
         encoded = encode(model, [texts[i] for i in batch], max_length=MAX_LENGTH)
         mask, layers = encoded.token_mask, list[dict[str, Numbers]]()
-        cosine, relative = list[Numbers](), list[Numbers]()
+        cosine = list[Numbers]()
         previous: Array | None = None
         for layer in run(model, encoded):
             if not cosine:
                 cosine.append(cosine_similarity(layer.tokens, token_mask=mask))
-                relative.append(relative_distance(layer.tokens, token_mask=mask))
             step = layer.step
             cosine.append(cosine_similarity(step.output, token_mask=mask))
-            relative.append(relative_distance(step.output, token_mask=mask))
             measured = {
                 f"sigma_{i}": np.where(mask, std, np.inf).min(axis=-1)
                 for i, std in ((1, step.std_1), (2, step.std_2))
@@ -123,7 +122,6 @@ def _measure(name: str, count: int, detailed: int, seed: int) -> ModelRuns:
                 }
             layers.append(measured)
         columns.setdefault("cosine", []).append(np.stack(cosine, axis=1))
-        columns.setdefault("relative", []).append(np.stack(relative, axis=1))
         for key in layers[-1]:
             rows = [measured[key] for measured in layers if key in measured]
             columns.setdefault(key, []).append(np.stack(rows, axis=1))
