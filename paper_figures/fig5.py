@@ -93,7 +93,7 @@ FIGURE = Figure(
     title="\u03c3\u2081\u03c3\u2082 at the last layer (the paper\u2019s figure 5)",
     caption=(
         "Over {sentences} sentences the product of the smallest stds that the last block\u2019s "
-        "norms divide by is concentrated around {median_0:.3f} (multilingual-e5-small) and "
+        "norms divide by has the median {median_0:.3f} (multilingual-e5-small) and "
         "{median_1:.3f} (all-MiniLM-L6-v2) and never exceeds {largest:.2f}, so taken alone, "
         "without the gains that follow, it is not large, and {higher} of the paper\u2019s {modes} "
         "modes (other models, tuned on other data) lie above both; mass above 1 would refute it."

@@ -16,8 +16,9 @@ from paper_figures.catalogue import FIGURES, make_figures
 from paper_figures.data import Dataset, Variable, load
 from paper_figures.model_runs import MODELS, ModelRuns
 from paper_figures.reference import load as load_reference
-from paper_figures.traces import trace, trace_blocks
+from paper_figures.traces import late_mean, trace
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
+from simulations.trace import trace_centred
 from theory.arrays import InputError
 
 QUICK = Settings(quick=True)
@@ -34,6 +35,21 @@ def fixed() -> Dataset:
     return fixed_sigma.compute(QUICK)
 
 
+@pytest.fixture(scope="module")
+def driven() -> Dataset:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drivers, "BASE", replace(drivers.BASE, depth=12))  # half the time
+        return drivers.compute(QUICK)
+
+
+@pytest.fixture(scope="module")
+def heated() -> Dataset:
+    few = {name: tau_figure.FAMILIES[name] for name in ("bias-free ReLU", "with biases")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tau_figure, "FAMILIES", few)  # those that the caption names
+        return tau_figure.compute(QUICK)
+
+
 @pytest.fixture
 def models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put invented measures in the models' place: what is tested is what figures make of them."""
@@ -45,7 +61,6 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda_ = np.geomspace(2.0, 0.5, layers)[:, None] * np.ones((16, layers, 12))
         return ModelRuns(
             cosine=rise + 0.01 * rng.standard_normal((48, layers + 1)),
-            relative=1 - rise + np.zeros((48, 1)),
             sigma_1=rng.uniform(0.3, 0.5, (48, layers)),
             sigma_2=rng.uniform(0.3, 0.5, (48, layers)),
             similarity=np.linspace(0.2, 0.9, layers - 1) + np.zeros((48, 1)),
@@ -105,6 +120,17 @@ def test_merged_tokens_would_refute_the_fixed_sigma_caption(fixed: Dataset) -> N
     assert fixed_sigma.refuted(changed(fixed, "sup_v", fixed["sup_v"] + 9))
 
 
+def test_every_other_part_of_the_fixed_sigma_caption_can_be_refuted(fixed: Dataset) -> None:
+    absolute, relative = fixed["absolute"], fixed["relative"]
+    stays = np.broadcast_to(absolute[:, :1], absolute.shape)
+    assert fixed_sigma.refuted(changed(fixed, "absolute", stays))
+    assert fixed_sigma.refuted(changed(fixed, "bound", fixed["bound"] - 1))
+    for run, factor in ((0, 0.98), (-1, 0.5)):
+        other = relative.copy()
+        other[run, -1] *= factor
+        assert fixed_sigma.refuted(changed(fixed, "relative", other))
+
+
 @pytest.mark.parametrize("tau", [0.25, 4.0])
 def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: float) -> None:
     base = replace(tau_figure.BASE, depth=6)
@@ -112,9 +138,10 @@ def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: flo
     tokens = draw_tokens(base, seeds=one)
 
     def gap(stack: Stack) -> float:
-        scaled = trace_blocks(draw_blocks(replace(stack, tau=tau), seeds=one), tokens / tau)
+        scaled = trace_centred(draw_blocks(replace(stack, tau=tau), seeds=one), tokens / tau)
         heated = trace(replace(stack, score_gain=tau**-2), seeds=one)
-        return float(np.abs(scaled.log_relative - heated.log_relative).max())
+        name = "log10_relative_distance"
+        return float(np.abs(scaled.tokens[name] - heated.tokens[name]).max())
 
     assert gap(base) < 1e-9
     assert gap(replace(base, bias_std=0.5)) > 1e-2
@@ -123,20 +150,64 @@ def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: flo
 def test_biases_raise_sigma_and_merge_while_the_residual_raises_it_and_does_not() -> None:
     def late(**change: Any) -> tuple[float, float]:
         run = trace(replace(drivers.BASE, depth=12, **change), seeds=range(1))
-        return float(run.log_sigma[6:].mean()), float(run.log_rate[6:].mean())
+        sigma = run.blocks["sigma_1"] * run.blocks["sigma_2"]
+        return float(late_mean(sigma)[0]), float(late_mean(run.blocks["measured_ratio"])[0])
 
     sigma, rate = late()
     for change, sign in (({"bias_std": 4.0}, -1), ({"residual": 4.0}, 1)):
         raised, other = late(**change)
-        assert raised > sigma + 0.5
+        assert raised > 1.6 * sigma
         assert sign * (other - rate) > 0
 
 
 def test_the_crossing_is_found_in_either_direction_or_not_at_all() -> None:
-    sigma = np.log([[1.0], [10.0], [100.0]])
-    for log_v in ([[1.0], [-1.0], [-2.0]], [[-1.0], [1.0], [2.0]]):
-        assert drivers._crossing(sigma, np.asarray(log_v)) == pytest.approx(10**0.5)
-    assert np.isnan(drivers._crossing(sigma, np.ones((3, 1))))
+    sigma = np.asarray([[1.0], [10.0], [100.0]])
+    for v in ([[2.0], [0.5], [0.3]], [[0.5], [2.0], [3.0]]):
+        assert drivers._crossing(sigma, np.asarray(v)) == pytest.approx(10**0.5)
+    assert np.isnan(drivers._crossing(sigma, np.full((3, 1), 2.0)))
+    assert drivers._say([np.nan, 2.0, np.nan, 30.0]) == "at 2 (residual scale), 30 (biases)"
+    assert drivers._say([np.nan] * 4) == "nowhere"
+
+
+def test_every_part_of_the_drivers_caption_can_be_refuted(driven: Dataset) -> None:
+    assert not drivers.refuted(driven)
+    rate, sigma = driven["rate"], driven["sigma"]
+    assert drivers.refuted(changed(driven, "rate", np.broadcast_to(rate[:1], rate.shape)))
+    assert drivers.refuted(changed(driven, "sigma", sigma[:, ::-1]))
+    moved = rate.copy()
+    moved[2, 0] /= 3  # the gains' rate at their lowest setting
+    assert drivers.refuted(changed(driven, "rate", moved))
+    highest = 1.2 * driven.attrs["product_lowest"]
+    assert drivers.refuted(replace(driven, attrs={**driven.attrs, "product_highest": highest}))
+
+
+def test_the_crossings_that_the_drivers_caption_names_are_those_in_the_data(
+    driven: Dataset,
+) -> None:
+    caption = drivers.FIGURE.caption.format_map(driven.attrs)
+    for name in ("crossing", "crossing_sharp"):
+        for driver, place in zip(driven["driver"], driven[name], strict=True):
+            assert np.isnan(place) or f"{place:.2g} ({driver})" in caption
+    below = (driven["v_sharp"].mean(axis=-1) < 1).any(axis=-1)
+    assert below[[0, 1]].all(), "v sharp is below 1 along the value gain and the residual"
+    assert np.isfinite(driven["crossing_sharp"][[0, 1]]).all()
+
+
+def test_every_part_of_the_tau_caption_can_be_refuted(heated: Dataset) -> None:
+    assert not tau_figure.refuted(heated)
+    attrs = heated.attrs
+    for wrong in (
+        {"gap": 1e-5},
+        {"rate_highest": 1.02 * attrs["rate_lowest"]},
+        {"v_highest": 1.02 * attrs["v_lowest"]},
+        {"biased_last": attrs["biased_first"]},
+    ):
+        assert tau_figure.refuted(replace(heated, attrs={**attrs, **wrong})), wrong
+
+
+def test_the_late_mean_is_the_geometric_mean_of_the_second_half() -> None:
+    values = np.asarray([[7.0, 9.0], [3.0, 3.0], [1.0, 2.0], [4.0, 8.0]])
+    assert late_mean(values) == pytest.approx([2.0, 4.0])
 
 
 def test_the_trajectories_stay_on_the_sphere_and_end_in_the_plane() -> None:
@@ -145,6 +216,8 @@ def test_the_trajectories_stay_on_the_sphere_and_end_in_the_plane() -> None:
     assert (np.hypot(data["within"], data["distance"])[1:] <= radius * (1 + 1e-9)).all()
     assert (data["distance"][-1] < 0.1 * data["distance"][0]).all()
     assert not fig4.refuted(data)
+    for name in ("last_relative", "colours_left"):
+        assert fig4.refuted(replace(data, attrs={**data.attrs, name: 0.5}))
     spread = np.ptp(data["colour"], axis=1)
     assert spread[-1] < 0.2 * spread[0], "the graph fades to one colour"
     assert data["adjacency"].sum(axis=-1) == pytest.approx(1)
@@ -186,13 +259,15 @@ def test_invented_data_draw_and_each_refutation_is_noticed() -> None:
     assert fig5.refuted(changed(data, "sigma", data["sigma"] + 1))
     data = fig3.compute(QUICK)
     assert not fig3.refuted(data)
-    assert fig3.refuted(replace(data, attrs={**data.attrs, "minilm_first": 0.99}))
+    for name in ("similarity_minilm_mean", "paper_ALBERT"):
+        assert fig3.refuted(changed(data, name, data[name][::-1]))
     data = lambda_heads.compute(QUICK)
     assert not lambda_heads.refuted(data)
     assert lambda_heads.refuted(replace(data, attrs={**data.attrs, "last_largest": 1.1}))
     data = bound_vs_rate.compute(QUICK)
     assert not bound_vs_rate.refuted(data)
-    assert bound_vs_rate.refuted(replace(data, attrs={**data.attrs, "worst": 1.1}))
+    for wrong in ({"worst": 1.1}, {"least": 0.9}):
+        assert bound_vs_rate.refuted(replace(data, attrs={**data.attrs, **wrong}))
 
 
 @pytest.mark.usefixtures("models")
