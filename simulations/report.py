@@ -54,6 +54,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
     found: dict[str, Any] = {"tokens": dict(trace.tokens), "blocks": dict(trace.blocks)}
     if (inequality := trace.inequality) is not None:
         found["inequality"] = inequality
+        found["undecided"] = trace.undecided
     if (converges := trace.converges) is not None:
         found["converges"] = {"status": converges.status, "reason": converges.reason}
     return found
@@ -85,26 +86,50 @@ def reading(trace: Trace) -> str:
     inequality, converges = trace.inequality, trace.converges
     if inequality is None or converges is None:
         return "No weights, so no v: the theorem has nothing to say about captured tokens alone."
-    worst = float(np.nanmax(trace.blocks["measured_ratio"]))
+    ratios = trace.blocks["measured_ratio"]
+    measured = "the tokens are equal from the first block on"
+    if not np.isnan(ratios).all():
+        measured = f"d_M changes by at most a factor {np.nanmax(ratios):.3g} a block"
     return (
-        f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}. "
+        f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}.{_drowned(trace)} "
         f"Convergence by the theorem: {converges.status} ({converges.reason}). "
-        f"Measured: d_M changes by at most a factor {worst:.3g} a block.\n"
+        f"Measured: {measured}.\n"
         "Of several texts or seeds: mean of CosSim, distances and rank; largest lambda, s, v and "
         "ratio; smallest sigma."
     )
 
 
+def _drowned(trace: Trace) -> str:
+    """Say where the inequality holds by rounding alone, and what would tell more."""
+    undecided = np.asarray(trace.undecided)
+    if not undecided.any():
+        return ""
+    use = "float64"
+    if trace.blocks["v"].dtype == np.float64:
+        use = "simulations.trace_centred, which keeps the digits of small distances"
+    return (
+        f" In {undecided.sum()} of {undecided.size} blocks rounding decides, being at least as "
+        f"large as v: use {use}."
+    )
+
+
 def verify_table(reports: Iterable[Report]) -> Table:
-    """Return a table with a row for each theorem that was tried."""
+    """Return a table with a row for each theorem that was tried.
+
+    "decided" are the trials in which rounding is smaller than what is compared.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("theorem", overflow="fold")
-    for heading in ("trials", "worst lhs", "rhs", "ratio"):
+    for heading in ("trials", "decided", "worst lhs", "rhs", "ratio"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for found in reports:
-        numbers = (number(value) for value in (found.lhs, found.rhs, found.ratio))
-        table.add_row(found.key, str(found.trials), *numbers, _remark(found))
+        ratio = number(found.ratio)
+        if found.rhs == 0 and 0 < found.ratio <= 1:
+            ratio += " of rounding"
+        counts, sides = (found.trials, found.decided), (found.lhs, found.rhs)
+        cells = (*map(str, counts), *map(number, sides), ratio)
+        table.add_row(found.key, *cells, _remark(found))
     return table
 
 
@@ -113,6 +138,8 @@ def _remark(found: Report) -> str:
         return f"UNEXPECTED {found.status}: should be {found.expected}"
     if found.status == "refuted":
         return "refuted, as expected: false as stated"
+    if found.decided == 0:
+        return f"{found.status}: but rounding decides every trial"
     return f"{found.status}: no counterexample"
 
 

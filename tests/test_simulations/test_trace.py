@@ -10,9 +10,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from simulations.trace import Trace, trace_blocks, trace_captured, trace_centred
+from simulations.captured import trace_captured
+from simulations.check import check_block
+from simulations.report import reading, trace_json
+from simulations.trace import Trace, trace_blocks, trace_centred
 from tests.blocks import Floats, blocks, masks, move, random_block, random_tokens
-from theory.arrays import InputError
+from theory.arrays import InputError, namespace
 from theory.coefficients import block_coefficients
 from theory.instances import member
 from theory.layers import Block, apply_block
@@ -180,15 +183,86 @@ def test_captured_padding_does_not_count() -> None:
     hidden = [random_tokens(i, N, D) for i in range(3)]
     shares = [np.random.default_rng(i).dirichlet(np.ones(3), (2, N)) for i in range(2)]
     attentions = [np.concatenate([a, np.zeros((2, N, 2))], axis=-1) for a in shares]
-    padded = trace_captured(hidden, attentions, token_mask=present)
+    padded = trace_captured(hidden, attentions, present=present)
     alone = trace_captured([x[:3] for x in hidden], [a[:, :3] for a in shares])
     assert_close(padded.tokens, alone.tokens)
     assert_close(padded.blocks, alone.blocks)
     hidden[0][3:] = np.nan
     attentions[0][:, 3:] = np.nan
-    spoilt = trace_captured(hidden, attentions, token_mask=present)
+    spoilt = trace_captured(hidden, attentions, present=present)
     assert_close(spoilt.tokens, alone.tokens)
     assert_close(spoilt.blocks, alone.blocks)
+
+
+def test_captured_special_tokens_are_left_out_as_in_a_stack_of_blocks() -> None:
+    present = np.asarray([True, True, True, True, False])
+    inner = np.asarray([False, True, True, False, True])  # the last one is padding all the same
+    wanted = trace_blocks(STACK, TOKENS, present=present, token_mask=inner)
+    hidden, attentions = [TOKENS], []
+    for block in STACK:
+        step = apply_block(block, hidden[-1], mask=present[None, :])
+        hidden.append(step.output)
+        attentions.append(step.adjacency)
+    found = trace_captured(hidden, attentions, present=present, token_mask=inner)
+    assert_close(found.tokens, wanted.tokens)
+    assert_close(found.blocks, wanted.blocks)
+    np.testing.assert_allclose(
+        found.tokens["distance"][0], np.linalg.norm(TOKENS[1] - TOKENS[2]) / 2**0.5, rtol=1e-12
+    )
+
+
+def to_bfloat16(array: Floats) -> Floats:
+    """Keep the eight leading bits of the significand, rounded to nearest."""
+    significand, exponent = np.frexp(array)
+    rounded: Floats = np.ldexp(np.round(significand * 2**8), exponent - 8)
+    return rounded
+
+
+@pytest.mark.parametrize("half", [to_bfloat16, lambda array: array.astype(np.float16)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_attention_that_was_once_in_half_precision_is_captured(half: Any, dtype: Any) -> None:
+    for n in (2, 64, 200):
+        weights = np.random.default_rng(n).dirichlet(np.full(n, 0.1), (1, n))
+        once = half(weights)
+        assert np.abs(once.astype(float).sum(axis=-1) - 1).max() > 1e-5, "nothing was lost"
+        hidden = [random_tokens(i, n, 2).astype(dtype) for i in range(2)]
+        found = trace_captured(hidden, [once.astype(dtype)])
+        exact = trace_captured(hidden, [weights.astype(dtype)])
+        assert_close_to = 0.02 * exact.blocks["lambda"]
+        assert np.abs(found.blocks["lambda"] - exact.blocks["lambda"]) <= assert_close_to
+
+
+SHARES = np.full((2, N, N), 1 / N)
+
+
+@pytest.mark.parametrize(
+    ("attention", "message"),
+    [
+        (np.ones((2, N, N)), r"^attentions\[1\] must have rows that sum to one.* sums to 5"),
+        (SHARES * 1.01, r"^attentions\[1\] must have rows that sum to one"),
+        (SHARES * 0.99, r"^attentions\[1\] must have rows that sum to one"),
+        (SHARES * np.tri(N), r"^attentions\[1\] .*row \(0, 0\) sums to 0.2"),
+        (SHARES * 0, r"^attentions\[1\] .*sums to 0.0"),
+        (2 * np.eye(N) - SHARES, r"^attentions\[1\] must not be negative"),
+        (np.where(np.eye(N), np.inf, SHARES), r"^attentions\[1\] must be finite"),
+    ],
+)
+def test_captured_weights_that_are_no_shares_name_their_layer(
+    attention: Floats, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        trace_captured([TOKENS] * 3, [SHARES, attention])
+
+
+def test_captured_weight_on_padding_is_missing_elsewhere() -> None:
+    present = np.asarray([True, True, True, True, False])
+    with pytest.raises(InputError, match=r"^attentions\[0\] .* sums to 0.8"):
+        trace_captured([TOKENS] * 2, [SHARES], present=present)
+    for name in ("present", "token_mask"):
+        with pytest.raises(InputError, match=f"^{name} must be boolean"):
+            trace_captured([TOKENS] * 2, [SHARES], **{name: present.astype(float)})
+        with pytest.raises(InputError, match=f"^{name} must have shape"):
+            trace_captured([TOKENS] * 2, [SHARES], **{name: present[1:]})
 
 
 @pytest.mark.parametrize(
@@ -303,13 +377,75 @@ def made_up(ratio: list[float], v: list[float], rounding: float = 0.0) -> Trace:
     )
 
 
-def test_a_ratio_above_v_by_more_than_rounding_refutes() -> None:
-    trace = made_up([0.5, 0.9, 1.1, np.nan, 0.5, np.inf], [0.9, 0.9, 0.9, 0.9, np.inf, 2.0])
+def words(trace: Trace) -> list[str]:
     assert trace.inequality is not None
-    words = ["holds", "holds", "refuted", "does not apply", "does not apply", "does not apply"]
-    assert trace.inequality.tolist() == words
-    close = made_up([0.9 + 1e-9], [0.9], 1e-8).inequality, made_up([0.9 + 1e-9], [0.9]).inequality
-    assert [str(word[0]) for word in close if word is not None] == ["holds", "refuted"]
+    return list(trace.inequality.tolist())
+
+
+def test_a_ratio_above_v_by_more_than_rounding_refutes() -> None:
+    trace = made_up([0.5, 0.9, 1.1, 0.5, 0.5, np.inf], [0.9, 0.9, 0.9, np.inf, np.nan, 2.0])
+    wanted = ["holds", "holds", "refuted", "does not apply", "does not apply", "refuted"]
+    assert words(trace) == wanted
+    assert words(made_up([0.9 + 1e-9], [0.9], 1e-8)) == ["holds"]
+    assert words(made_up([0.9 + 1e-9], [0.9])) == ["refuted"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "v", "rounding", "word", "undecided"),
+    [
+        (0.5, 0.9, 0.89, "holds", False),
+        (0.5, 0.9, 0.9, "does not apply", True),
+        (0.5, 0.9, 50.0, "does not apply", True),
+        (0.5, 0.9, np.inf, "does not apply", True),
+        (0.5, 0.9, np.nan, "does not apply", False),
+        (51.0, 0.9, 50.0, "refuted", False),
+        (0.0, 0.0, 0.0, "holds", False),
+        (0.0, 0.0, 1e-9, "holds", False),
+        (np.nan, 0.9, 50.0, "holds", False),
+        (np.nan, np.nan, 0.0, "does not apply", False),
+        (np.inf, 0.9, 0.0, "refuted", False),
+    ],
+)
+def test_where_rounding_is_as_large_as_v_nothing_is_said(
+    ratio: float, v: float, rounding: float, word: str, undecided: bool
+) -> None:
+    trace = made_up([ratio], [v], rounding)
+    assert words(trace) == [word]
+    assert trace.undecided is not None
+    assert trace.undecided.tolist() == [undecided]
+
+
+def test_nearer_than_plain_arithmetic_can_see_only_the_centred_trace_judges() -> None:
+    near = TOKENS[:1] + 1e-15 * TOKENS
+    plain, centred = trace_blocks(STACK, near), trace_centred(STACK, near)
+    assert words(plain)[0] == "does not apply"
+    assert words(centred) == ["holds"] * DEPTH
+    assert plain.undecided is not None
+    many = int(plain.undecided.sum())
+    assert f"In {many} of {DEPTH} blocks rounding decides" in reading(plain)
+    assert "use simulations.trace_centred" in reading(plain)
+    assert "rounding decides" not in reading(centred)
+    assert trace_json(plain)["undecided"].tolist() == plain.undecided.tolist()
+
+
+def test_single_precision_on_wide_layers_is_told_to_use_double() -> None:
+    block, tokens = random_block(0, d=64), 1 + 1e-3 * random_tokens(0, 32, 64)
+    double = trace_blocks([block], tokens)
+    single = trace_blocks(
+        [move(block, namespace(tokens), dtype="float32")], tokens.astype(np.float32)
+    )
+    assert (words(double), words(single)) == (["holds"], ["does not apply"])
+    assert "In 1 of 1 blocks rounding decides, being at least as large as v: use float64." in (
+        reading(single)
+    )
+    assert "does not apply" in reading(single)
+
+
+def test_two_traces_compare_by_identity() -> None:
+    one, two = (trace_captured([TOKENS]) for _ in range(2))
+    assert one == one  # arrays inside would raise
+    assert one != two
+    assert len({one, two}) == 2
 
 
 def test_that_it_holds_and_that_it_implies_convergence_are_two_things() -> None:
@@ -337,12 +473,13 @@ def test_a_wrong_v_would_be_refuted() -> None:
 
 @pytest.mark.parametrize("token", [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.1, 0.2, 0.3, 0.1, 0.7, 0.9]])
 @pytest.mark.parametrize("n", [3, 5, 7])
-def test_at_consensus_there_is_no_ratio_and_no_verdict(token: list[float], n: int) -> None:
+def test_at_consensus_there_is_no_ratio_and_equal_tokens_stay_equal(
+    token: list[float], n: int
+) -> None:
     equal = np.repeat(np.asarray([token]), n, axis=0)
     centred = trace_centred(STACK, equal)
     assert np.all(np.isnan(centred.blocks["measured_ratio"]))
-    assert centred.inequality is not None
-    assert centred.inequality.tolist() == ["does not apply"] * DEPTH
+    assert words(centred) == ["holds"] * DEPTH
     assert np.all(centred.tokens["distance"] == 0)
     assert np.all(centred.tokens["log10_distance"] == -np.inf)
     assert np.all(centred.tokens["relative_distance"] == 0)
@@ -350,8 +487,16 @@ def test_at_consensus_there_is_no_ratio_and_no_verdict(token: list[float], n: in
     np.testing.assert_allclose(centred.tokens["effective_rank"], 1, rtol=1e-6)
     plain = trace_blocks(STACK, equal)
     assert np.isnan(plain.blocks["measured_ratio"][0])
-    assert plain.inequality is not None
-    assert plain.inequality[0] == "does not apply"
+    assert words(plain)[0] == check_block(STACK[0], equal).verdict == "holds"
+    assert "equal from the first block on" in reading(centred)
+
+
+def test_equal_tokens_that_come_apart_would_be_refuted() -> None:
+    equal, apart = np.ones((N, D)), np.ones((N, D))
+    apart[0, 0] += 1e-15
+    gone = trace_captured([equal, apart]).blocks["measured_ratio"]
+    assert np.isinf(gone[0])
+    assert words(made_up([float(gone[0])], [0.9])) == ["refuted"]
 
 
 def test_below_round_off_the_two_traces_tell_what_they_can() -> None:

@@ -1,0 +1,136 @@
+"""What do the instruments read on the tokens of one layer, on one block, on its attention?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from simulations.centred_maps import Centred
+from theory.arrays import Array, namespace, require_mask, to_numpy
+from theory.attention_measures import attention_entropy, attention_similarity
+from theory.coefficients import WeightNorms, block_coefficients, weight_norms
+from theory.layers import Block, BlockStep
+from theory.measures import measure_tokens
+from theory.spectra import coupling
+from theory.subspace import consensus_distance
+
+Numbers: TypeAlias = np.ndarray[Any, Any]
+
+
+def counting(n: int, present: Array | None, token_mask: Array | None) -> Array | None:
+    """Return which of n tokens the similarity measures count: those present and not masked out.
+
+    Raises: InputError if a mask is not boolean or not of n tokens
+    """
+    for name, mask in (("present", present), ("token_mask", token_mask)):
+        if mask is not None:
+            require_mask(name, mask, n)
+    if present is None or token_mask is None:
+        return present if token_mask is None else token_mask
+    return present & token_mask
+
+
+class Norms:
+    """Spectral norms of the weights, computed once for a block that is used again (tied)."""
+
+    def __init__(self) -> None:
+        self._block: Block | None = None
+        self._norms: WeightNorms | None = None
+
+    def of(self, block: Block) -> WeightNorms:
+        """Return the norms of a block's weights; a block that comes again costs nothing."""
+        if self._norms is None or block is not self._block:
+            self._block, self._norms = block, weight_norms(block)
+        return self._norms
+
+
+def token_row(tokens: Array, token_mask: Array | None) -> dict[str, Array]:
+    """Return all measures of the tokens that count, the distances as logarithms too."""
+    found: dict[str, Array] = dict(measure_tokens(tokens, token_mask=token_mask)._asdict())
+    for name in ("distance", "relative_distance"):
+        found[f"log10_{name}"] = log(found[name]) / math.log(10)
+    return found
+
+
+def centred_token_row(state: Centred) -> dict[str, Array]:
+    """As `token_row`, with all that is said of the distance taken from the state."""
+    xp = namespace(state.centre)
+    log_relative = state.log_scale - state.log_norm
+    found: dict[str, Array] = dict(measure_tokens(state.tokens)._asdict())
+    return found | {
+        "distance": xp.exp(state.log_scale),
+        "relative_distance": xp.exp(log_relative),
+        "log10_distance": state.log_scale / math.log(10),
+        "log10_relative_distance": log_relative / math.log(10),
+    }
+
+
+def block_row(
+    block: Block,
+    step: BlockStep,
+    norms: WeightNorms,
+    *,
+    present: Array | None,
+) -> dict[str, Array]:
+    """Return the coefficients that a block has."""
+    found = block_coefficients(block, step, norms=norms, token_mask=present)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def attention_row(
+    adjacency: Array, earlier: Array | None, token_mask: Array | None
+) -> dict[str, Array]:
+    """Return lambda, the entropy, and the similarity to the attention of the layer before."""
+    xp = namespace(adjacency)
+    root = coupling(adjacency, token_mask=token_mask)
+    row = {
+        "lambda": xp.max(root, axis=-1) ** 2,
+        "attention_entropy": xp.mean(attention_entropy(adjacency, token_mask=token_mask), axis=-1),
+    }
+    row["attention_similarity"] = (
+        xp.full_like(row["lambda"], xp.nan)
+        if earlier is None or earlier.shape[-3:] != adjacency.shape[-3:]
+        else attention_similarity(adjacency, earlier, token_mask=token_mask)
+    )
+    return row
+
+
+def log(positive: Array) -> Array:
+    """Return the logarithm, -inf for zero, without a warning."""
+    xp = namespace(positive)
+    return xp.where(positive > 0, xp.log(xp.where(positive > 0, positive, 1.0)), -xp.inf)
+
+
+def ratio(log_before: Array, log_after: Array, *, noise: Array | float = 0.0) -> Array:
+    """Return after / before.
+
+    Where the tokens were equal before it is NaN if they still are, up to ``noise``, else inf.
+    """
+    xp = namespace(log_before)
+    equal = xp.isinf(log_before)
+    found = xp.exp(log_after - xp.where(equal, 0.0, log_before))
+    found = xp.where(equal, xp.inf, found)
+    return xp.where(equal & (xp.exp(log_after) <= noise), xp.nan, found)
+
+
+def ratio_of(
+    before: Array, after: Array, *, present: Array | None, noise: Array | float = 0.0
+) -> Array:
+    """Return by how much the distance of the tokens that are present has changed."""
+    logs = (log(consensus_distance(tokens, token_mask=present)) for tokens in (before, after))
+    return ratio(*logs, noise=noise)
+
+
+def host(row: Mapping[str, Array]) -> dict[str, Numbers]:
+    """Copy the readings of one layer to host memory."""
+    return {name: to_numpy(value) for name, value in row.items()}
+
+
+def stack(rows: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
+    """Stack what the layers gave; NaN where a layer lacks it (no feed-forward, no norm)."""
+    found: dict[str, Numbers] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        known = next(row[name] for row in rows if name in row)
+        found[name] = np.stack([row.get(name, np.full_like(known, np.nan)) for row in rows])
+    return found
