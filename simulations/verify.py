@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,13 @@ Progress = Callable[[str, int, int], None]
 class Report:
     """What so many trials of one theorem showed: evidence, no proof.
 
+    ``decided`` counts the trials in which rounding is smaller than the right side (than what is
+    compared, for an equality): in the others nothing but a gross violation could have shown.
+
     ``status`` is "refuted" if any trial refutes the claim, "holds" if none of those to which it
-    applies does. ``lhs`` and ``rhs`` are those of the trial with the largest ``ratio``.
+    applies does. ``lhs``, ``rhs`` and ``rounding`` are those of the trial with the largest
+    ``ratio``: lhs less rounding over rhs, or lhs over rounding where rhs is zero in all trials
+    that come near to it, as in an equality.
     ``ok`` says that the status is the expected one and that every trial met the hypotheses.
     """
 
@@ -38,9 +43,11 @@ class Report:
     status: Status
     trials: int
     applied: int
+    decided: int
     refuted: int
     lhs: float
     rhs: float
+    rounding: float
     ratio: float
     seconds: float
     seed: int
@@ -53,9 +60,10 @@ class Report:
 
     def as_json(self) -> dict[str, str | int | float | bool | None]:
         """Return the numbers by name; what JSON cannot say (NaN, infinity) becomes None."""
-        names = ("key", "source", "expected", "status", "trials", "applied", "refuted")
+        names = ("key", "source", "expected", "status", "trials", "applied", "decided")
         values = {name: getattr(self, name) for name in names}
-        for name in ("lhs", "rhs", "ratio", "seconds"):
+        values["refuted"] = self.refuted
+        for name in ("lhs", "rhs", "rounding", "ratio", "seconds"):
             number = getattr(self, name)
             values[name] = number if math.isfinite(number) else None
         return {**values, "seed": self.seed, "ok": self.ok}
@@ -95,8 +103,8 @@ def verify_theorem(
     """Search for a counterexample to one theorem, of the catalogue or not."""
     _require_count(trials)
     start = time.perf_counter()
-    applied = refuted = 0
-    worst = (math.nan, math.nan, math.nan)  # lhs, rhs, ratio
+    applied = decided = refuted = 0
+    worst = _Worst()
     found: Counterexample | None = None
     for number, done in enumerate(range(0, trials, _BATCH)):
         rng = generator(seed, "verify", theorem.key, number)
@@ -106,6 +114,7 @@ def verify_theorem(
         sample = _first(theorem, sample, members)
         verdict = check(theorem, sample.instance)
         applied += int(verdict.applies.sum())
+        decided += int(verdict.decided.sum())
         refuted += int(verdict.refuted.sum())
         worst = _worse(worst, verdict)
         found = _simpler(found, theorem, sample, verdict)
@@ -118,10 +127,12 @@ def verify_theorem(
         status="refuted" if refuted else "holds" if applied else "does not apply",
         trials=trials,
         applied=applied,
+        decided=decided,
         refuted=refuted,
-        lhs=worst[0],
-        rhs=worst[1],
-        ratio=worst[2],
+        lhs=worst.lhs,
+        rhs=worst.rhs,
+        rounding=worst.rounding,
+        ratio=worst.ratio if worst.ratio > 0 else worst.share,
         seconds=time.perf_counter() - start,
         seed=seed,
         counterexample=found,
@@ -135,13 +146,29 @@ def _first(theorem: Theorem[Any], sample: Sample[Any], members: int) -> Sample[A
     return theorem.domain.sample(sample.sizes, params)
 
 
-def _worse(worst: tuple[float, float, float], verdict: Verdict) -> tuple[float, float, float]:
-    """Keep the largest ratio among the trials that the theorem applies to; ties keep the first."""
+class _Worst(NamedTuple):
+    """The trial nearest to a violation, by ``ratio``, then by ``share``: lhs over rounding.
+
+    The share is 0 where rhs is not: only where it is zero does the ratio say nothing.
+    """
+
+    ratio: float = math.nan
+    share: float = math.nan
+    lhs: float = math.nan
+    rhs: float = math.nan
+    rounding: float = math.nan
+
+
+def _worse(worst: _Worst, verdict: Verdict) -> _Worst:
+    """Keep the worst of the trials that the theorem applies to; ties keep the first."""
     ratio = np.where(verdict.applies, verdict.ratio, -np.inf)
-    i = int(np.argmax(ratio))
-    if not verdict.applies[i] or ratio[i] <= worst[2]:
+    within = (verdict.rhs == 0) & (verdict.lhs > 0) & (verdict.lhs <= verdict.rounding)
+    share = np.where(within, verdict.lhs, 0.0) / np.where(within, verdict.rounding, 1.0)
+    i = int(np.lexsort((-share, -ratio))[0])
+    if not verdict.applies[i] or (ratio[i], share[i]) <= worst[:2]:
         return worst
-    return float(verdict.lhs[i]), float(verdict.rhs[i]), float(ratio[i])
+    parts = (ratio, share, verdict.lhs, verdict.rhs, verdict.rounding)
+    return _Worst(*(float(part[i]) for part in parts))
 
 
 def _simpler(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from simulations.counterexamples import (
     Counterexample,
@@ -15,11 +16,13 @@ from simulations.counterexamples import (
     replay,
     write_counterexample,
 )
+from simulations.report import verify_table
 from simulations.verify import Report, verify, verify_theorem
 from theory.arrays import InputError
-from theory.domains import Domain
+from theory.domains import Domain, Params, Sizes
 from theory.statements import Hypothesis, check
 from theory.theorems import CATALOGUE
+from theory.theorems.shi2022_lemmas import LinearMap
 
 WRONG = "activation-gelu-constant-one"
 
@@ -35,7 +38,9 @@ def test_all_theorems_are_as_expected() -> None:
     for report in reports:
         assert report.applied == report.trials == 400
         assert (report.counterexample is None) == (report.expected == "holds")
-        assert report.expected == "refuted" or 0 <= report.ratio <= 1
+        assert report.expected == "refuted" or 0 < report.ratio <= 1
+        assert report.trials / 4 < report.decided <= report.trials
+        assert report.as_json()["decided"] == report.decided
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
@@ -124,6 +129,41 @@ def test_a_refuted_claim_that_is_not_refuted_is_not_ok() -> None:
     report = verify_theorem(replace(CATALOGUE[WRONG], domain=shy), trials=50)
     assert report.status == "holds"
     assert not report.ok
+
+
+def _shown(report: Report) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(verify_table([report]))
+    return capture.get()
+
+
+def test_an_equality_is_ranked_by_its_share_of_rounding() -> None:
+    report = verify(["tau-is-a-temperature"], trials=200)[0]
+    assert report.rhs == 0 < report.lhs <= report.rounding
+    assert report.ratio == report.lhs / report.rounding
+    assert f"{report.ratio:.4g} of rounding" in _shown(report)
+
+
+def test_trials_that_only_rounding_decides_are_counted_apart() -> None:
+    blind = replace(CATALOGUE["linear"], rounding=lambda at: 1e300 + CATALOGUE["linear"].rhs(at))
+    report = verify_theorem(blind, trials=50)
+    assert report.status == "holds"
+    assert report.decided == 0
+    assert "rounding decides every trial" in _shown(report)
+
+
+@pytest.mark.parametrize(("value", "decided"), [(1.0, 0), (-1.0, 50)])
+def test_equal_tokens_leave_nothing_to_decide_and_opposite_ones_all(
+    value: float, decided: int
+) -> None:
+    def build(sizes: Sizes, params: Params) -> LinearMap:
+        tokens = np.ones((len(params["tokens"]), 2, 1)) * [[1.0], [value]]
+        return LinearMap(tokens, np.ones((1, 1)), np.zeros((2, 1)))
+
+    alike: Domain[Any] = replace(CATALOGUE["linear"].domain, build=build)
+    report = verify_theorem(replace(CATALOGUE["linear"], domain=alike), trials=50)
+    assert (report.status, report.decided) == ("holds", decided)
 
 
 def test_reports_are_json_even_where_a_ratio_is_infinite() -> None:
