@@ -6,6 +6,7 @@ k eps of the product of the norms. The unit round-off is half of eps; the other 
 terms of second order and the errors of the bounds themselves.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ def after_norm(norm: Norm, std: Array | None, at: Running, *, shape: tuple[int, 
 
 
 def _norm_steps(d: int) -> float:
-    return (d + 10) * d**0.5 + 2 * (d + 8)
+    return (d + 10) * math.sqrt(d) + 2 * (d + 8)
 
 
 def std_error(norm: Norm, std: Array, at: Running, *, d: int) -> Array:

@@ -8,11 +8,12 @@ by what went in is the coefficient. The maps themselves (activations, LayerNorm)
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import sympy as sp
 
 from theory.arrays import Array, InputError
+from theory.layers import Placement
 
 Expr: TypeAlias = sp.Expr
 
@@ -31,6 +32,10 @@ SIGMA_1, SIGMA_2 = sp.symbols("sigma_1 sigma_2", positive=True)
 GAIN_1, GAIN_2 = sp.symbols("g_1 g_2", positive=True)
 """max |gamma| of each normalisation."""
 TAU_1, TAU_2 = sp.symbols("tau_1 tau_2", positive=True)
+SIGMA_1_OUT, SIGMA_2_OUT = sp.symbols("sigma_1out sigma_2out", positive=True)
+GAIN_1_OUT, GAIN_2_OUT = sp.symbols("g_1out g_2out", positive=True)
+TAU_1_OUT, TAU_2_OUT = sp.symbols("tau_1out tau_2out", positive=True)
+"""Of the normalisations that a sandwich block has at the end of its sublayers."""
 ROW = sp.Symbol("r_0", positive=True)
 """Bound on the norm of the block's input rows, in units of sqrt(d): g_2 / tau_2 of the block
 before, if that is post-LN without shift."""
@@ -49,11 +54,21 @@ ARGUMENTS: dict[str, sp.Symbol] = {
     "tau_1": TAU_1,
     "tau_2": TAU_2,
     "row": ROW,
+    "sigma_1_out": SIGMA_1_OUT,
+    "sigma_2_out": SIGMA_2_OUT,
+    "gain_1_out": GAIN_1_OUT,
+    "gain_2_out": GAIN_2_OUT,
+    "tau_1_out": TAU_1_OUT,
+    "tau_2_out": TAU_2_OUT,
 }
 """Keyword under which `numeric` takes each symbol."""
 
 PLAIN: dict[sp.Symbol, Expr] = {
-    symbol: sp.Integer(1) for symbol in (LIPSCHITZ, RESIDUAL, GAIN_1, GAIN_2, TAU_1, TAU_2)
+    symbol: sp.Integer(1)
+    for symbol in (
+        *(LIPSCHITZ, RESIDUAL, GAIN_1, GAIN_2, TAU_1, TAU_2),
+        *(GAIN_1_OUT, GAIN_2_OUT, TAU_1_OUT, TAU_2_OUT),
+    )
 }
 """The paper's setting: ReLU, unscaled residual and LayerNorm without gain. `expr.subs(PLAIN)`."""
 
@@ -97,14 +112,15 @@ def _feed_forward(size: Expr, factor: Expr) -> Expr:
 
 
 @cache
-def block_coefficient(placement: Literal["post", "pre"] = "post") -> Expr:
+def block_coefficient(placement: Placement = "post") -> Expr:
     """Derive v with d_M(block(H)) <= v d_M(H), by composing the lemmas in the block's order.
 
     A symbol for d_M(H) is sent through both sublayers and divided out at the end. Post-LN gives
     v = g_1 g_2 (alpha + c s^2)(alpha + sqrt(lambda) h s) / (tau_1 tau_2 sigma_1 sigma_2).
 
-    Raises: InputError for another placement
-    Source: shi2022, theorem 2, where c = alpha = 1 and there are no gains
+    Raises: InputError for an unknown placement
+    Source: shi2022, theorem 2, where c = alpha = 1 and there are no gains; the placements are
+            those of `theory.layers.Block`
     """
     start = sp.Symbol("D", positive=True)
     spread = sp.sqrt(LAMBDA)
@@ -112,12 +128,17 @@ def block_coefficient(placement: Literal["post", "pre"] = "post") -> Expr:
     if placement == "post":
         middle = normalise(add((RESIDUAL, start), (1, _attention(start, spread))), *norm_1)
         out = normalise(add((RESIDUAL, middle), (1, _feed_forward(middle, LIPSCHITZ))), *norm_2)
-    elif placement == "pre":
-        middle = add((RESIDUAL, start), (1, _attention(normalise(start, *norm_1), spread)))
+    elif placement in ("pre", "sandwich"):
+        change = _attention(normalise(start, *norm_1), spread)
+        if placement == "sandwich":
+            change = normalise(change, GAIN_1_OUT, TAU_1_OUT, SIGMA_1_OUT)
+        middle = add((RESIDUAL, start), (1, change))
         change = _feed_forward(normalise(middle, *norm_2), LIPSCHITZ)
+        if placement == "sandwich":
+            change = normalise(change, GAIN_2_OUT, TAU_2_OUT, SIGMA_2_OUT)
         out = add((RESIDUAL, middle), (1, change))
     else:
-        raise InputError(f"placement must be 'post' or 'pre', but is {placement!r}")
+        raise InputError(f"placement must be 'post', 'pre' or 'sandwich', but is {placement!r}")
     coefficient = sp.factor(out / start)
     assert start not in coefficient.free_symbols, "a lemma is not homogeneous"
     return coefficient

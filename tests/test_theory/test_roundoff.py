@@ -19,7 +19,8 @@ from theory.theorems import CATALOGUE
 from theory.theorems.block_input import BLOCK_DOMAIN, ROWS, BlockInput
 from theory.theorems.shi2022_lemmas import Averaging
 
-NOTHING = Block(Attention(*[np.zeros((1, 6, 6))] * 3))
+ZERO = np.zeros((1, 6, 6))
+NOTHING = Block(Attention(ZERO, ZERO, ZERO))
 NO_NORM = Norm(kind="none")
 BLOCKS = ("block-v", "block-v-sharp", "block-v-stacked")
 

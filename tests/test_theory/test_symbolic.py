@@ -68,7 +68,8 @@ def random_block(rng: np.random.Generator, **options: Any) -> Block:
 
 def measure(block: Block, tokens: Floats) -> tuple[Coefficients, dict[str, Any]]:
     """Return the numeric coefficients, and what `numeric` functions want to be told."""
-    found = block_coefficients(block, apply_block(block, tokens))
+    step = apply_block(block, tokens)
+    found = block_coefficients(block, step)
     assert block.feed_forward is not None
     symbols = {
         "lam": found.lambda_,
@@ -85,6 +86,14 @@ def measure(block: Block, tokens: Floats) -> tuple[Coefficients, dict[str, Any]]
         "tau_2": block.norm_2.tau,
         "row": np.max(np.linalg.norm(tokens, axis=-1)) / tokens.shape[-1] ** 0.5,
     }
+    for name, norm, std in (
+        ("1_out", block.norm_1_out, step.std_1_out),
+        ("2_out", block.norm_2_out, step.std_2_out),
+    ):
+        if std is not None:
+            assert norm.gain is not None
+            gain = np.max(np.abs(norm.gain))
+            symbols |= {f"sigma_{name}": np.min(std), f"gain_{name}": gain, f"tau_{name}": norm.tau}
     return found, symbols
 
 
@@ -101,13 +110,15 @@ def test_the_lemmas_compose_to_the_published_coefficient() -> None:
     assert sp.simplify(block_coefficient().subs(PLAIN) - published) == 0
 
 
-@given(SEEDS, st.sampled_from(["post", "pre"]), st.sampled_from([1, -1]))
+@given(SEEDS, st.sampled_from(["post", "pre", "sandwich"]), st.sampled_from([1, -1]))
 def test_the_derived_coefficient_is_what_the_numeric_code_computes(
     seed: int, placement: Any, sign: int
 ) -> None:
     rng = np.random.default_rng(seed)
     block = random_block(rng, placement=placement)
-    block = replace(block, residual=sign * block.residual)
+    out = (Norm(gain=rng.normal(size=6), tau=float(rng.uniform(0.5, 2))) for _ in range(2))
+    block = replace(block, residual=sign * block.residual, norm_1_out=next(out))
+    block = replace(block, norm_2_out=next(out))
     found, symbols = measure(block, rng.normal(size=(5, 6)))
     derived = evaluate(block_coefficient(placement), symbols)
     assert derived == pytest.approx(float(found.v), rel=64 * EPS)

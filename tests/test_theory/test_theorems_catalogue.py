@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, target
 
+from theory.activations import ACTIVATIONS
 from theory.domains import draw
 from theory.statements import Theorem, check
 from theory.strategies import instances
 from theory.subspace import consensus_distance
+from theory.symbolic_maps import gate_root
 from theory.theorems import CATALOGUE
 from theory.theorems.shi2022_lemmas import Averaging
 
@@ -122,6 +124,28 @@ def test_every_key_is_that_of_its_theorem_and_every_source_is_known() -> None:
         assert theorem.claim.isascii()
         assert theorem.claim.count("{") == theorem.claim.count("}")
         assert theorem.source != "derived" or theorem.note, "a proof or a reason is missing"
+
+
+def test_every_activation_has_its_lemma_and_only_that_of_relu_is_published() -> None:
+    for name in set(ACTIVATIONS) - {"identity"}:
+        theorem = CATALOGUE[f"activation-{name.replace('_', '-')}"]
+        assert theorem.source == ("shi2022" if name == "relu" else "derived")
+    assert CATALOGUE["activation-gelu-constant-one"].source == "derived"
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu_tanh"])
+def test_the_gates_are_witnessed_where_they_are_steepest(name: str) -> None:
+    witness = CATALOGUE[f"activation-{name.replace('_', '-')}"].witness
+    assert witness is not None
+    middle = mp.mpf(float(witness().tokens.mean()))
+    assert abs(middle - mp.mpf(str(gate_root(name)))) < 1e-15
+
+
+def test_the_block_theorems_say_which_blocks_their_formula_leaves_out() -> None:
+    for key in ("block-v", "block-v-sharp", "block-v-stacked"):
+        assert "see the note" in CATALOGUE[key].claim
+        for word in ("pre", "sandwich", "residual", "gain", "tau"):
+            assert word in CATALOGUE[key].note
 
 
 def _exact_distance(rows: list[list[Any]]) -> Any:

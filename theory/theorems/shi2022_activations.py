@@ -1,4 +1,4 @@
-"""By how much can an activation stretch the distance to consensus? (shi2022, lemma 1)"""
+"""By how much can an activation stretch the distance to consensus? (ReLU: shi2022, lemma 1)"""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -14,6 +14,11 @@ from theory.roundoff import ACTIVATION_STEPS, distance_rounding
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance
 from theory.theorems.shi2022_lemmas import scaled
+
+_PROOF = (
+    "Proof: n d_M^2 sums the squares of the differences of all pairs of tokens, and phi makes no "
+    "difference of two entries larger than c times what it was."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +42,8 @@ def activation_theorem(
 ) -> Theorem[Activated]:
     """State the lemma for one activation, which is steepest between the two given entries.
 
-    With a ``constant``, that number is claimed whatever the activation's slope is.
+    The source states it for ReLU; the others are derived here by the same proof. With a
+    ``constant``, that number is claimed whatever the activation's slope is.
     """
     phi = ACTIVATIONS[name]
     claimed = constant is not None
@@ -56,12 +62,12 @@ def activation_theorem(
     entries = np.asarray([[steepest[0]], [steepest[1]]])
     steep = ("c is at least sup |phi'|", lambda at: phi.lipschitz - at.constant)
     return Theorem[Activated](
-        key=key or f"activation-{name}",
+        key=key or f"activation-{name.replace('_', '-')}",
         claim=r"d_M(\phi(H)) \le c \, d_M(H),\quad \phi = \text{"
-        + name
+        + name.replace("_", " ")
         + r"},\ c = "
         + (f"{constant:g}" if constant is not None else rf"\sup|\phi'| = {phi.lipschitz:.6g}"),
-        source="shi2022",
+        source="shi2022" if name == "relu" else "derived",
         domain=Domain(
             sizes={"tokens": (1, 6), "features": (1, 4), "scale": (-1070, 300)},
             free={"tokens": Free("tokens", ("tokens", "features")), "slack": Free("scalar")},
@@ -78,17 +84,22 @@ def activation_theorem(
         ),
         outside=None if claimed else lambda: Activated(entries, np.float64(0.99 * phi.lipschitz)),
         correction=correction,
-        note=note,
+        note=note or _PROOF,
     )
 
 
-# GELU and SiLU are steepest at one point only, and flat to first order there: a millionth away
-# the slope misses its supremum by less than 1e-12, well inside rounding of so small a difference.
-_SILU_STEEPEST = 2.3993572805154675  # where x tanh(x / 2) = 2
+# The gates are steepest at one point only, and flat to first order there: a millionth away the
+# slope misses its supremum by less than 1e-12, well inside rounding of so small a difference.
+# Where x tanh(x / 2) = 2, and the same for the tanh form: roots of theory.symbolic_maps.gate_root.
+_SILU_STEEPEST = 2.3993572805154675
+_GELU_TANH_STEEPEST = 1.4185040087908284
 ACTIVATION_THEOREMS = (
     activation_theorem("relu", steepest=(1.0, 2.0)),
     activation_theorem("tanh", steepest=(-1e-9, 1e-9)),
     activation_theorem("gelu", steepest=(sqrt(2) - 1e-6, sqrt(2) + 1e-6)),
+    activation_theorem(
+        "gelu_tanh", steepest=(_GELU_TANH_STEEPEST - 1e-6, _GELU_TANH_STEEPEST + 1e-6)
+    ),
     activation_theorem("silu", steepest=(_SILU_STEEPEST - 1e-6, _SILU_STEEPEST + 1e-6)),
 )
 GELU_WITH_RELU_CONSTANT = activation_theorem(

@@ -42,10 +42,20 @@ def _witness() -> BlockInput:
     return BlockInput(block, tokens, adjacency=np.stack([unit, unit]))
 
 
+_SCOPE = (
+    "The formula is that of post-LN with residual scale, gains and tau one. What is tried is v as "
+    "theory.coefficients.compose puts it together for every placement (post, pre, sandwich), "
+    "residual scale r, gain and tau: post-LN max|g_1| max|g_2| (|r| + ...)(|r| + ...) / (tau_1 "
+    "tau_2 sigma_1 sigma_2); pre-LN and sandwich (|r| + N_1 ...)(|r| + N_2 ...), N_i the product "
+    "of max|g| / (tau sigma) of the norms in that sublayer."
+)
+
+
 def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theorem[BlockInput]:
     return Theorem[BlockInput](
         key=name,
-        claim=rf"d_M(H') \le {symbol}\,d_M(H),\quad {symbol} = {claim}",
+        claim=rf"d_M(H') \le {symbol}\,d_M(H),\quad {symbol} = {claim}"
+        r"\quad\text{(post-LN, no gains; other blocks: see the note)}",
         source=source,
         domain=BLOCK_DOMAIN,
         hypotheses=(ROWS, STDS),
@@ -58,7 +68,7 @@ def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theo
         tight=True,
         witness=_witness,
         outside=_outside,
-        note=note,
+        note=f"{note} {_SCOPE}",
     )
 
 
@@ -68,8 +78,7 @@ BLOCK_THEOREMS = (
         "v",
         r"\frac{(1 + c s^2)(1 + \sqrt\lambda\, h s)}{\sigma_1 \sigma_2}",
         "shi2022",
-        "As published for ReLU (c = 1) and post-LN; with the activation's Lipschitz constant c, "
-        "residual scale, gains, tau, and the other placements of the norms where they stand.",
+        "As published for ReLU (c = 1) and post-LN; c is the activation's Lipschitz constant.",
     ),
     _theorem(
         "block-v-sharp",
@@ -81,8 +90,11 @@ BLOCK_THEOREMS = (
     _theorem(
         "block-v-stacked",
         "v''",
-        r"\frac{(1 + c \|W_1\| \|W_2\|)(1 + \|[t_k C_k]\| \, \|[V_k / t_k]\|)}{\sigma_1 \sigma_2}",
+        r"\frac{(1 + c \|W_1\| \|W_2\|)(1 + \|[t_1 C_1 \dots t_h C_h]\| \, "
+        r"\|[V_1 / t_1 \dots V_h / t_h]\|)}{\sigma_1 \sigma_2}",
         "derived",
-        "sum_k C_k H V_k is [C_1 ... C_h] times the stacked H V_k, with C_k = (I - e e^T) A_k.",
+        "With C_k = (I - e e^T) A_k, sum_k C_k H V_k = [C_1 ... C_h] Z, Z the H V_k on top of each "
+        "other; C_k 1 = 0, so H may be taken without its mean. Z has the entries of "
+        "H [V_1 ... V_h], so |Z| <= d_M(H) norm([V_1 ... V_h]).",
     ),
 )
