@@ -7,7 +7,7 @@ certain, rounding included.
 """
 
 import math
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from theory.arrays import (
     Array,
@@ -20,24 +20,10 @@ from theory.arrays import (
     require_shape,
     tiny,
 )
-from theory.gram import Scale, Source, gram, norm_of_rows
-from theory.lanczos import (
-    Known,
-    Krylov,
-    Sums,
-    enclose,
-    lanczos,
-    refine,
-    roundoff,
-    scaled,
-    squared,
-    sums,
-    symmetrised,
-)
+from theory.gram import NotFiniteError, Source, gram, norm_of_rows
+from theory.lanczos import enclose, roundoff, sums
+from theory.polynomials import State, advance, begin, ends, slices, take
 from theory.spectra import coupling, coupling_error, spectral_norm, spectral_norm_error
-
-_CACHE = 2**22  # bytes of matrices that are worked on at a time
-_T = TypeVar("_T", bound=tuple[Array, ...])
 
 EXACT, LANCZOS, SQUARING, FALLBACK = 0, 1, 2, 3
 
@@ -74,7 +60,7 @@ def spectral_bracket(
     xp, shape = namespace(matrices), tuple(matrices.shape)
     wanted = matrices if shape[-2] <= shape[-1] else xp.matrix_transpose(matrices)
     source = Source(xp.reshape(wanted, (math.prod(shape[:-2]), *wanted.shape[-2:])), None, False)
-    return _reshape(_in_chunks(source, "matrices", tolerance, chunk_bytes), shape[:-2])
+    return _reshape(_in_chunks(source, "matrices", wanted.shape, tolerance, chunk_bytes), shape[:-2])
 
 
 def coupling_bracket(
@@ -110,82 +96,35 @@ def coupling_bracket(
         counts = xp.broadcast_to(xp.expand_dims(token_mask, axis=-2), shape[:-1])
         counts = xp.astype(xp.reshape(counts, flat), adjacency.dtype)
     source = Source(xp.reshape(adjacency, (*flat, n)), counts, True)
-    return _reshape(_in_chunks(source, "adjacency", tolerance, chunk_bytes), shape[:-2])
+    return _reshape(_in_chunks(source, "adjacency", shape, tolerance, chunk_bytes), shape[:-2])
 
 
 def _schedule(n: int) -> tuple[tuple[int, int], ...]:
-    """Return (squarings, Lanczos steps) one after the other, as measured for the least time.
+    """Return (products, Lanczos steps) one after the other, as measured for the least time.
 
-    Products of small matrices cost little more than a step. The power 512 separates the largest
-    eigenvalues of all but hand-made matrices, and by itself leaves n^(1/1024).
+    A product of small matrices costs little more than a step, so that there one is not tried
+    without the other.
     """
-    if n < 40:
-        return ((5, 3), (4, 6))
-    return ((0, 6), (2, 8), (3, 6), (4, 6)) if n < 96 else ((0, 6), (3, 8), (3, 6), (3, 6))
+    more = ((2, 8), (2, 8), (2, 8), (2, 8))
+    return ((3, 4), *more[1:]) if n < 40 else ((0, 6), *more)
 
 
-def _in_chunks(source: Source, name: str, tolerance: float, chunk_bytes: int) -> Bracket:
-    xp, dtype = namespace(source.matrices), source.matrices.dtype
-    if not bool(xp.all(xp.isfinite(source.matrices))):
-        require_finite(name, source.counted())
-    own = eps(source.matrices)
-    parts = [
-        _narrow(source.part(part), 1 + max(0.0, tolerance - 8 * own))
-        for part in _slices(source.matrices, chunk_bytes)
-    ]
+def _in_chunks(
+    source: Source, name: str, shape: tuple[int, ...], tolerance: float, chunk_bytes: int
+) -> Bracket:
+    xp, dtype, own = namespace(source.matrices), source.matrices.dtype, eps(source.matrices)
+    wanted = 1 + max(0.0, tolerance - 8 * own)
+    chunks = slices(source.matrices, chunk_bytes)
+    try:
+        parts = [_narrow(source.part(chunk), wanted) for chunk in chunks]
+    except NotFiniteError:
+        require_finite(name, xp.reshape(source.counted(), shape))
+        raise
     lower, upper, tier = (xp.concat(column) for column in zip(*parts, strict=True))
-    grain = xp.where(upper > 0, own * tiny(source.matrices), 0.0)
+    grain = own * tiny(source.matrices) * xp.astype(upper > 0, upper.dtype)
     lower, upper = lower * (1 - own) - grain, upper * (1 + own) + grain
     lower = xp.maximum(lower, 0 * lower)
     return Bracket(xp.astype(lower, dtype), xp.astype(upper, dtype), xp.astype(tier, xp.int8))
-
-
-def _slices(matrices: Array, size: int) -> list[slice]:
-    """Cut the batch into parts of about ``size`` bytes, at least one matrix each."""
-    xp = namespace(matrices)
-    number, p, q = matrices.shape
-    step = max(1, size // (p * q * (4 if matrices.dtype == xp.float32 else 8)))
-    return [slice(start, start + step) for start in range(0, max(number, 1), step)]
-
-
-class _Step(NamedTuple):
-    """A norm became (factor times itself) ** power, up to ``lost``. Shapes: (b,)."""
-
-    factor: Array
-    power: int
-    lost: Array
-
-
-class _State(NamedTuple):
-    """Powers of Gram matrices, what is known of them, and the steps from the first power on."""
-
-    matrix: Array
-    known: Known
-    scale: Scale
-    steps: tuple[_Step, ...]
-
-    def take(self, index: Array) -> "_State":
-        """Return the members with these indices."""
-        xp = namespace(self.matrix)
-
-        def pick(field: Array) -> Array:
-            return xp.take(field, index, axis=0)
-
-        known, scale = Known(*map(pick, self.known)), Scale(*map(pick, self.scale))
-        steps = tuple(_Step(pick(s.factor), s.power, pick(s.lost)) for s in self.steps)
-        return _State(pick(self.matrix), known, scale, steps)
-
-    def ends(self) -> tuple[Array, Array]:
-        """Return lower and upper for the norm wanted, in float64."""
-        xp, lower, upper = namespace(self.matrix), self.known.lower, self.known.upper
-        for step in reversed(self.steps):
-            low, upper = lower - step.lost, upper + step.lost
-            lower = xp.maximum(low, 0 * low)
-            if step.power == 2:
-                lower, upper = xp.sqrt(lower), xp.sqrt(upper)
-            few = 4 * eps(upper)
-            lower, upper = lower / step.factor * (1 - few), upper / step.factor * (1 + few)
-        return norm_of_rows(self.scale, lower, upper)
 
 
 def _narrow(source: Source, wanted: float) -> Bracket:
@@ -196,14 +135,15 @@ def _narrow(source: Source, wanted: float) -> Bracket:
     """
     xp = namespace(source.matrices)
     n = source.matrices.shape[-2]
-    state, power = None, 1
+    state: State | None = None
+    products = 0
     lower = upper = tier = still = None
     for squarings, steps in (*_schedule(n), (0, 0)):
         if steps:
-            state = _advance(source if state is None else state, squarings, steps)
-            power = power << squarings
-            ends = state.ends()
-            found = Bracket(*ends, xp.full_like(ends[0], LANCZOS if power == 1 else SQUARING))
+            state = advance(state, squarings, steps) if state else begin(source, squarings, steps)
+            narrowed, products = ends(state), products + squarings
+            kind = SQUARING if products else LANCZOS
+            found = Bracket(*narrowed, xp.full_like(narrowed[0], kind))
         elif source.matrices.dtype == xp.float64:
             found = _by_lapack(source.take(_members(still)))
         else:
@@ -219,7 +159,7 @@ def _narrow(source: Source, wanted: float) -> Bracket:
             break
         kept = xp.take(left, _members(still), axis=0)
         if state is not None and not bool(xp.all(kept)):
-            state = state.take(_members(kept))
+            state = take(state, kept)
         still = left
     return Bracket(lower, upper, tier)
 
@@ -235,67 +175,6 @@ def _spread(values: Array, mask: Array) -> Array:
     return xp.take(values, xp.maximum(place, 0 * place), axis=0)
 
 
-def _advance(start: Source | _State, squarings: int, steps: int) -> _State:
-    """Square some times, then run Lanczos.
-
-    The matrices go through the processor's cache in small blocks; the few numbers that are left
-    of each are treated for all of them together.
-    """
-    first = isinstance(start, Source)
-    matrices = start.matrices if first else start.matrix
-    xp, n, unit = namespace(matrices), matrices.shape[-2], roundoff(matrices)
-    products, scales, sums_of, krylovs, factors = [], [], [], [], []
-    for part in _slices(matrices, _CACHE):
-        if first:
-            product, scale = gram(start.part(part))
-            scales.append(scale)
-            found = [sums(product)]
-        else:
-            product = start.matrix[part, ...]
-            found = [sums(product)]
-        if squarings:
-            square = found[0].square
-            factor = 2.0 ** -xp.round(0.5 * xp.log2(xp.where(square > 0, square, 1.0)))
-            factors.append(factor)
-            product = product * xp.astype(factor, product.dtype)[:, None, None]
-            for _ in range(squarings):
-                product = product @ product
-                found.append(sums(product))
-            product = product + xp.matrix_transpose(product)
-            found.append(sums(product))
-        products.append(product)
-        sums_of.append(found)
-        krylovs.append(lanczos(product, found[-1], steps))
-    levels = [_join(Sums, list(column)) for column in zip(*sums_of, strict=True)]
-    if first:
-        scale = _join(Scale, scales)
-        known = enclose(levels[0], scale.error, scale.error, n=n, unit=unit)
-        past: tuple[_Step, ...] = ()
-    else:
-        known, scale, past = start.known, start.scale, start.steps
-    if squarings:
-        factor, lost = xp.concat(factors), n * tiny(matrices)
-        one = xp.ones_like(factor)
-        past = (*past, _Step(factor, 1, lost * one))
-        known = scaled(known, factor, lost=lost)
-        for level in levels[1:-1]:
-            known = squared(known, level, n=n, unit=unit)
-            past = (*past, _Step(one, 2, known.defect))
-        known, lost = symmetrised(known, levels[-1], n=n, unit=unit)
-        past = (*past, _Step(2 * one, 1, lost))
-    known = refine(known, _join(Krylov, krylovs), n=n, unit=unit)
-    matrix = products[0] if len(products) == 1 else xp.concat(products)
-    return _State(matrix, known, scale, past)
-
-
-def _join(kind: type[_T], parts: list[_T]) -> _T:
-    """Concatenate the fields of tuples of arrays."""
-    if len(parts) == 1:
-        return parts[0]
-    xp = namespace(parts[0][0])
-    return kind(*(xp.concat(column) for column in zip(*parts, strict=True)))
-
-
 def _by_lapack(source: Source) -> Bracket:
     """Return the ends from all eigenvalues of the Gram matrix.
 
@@ -309,8 +188,8 @@ def _by_lapack(source: Source) -> Bracket:
     top = xp.linalg.eigvalsh(product)[:, -1]
     error = scale.error + 8 * n * n * eps(top) * known.size
     lower, upper = xp.maximum(known.lower, top - error), xp.minimum(known.upper, top + error)
-    ends = norm_of_rows(scale, lower, xp.maximum(upper, 0 * upper))
-    return Bracket(*ends, xp.full_like(top, FALLBACK))
+    around = norm_of_rows(scale, lower, xp.maximum(upper, 0 * upper))
+    return Bracket(*around, xp.full_like(top, FALLBACK))
 
 
 def _exact(value: Array, error: Array) -> Bracket:

@@ -4,6 +4,7 @@ First step of the brackets in `theory.brackets`: the exact Gram matrix G is semi
 largest eigenvalue the square of the norm; the computed one comes with a bound on |P - G|_F.
 """
 
+import math
 from typing import NamedTuple
 
 import array_api_compat
@@ -13,6 +14,10 @@ from theory.lanczos import gamma, roundoff, wide
 from theory.magnitude import rescale
 
 _BLOCK = 256  # products are summed in blocks: the bound grows with this and their number
+
+
+class NotFiniteError(ArithmeticError):
+    """A matrix holds a NaN or an infinity; whoever knows its name says where."""
 
 
 class Source(NamedTuple):
@@ -78,32 +83,60 @@ def gram(source: Source) -> tuple[Array, Scale]:
     trace and norm exact. Directions outside the token mask are filled in the same way.
     """
     xp, half = namespace(source.matrices), roundoff(source.matrices)
-    rows, unit = rescale(source.counted(), axis=(-2, -1))
+    counts = source.counts
+    rows, unit = _at_safe_scale(source.counted())
     n, q = rows.shape[-2:]
     drift = xp.zeros_like(wide(unit[:, 0, 0]))
     rough = drift
     ones = None
     if source.deviations:
-        ones = xp.ones_like(rows[:, :1, :]) if source.counts is None else source.counts[:, None, :]
+        ones = xp.ones_like(rows[:, :1, :]) if counts is None else counts[:, None, :]
         weights = ones / xp.sum(ones, axis=-1, keepdims=True)
-        rows = _minus(rows, weights @ rows, source.counts)
+        rows = rows - weights @ rows
+        if counts is not None:
+            rows *= counts[:, :, None]
         mean = weights @ rows
-        rows, more = rescale(_minus(rows, mean, source.counts), axis=(-2, -1))
-        unit, drift = unit * more, n**0.5 * _norm((mean / more)[:, 0, :])
-    product = _products(rows)
-    trace = xp.sum(wide(xp.linalg.diagonal(product)), axis=-1)
-    lost = gamma(min(q, _BLOCK) + q // _BLOCK + 1, half)
+        rows -= mean
+        if counts is not None:
+            rows *= counts[:, :, None]
+    products = product(rows, xp.matrix_transpose(rows))
+    trace = _trace(products)
+    if ones is not None:
+        if bool(xp.any(trace < n * q * tiny(rows) ** 0.375)):  # nearly equal rows: squares vanish
+            rows, more = rescale(rows, axis=(-2, -1))
+            unit, mean = unit * more, mean / more
+            products = product(rows, xp.matrix_transpose(rows))
+            trace = _trace(products)
+        drift = n**0.5 * _norm(mean[:, 0, :])
+    lost = product_loss(q, half)
     size = xp.sqrt(trace * (1 + 2 * lost))
-    error = lost * size**2 + xp.where(trace > 0, n * q * tiny(rows), 0.0)
+    error = lost * size**2 + xp.where(trace > 0, n * q * tiny(rows) + 0 * trace, 0.0)
     if ones is not None:
         before = 1.01 * (size + drift)  # the rows between the two means
         rough, drift = 2 * half * before, (n + 5) * half * before
         number = xp.sum(wide(ones[:, 0, :]), axis=-1)
-        mean = xp.clip(trace - error - drift**2, min=0.0) / xp.clip(number - 1, min=1.0)
+        mean = xp.maximum(trace - error - drift**2, 0 * trace) / xp.clip(number - 1, min=1.0)
         mean = mean * (1 - 8 * half)
-        product = _fill(product, mean, number, source.counts)
+        _fill(products, mean, number, counts)
         error = error + 4 * half * (size**2 + mean * n**0.5)
-    return product, Scale(1.01 * error, wide(unit[:, 0, 0]), rough, drift)
+    return products, Scale(1.01 * error, wide(unit[:, 0, 0]), rough, drift)
+
+
+def _at_safe_scale(matrices: Array) -> tuple[Array, Array]:
+    """Return `rescale` of the matrices; one pass finds what is not finite as well."""
+    xp, few = namespace(matrices), -math.log2(tiny(matrices)) / 8
+    high, low = (f(matrices, axis=(-2, -1), keepdims=True) for f in (xp.max, xp.min))
+    peak = xp.maximum(high, -low)
+    if bool(xp.all((peak < 2.0**few) & (peak > 2.0**-few))):
+        return matrices, xp.ones_like(peak)
+    if not bool(xp.all(xp.isfinite(peak))):
+        raise NotFiniteError
+    return rescale(matrices, axis=(-2, -1))
+
+
+def _trace(matrices: Array) -> Array:
+    xp = namespace(matrices)
+    return xp.sum(xp.linalg.diagonal(matrices), axis=-1, dtype=xp.float64)
 
 
 def norm_of_rows(scale: Scale, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -116,33 +149,35 @@ def norm_of_rows(scale: Scale, lower: Array, upper: Array) -> tuple[Array, Array
     return xp.maximum(lower, 0 * lower) * scale.unit, upper * scale.unit
 
 
-def _minus(rows: Array, mean: Array, counts: Array | None) -> Array:
-    return rows - mean if counts is None else (rows - mean) * counts[:, :, None]
-
-
 def _norm(vectors: Array) -> Array:
     xp = namespace(vectors)
     return xp.sqrt(wide(xp.vecdot(vectors, vectors))) * (1 + gamma(vectors.shape[-1] + 2, roundoff(vectors)))
 
 
-def _products(rows: Array) -> Array:
-    """Return rows @ rows^T, summed over blocks of columns."""
-    xp = namespace(rows)
-    total = None
-    for start in range(0, rows.shape[-1], _BLOCK):
-        block = rows[:, :, start : start + _BLOCK]
-        product = block @ xp.matrix_transpose(block)
-        total = product if total is None else total + product
+def product(left: Array, right: Array) -> Array:
+    """Return left @ right, summed over blocks of columns: (b, p, q), (b, q, r) -> (b, p, r)."""
+    total, q = None, left.shape[-1]
+    for start in range(0, q, _BLOCK):
+        block = slice(start, min(start + _BLOCK, q))
+        part = left[:, :, block] @ right[:, block, :]
+        total = part if total is None else total + part
     return total
 
 
-def _fill(product: Array, mean: Array, number: Array, counts: Array | None) -> Array:
-    """Add mean e e^T, and the mean to the diagonal where tokens do not count."""
+def product_loss(q: int, unit: float) -> float:
+    """Return what `product` loses at most, relative to |left|_F |right|_F."""
+    return gamma(min(q, _BLOCK) + -(-q // _BLOCK), unit)
+
+
+def _fill(product: Array, mean: Array, number: Array, counts: Array | None) -> None:
+    """Add mean e e^T in place, and the mean to the diagonal where tokens do not count."""
     xp = namespace(product)
     share = xp.astype(mean / number, product.dtype)[:, None, None]
     if counts is None:
-        return product + share
+        product += share
+        return
     outside = xp.astype(mean, product.dtype)[:, None] * (1 - counts)
     n = product.shape[-1]
     one = xp.eye(n, dtype=product.dtype, device=array_api_compat.device(product))
-    return product + share * counts[:, :, None] * counts[:, None, :] + one * outside[:, None, :]
+    product += share * counts[:, :, None] * counts[:, None, :]
+    product += one * outside[:, None, :]

@@ -3,9 +3,10 @@
 Three enclosures for whole batches, from cheapest to sharpest. First for an exact semidefinite G:
 
 1. From the trace t and the Frobenius norm f alone. f^2 / t is a weighted mean of eigenvalues, so
-   below the largest. m eigenvalues with sum t and sum of squares f^2 have a largest of at most
-   w(t, f^2, m) = t/m + sqrt((m-1)/m (f^2 - t^2/m)) (Wolkowicz and Styan 1980), semidefinite or
-   not. For t >= f, w falls as t grows; for smaller t it is below w at t = f, which is f.
+   below the largest. m real eigenvalues with sum t and sum of squares f^2 have a largest of at most
+   w(t, f^2, m) = t/m + sqrt((m-1)/m (f^2 - t^2/m)) (Wolkowicz and Styan 1980), which grows with t
+   up to t = f and then falls. Adding a multiple of the unit matrix adds that multiple to w; so G
+   minus its mean eigenvalue is treated, and what is lost by rounding is small if G is nearly flat.
 
 2. After k Lanczos steps G Q = Q T + b q e_k^T; in the basis [Q, q, rest], G is
        [ T             b e_k e_1^T ]
@@ -15,7 +16,11 @@ Three enclosures for whole batches, from cheapest to sharpest. First for an exac
    mu = min(trace, w). With x = (y, z): x^T G x <= y^T T y + 2 b |y_k| |z| + mu |z|^2, so the
    largest eigenvalue of [[T, b e_k], [b e_k^T, mu]] is an upper bound, that of T a lower one.
 
-3. The same for G^2, G^4, ...: the 2^j-th root divides the relative width by 2^j.
+3. The same for polynomials of G. X -> X^2 - c^2/2 takes [-c, c] to itself on a smaller scale,
+   c^2/2, and moves what lies beyond c away. (With 2 X^2 - 1 these would be the Chebyshev
+   polynomials of degree 2, 4, 8, ..., that grow fastest beyond an interval.) Begun with
+   X = G - c and [0, 2 c] a little shorter than [0, norm], four products separate any largest
+   eigenvalue to a percent; with c = 0 they are powers, which need seven.
 
 Rounding. What is enclosed is the norm of S, the symmetric part of the matrix P in memory:
 S is exact, and only nearly semidefinite (see ``Known.defect``), so that "at most the trace" becomes
@@ -56,8 +61,8 @@ class Known(NamedTuple):
     """What is certain of the symmetric parts S of computed matrices P.
 
     Shapes: all (b,), float64: skew, at least |P - S|_F; defect, so that no eigenvalue of S is below
-            -defect; size, at least |P|_F; trace_low, at most tr S; trace_high, at least the sum of
-            |eigenvalues| of S; lower and upper around the norm of S
+            -defect; size, at least |P|_F; trace_low and trace_high around tr S; lower and upper around
+            the largest eigenvalue of S
     """
 
     skew: Array
@@ -116,7 +121,8 @@ def sums(matrix: Array) -> Sums:
 
 
 def _row(n: int) -> int:
-    return n * math.gcd(n, max(1, 256 // n))
+    """Return the shortest length from 64 on that divides n^2."""
+    return next(length for length in range(min(64, n * n), n * n + 1) if n * n % length == 0)
 
 
 def enclose(found: Sums, skew: Array, defect: Array, *, n: int, unit: float) -> Known:
@@ -126,65 +132,73 @@ def enclose(found: Sums, skew: Array, defect: Array, *, n: int, unit: float) -> 
     size = xp.sqrt(found.square) * (1 + own * _MIND)
     least = found.square * (1 - own) - skew * skew
     spread = 2 * n**1.5 * _WIDE * size  # |tr X| <= sqrt(n) |X|_F
-    low, high = found.trace - spread, found.trace + spread + 2 * n * defect
-    low, least = xp.maximum(low, 0 * low), xp.maximum(least, 0 * least)
-    lower = least / xp.where(high > 0, high, 1.0)
-    upper = xp.minimum(high, wolkowicz_styan(low, size * size, n))
-    return Known(skew, defect, size, low, high, lower, xp.maximum(upper, defect))
+    low, high = found.trace - spread, found.trace + spread
+    total = high + 2 * n * defect  # at least the sum of |eigenvalues|
+    largest = xp.maximum(least, 0 * least) / xp.where(total > 0, total, 1.0)
+    lower = xp.where(largest > defect, largest, -defect)
+    upper = xp.minimum(high + (n - 1) * defect, wolkowicz_styan(low, high, size * size, n))
+    return Known(skew, defect, size, low, high, lower, upper)
 
 
-def wolkowicz_styan(trace: Array, square: Array, number: Array | int) -> Array:
-    """Bound the largest of ``number`` eigenvalues that are not negative.
+def wolkowicz_styan(low: Array, high: Array, square: Array, number: Array | int) -> Array:
+    """Bound the largest of ``number`` real numbers whose squares sum to at most ``square``.
 
-    Their sum is at least ``trace``, their squares sum to at most ``square``. Where the trace is
-    below the root of the squares, the worst sum is that root, and so is the bound.
+    Their sum t is between low and high. The bound grows with t up to the root of ``square``, and
+    falls from there on.
     """
-    xp = namespace(trace)
-    mean = trace / number
-    rest = square - trace * mean
-    bound = mean + xp.sqrt((number - 1) / number * xp.maximum(rest, 0 * rest))
-    return xp.where(trace * trace <= square, xp.sqrt(square), bound) * (1 + 16 * _WIDE)
+    xp = namespace(square)
+    root = xp.sqrt(square)
+    worst = xp.minimum(xp.maximum(root, low), high)
+    rest = square - worst * worst / number
+    bound = worst / number + xp.sqrt((number - 1) / number * xp.maximum(rest, 0 * rest))
+    return bound + 16 * _WIDE * root
 
 
 def scaled(known: Known, factor: Array, *, lost: float) -> Known:
     """Follow a multiplication by powers of two, in which at most ``lost`` vanishes."""
     known = Known(*(field * factor for field in known))
     more = {name: getattr(known, name) + lost for name in ("skew", "defect", "upper")}
-    return known._replace(**more)
+    return known._replace(lower=known.lower - lost, **more)
 
 
-def squared(known: Known, found: Sums, *, n: int, unit: float) -> Known:
-    """Enclose the norm after P was replaced by the rounded P @ P, whose sums are given.
+def shifted(known: Known, found: Sums, centre: Array, *, n: int, unit: float) -> tuple[Known, Array]:
+    """Enclose P - centre, rounded; also return how much is lost."""
+    lost = _MIND * unit * (known.size + n**0.5 * namespace(centre).abs(centre))
+    return enclose(found, known.skew, known.defect + centre + lost, n=n, unit=unit), lost
+
+
+def squared(
+    known: Known, found: Sums, centre: Array, *, loss: float, n: int, unit: float
+) -> tuple[Known, Array]:
+    """Enclose the rounded P @ P - centre, the product with relative ``loss``; return what is lost.
 
     With P = S + K, K skew, the symmetric part of P P is S S + K K: what is skew enters by its
-    square only, and the new norm is the square of the old one up to the new ``defect``.
+    square only, and the largest eigenvalue is the squared norm of S up to what is lost.
     """
-    lost = _MIND * gamma(n, unit) * known.size**2
-    skew = 2 * known.upper * known.skew + lost
-    return enclose(found, skew, known.skew**2 + lost, n=n, unit=unit)
+    xp = namespace(centre)
+    lost = _MIND * ((loss + 2 * unit) * known.size**2 + 2 * unit * n**0.5 * centre)
+    norm = xp.minimum(known.size, xp.maximum(known.upper, known.defect))
+    skew = 2 * norm * known.skew + lost
+    lost = lost + known.skew**2
+    return enclose(found, skew, lost + centre, n=n, unit=unit), lost
 
 
 def symmetrised(known: Known, found: Sums, *, n: int, unit: float) -> tuple[Known, Array]:
-    """Enclose the norm after P was replaced by the rounded P + P^T: twice the old one.
-
-    Also return up to how much, 2 u |P|.
-    """
+    """Enclose the rounded P + P^T, twice S; also return how much is lost."""
     lost = 2 * _MIND * unit * known.size
     return enclose(found, 0 * lost, 2 * known.defect + lost, n=n, unit=unit), lost
 
 
 def lanczos(matrix: Array, found: Sums, steps: int) -> Krylov:
-    """Run Lanczos with full orthogonalisation from a fixed start; at most N - 1 steps.
+    """Run Lanczos with full orthogonalisation, twice, from a fixed start; at most N - 1 steps.
 
-    One pass of it: where the new vector is shorter than sqrt(u) times the matrix it would be no
-    more orthogonal than that, so it is dropped and the space is complete; a vector of zeros stands
-    in its place, which adds zeros to T and changes no bound.
+    What is left of an image and no longer than rounding is dropped: the space is complete, and a
+    vector of zeros stands in the place of the next.
     """
     xp, (b, n) = namespace(matrix), matrix.shape[:2]
     unit, place = roundoff(matrix), array_api_compat.device(matrix)
     k = min(steps, n - 1)
-    average = found.square / xp.where(found.trace > 0, found.trace, 1.0)
-    shortest = unit**0.5 * average + 2 * n * unit * xp.sqrt(found.square)
+    shortest = 4 * n * unit * xp.sqrt(found.square)
     vectors = xp.zeros((b, k + 1, n), dtype=matrix.dtype, device=place)
     vectors[:, 0, :] = constant(_start(n), like=matrix)
     parts = xp.zeros((b, k, k), dtype=xp.float64, device=place)
@@ -192,14 +206,18 @@ def lanczos(matrix: Array, found: Sums, steps: int) -> Krylov:
     dropped = xp.zeros((b, k), dtype=xp.float64, device=place)
     for j in range(k):
         basis = vectors[:, : j + 1, :]
+        across = xp.matrix_transpose(basis)
         image = matrix @ vectors[:, j, :, None]
         part = basis @ image
-        image = (image - xp.matrix_transpose(basis) @ part)[..., 0]
+        image -= across @ part
+        again = basis @ image
+        image -= across @ again
+        image = image[..., 0]
         length = wide(xp.sqrt(xp.vecdot(image, image)))
         keep = length > shortest
         inverse = xp.where(keep, 1 / xp.where(keep, length, 1.0), 0.0)
         vectors[:, j + 1, :] = image * xp.astype(inverse, matrix.dtype)[:, None]
-        parts[:, j, : j + 1] = wide(part[..., 0])
+        parts[:, j, : j + 1] = wide(part[..., 0]) + wide(again[..., 0])
         lengths[:, j] = xp.where(keep, length, 0.0)
         dropped[:, j] = xp.where(keep, 0.0, length)
     return Krylov(parts, lengths, dropped, *_orthogonality(vectors))
@@ -233,29 +251,31 @@ def refine(known: Known, found: Krylov, *, n: int, unit: float) -> Known:
         if j > 1:
             missed = missed + xp.vecdot(found.parts[:, j, : j - 1], found.parts[:, j, : j - 1])
     outer = beside[-1] ** 2
-    rounding = k**0.5 * (gamma(n, unit) + 2 * (k + 5) ** 1.5 * unit) * known.size
+    rounding = k**0.5 * (gamma(n, unit) + 4 * (k + 5) ** 1.5 * unit) * known.size
     outside = (xp.sqrt(missed) + known.skew) * (1 + found.loss) + rounding
-    off = _MIND * (found.loss * (xp.sqrt(inner + outer) + known.upper) + outside)
+    norm = xp.minimum(known.size, xp.maximum(known.upper, known.defect))
+    off = _MIND * (found.loss * (xp.sqrt(inner + outer) + norm) + outside)
 
     doubt = k**0.5 * (off + 64 * _WIDE * known.size)
-    low = known.trace_low - trace - doubt
-    low, high = xp.maximum(low, 0 * low), known.trace_high - trace + doubt
+    least, most = known.trace_low - trace - doubt, known.trace_high - trace + doubt
     whole = inner + 2 * outer
     left = known.size**2 * (1 + 64 * _WIDE) - whole + 2 * (2 * whole) ** 0.5 * off
-    left, high = xp.maximum(left, 0 * left), xp.maximum(high, 0 * high)
-    beyond = xp.minimum(high, wolkowicz_styan(low, left, n - found.used))
+    left, number = xp.maximum(left, 0 * left), n - found.used
+    beyond = wolkowicz_styan(least, most, left, number)
+    beyond = xp.minimum(beyond, most + (number - 1) * known.defect)
 
-    # Both eigenvalue problems at once; a row of zeros beside T changes its largest but if negative.
-    zero = 0 * beyond
+    # Both eigenvalue problems at once. Where there is no vector, -defect changes neither.
+    zero, low = 0 * beyond, -known.defect
+    for j in range(1, k):
+        diagonal[j] = xp.where(beside[j - 1] > 0, diagonal[j], low)
     pairs = [xp.stack((entry, entry)) for entry in [*diagonal, *beside[:-1]]]
     lower, upper = largest_eigenvalue(
-        [*pairs[:k], xp.stack((zero, beyond))],
+        [*pairs[:k], xp.stack((low, beyond))],
         [*pairs[k:], xp.stack((zero, beside[-1]))],
     )
     valid = found.loss < 0.5
-    lower = xp.where(valid, lower[0, :] - off, 0.0)
+    lower = xp.where(valid, lower[0, :] - off, low)
     upper = xp.where(valid, upper[1, :] + 2**0.5 * off, known.upper)
-    upper = xp.maximum(upper, known.defect)
     return known._replace(
         lower=xp.maximum(known.lower, lower), upper=xp.minimum(known.upper, upper)
     )
