@@ -1,5 +1,6 @@
-"""How a stack acts on tokens whose differences are far below round-off."""
+"""How does a stack act on tokens whose differences are far below round-off?"""
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -10,11 +11,11 @@ from simulations.centred_maps import (
     attend,
     feed_forward,
     from_tokens,
-    normalise_centred,
     settle,
 )
+from simulations.centred_norm import normalise_centred
 from theory.activations import activation
-from theory.arrays import Array, InputError, eps, namespace
+from theory.arrays import Array, InputError, eps, namespace, tiny
 from theory.coefficients import compose
 from theory.layers import Block, BlockStep
 from theory.magnitude import frobenius_norm
@@ -45,13 +46,25 @@ def rollout(
                 after, step = centred_block(block, state, mask=mask)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        if not bool(xp.all(xp.isfinite(after.centre)) & xp.all(xp.isfinite(after.deviations))):
-            raise InputError(
-                f"at layer {layer}: the tokens left the range of {tokens.dtype}; "
-                "a norm, or smaller gains, would keep them in it"
-            )
+        _require_range(layer, after)
         yield block, state, step, after
         state = after
+
+
+def _require_range(layer: int, after: Centred) -> None:
+    """Raise InputError if tokens overflowed, or are too small for their digits to be kept."""
+    xp, dtype = namespace(after.centre), after.centre.dtype
+    if not bool(xp.all(xp.isfinite(after.centre)) & xp.all(xp.isfinite(after.deviations))):
+        raise InputError(
+            f"at layer {layer}: the tokens left the range of {dtype}; "
+            "a norm, or smaller gains, would keep them in it"
+        )
+    least = tiny(after.centre)
+    if bool(xp.any(after.log_norm < math.log(least))):
+        raise InputError(
+            f"at layer {layer}: the tokens underflowed: their norm is below {least:.3g}, the "
+            f"smallest normal {dtype}; a norm, or larger gains, would keep them in its range"
+        )
 
 
 def centred_block(
@@ -68,7 +81,7 @@ def centred_block(
 
     inner, std_1 = normalise_centred(norm_1_in, state)
     change, adjacency = attend(block.attention, inner, mask)
-    change, std_1_out = normalise_centred(norm_1_out, change)
+    change, std_1_out = normalise_centred(norm_1_out, settle(change))
     middle = settle(add(block.residual, state, change))
     if post:
         middle, std_1 = normalise_centred(block.norm_1, middle)
@@ -77,7 +90,8 @@ def centred_block(
         return after, BlockStep(after.tokens, adjacency, std_1, None, std_1_out)
 
     inner, std_2 = normalise_centred(norm_2_in, middle)
-    change, std_2_out = normalise_centred(norm_2_out, feed_forward(block.feed_forward, inner))
+    change = settle(feed_forward(block.feed_forward, inner))
+    change, std_2_out = normalise_centred(norm_2_out, change)
     after = settle(add(block.residual, middle, change))
     if post:
         after, std_2 = normalise_centred(block.norm_2, after)
@@ -86,12 +100,15 @@ def centred_block(
 
 
 def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
-    """Bound how far rounding moves the measured ratio of distances, and v: both of order v.
+    """Bound by how much rounding alone can lift the measured ratio of distances above v.
 
-    Deviations are sent through the block as tokens are, so that every stage loses its number of
-    roundings times eps, of what it would give if all norms were Frobenius norms; what later
-    stages make of it is at most their own product of norms. The logarithms of the two distances
-    err by eps of themselves.
+    Two kinds of rounding cannot. That of a centre moves all tokens alike: the theorem holds for
+    the moved tokens too, which are as far apart, so that nothing is lost however much of the
+    centre cancels (an offset of all features, a large bias). That of attention weights is in v.
+    What is left is relative to the deviations: a stage loses its number of roundings times eps,
+    of what it would give if all norms were Frobenius norms, and later stages make of it at most
+    their own product of norms. Every sum of logarithms errs by eps of the largest on the way,
+    which stds, norms and, in attention, the third power of the distance may lengthen.
 
     Shapes: -> (*b,)
     """
@@ -101,7 +118,8 @@ def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
     value = frobenius_norm(attention.value)
     if attention.output is not None:
         value = value * frobenius_norm(attention.output)
-    mixing = xp.sum(frobenius_norm(step.adjacency) * value, axis=-1)
+    small = tiny(value) / eps(value)  # what underflows of A - 1 p, in units of eps
+    mixing = xp.sum((frobenius_norm(step.adjacency) + small) * value, axis=-1)
     hidden, steps = mixing * 0, 2 * (d + n) + attention.value.shape[-3] + 40
     if ffn is not None:
         lipschitz = activation(ffn.activation).lipschitz
@@ -111,5 +129,10 @@ def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
     # The spectral norms in v come from LAPACK: p(n) eps of the Frobenius norm, see spectra.
     steps += 8 * (n * n + d * d)
     stretch = compose(block, step, mixing, hidden)
-    logarithm = xp.abs(xp.where(xp.isfinite(state.log_scale), state.log_scale, 0.0))
-    return (steps + 8 * (1 + logarithm)) * eps(state.centre) * stretch
+    stds = (step.std_1, step.std_2, step.std_1_out, step.std_2_out)
+    logs = 3 * xp.abs(xp.where(xp.isfinite(state.log_scale), state.log_scale, 0.0))
+    logs = logs + xp.abs(xp.log(xp.where(stretch > 0, stretch, 1.0)))
+    for std in stds:
+        if std is not None:
+            logs = logs + xp.max(xp.abs(xp.log(std)), axis=-1)
+    return (steps + 16 * (1 + logs)) * eps(value) * stretch + tiny(value)

@@ -1,24 +1,21 @@
-"""How single maps act on tokens whose differences are far below round-off.
+"""How do attention and feed-forward act on tokens whose differences are far below round-off?
 
 Tokens are carried as centre + exp(log_scale) * deviations. Every map sends the centre as one
 more token, and computes the deviations from differences that never cancel, so that the
-distance to consensus keeps its leading digits down to any scale. Where the deviations are as
-large as the centre, plain arithmetic is as good and is used.
+distance to consensus keeps its leading digits down to any scale, and for centres of any size.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from scipy.special import roots_legendre
 
 from theory.activations import activation
-from theory.arrays import Array, InputError, constant, eps, namespace
+from theory.arrays import Array, namespace, tiny
 from theory.layers import Attention, FeedForward, softmax
-from theory.magnitude import frobenius_norm, rescale
-from theory.normalisation import Norm, normalise
+from theory.magnitude import frobenius_norm
 
-_FAR = 0.1  # relative deviations above which plain differences lose at most one digit
-_LINEAR = 1e-100  # scales below which second-order terms are below any round-off
 _NODES = [(float(0.5 + 0.5 * x), float(0.5 * w)) for x, w in zip(*roots_legendre(12), strict=True)]
 
 
@@ -52,11 +49,12 @@ class Centred:
 
     @property
     def log_norm(self) -> Array:
-        """Return log |H|, the Frobenius norm of the tokens: (*b,)."""
+        """Return log |H|, the Frobenius norm of settled tokens; -inf where all are zero: (*b,)."""
         xp = namespace(self.centre)
-        n = self.deviations.shape[-2]
-        centre = frobenius_norm(self.centre) * n**0.5
-        return xp.log(xp.hypot(centre, self.scale[..., 0, 0]))
+        centre = frobenius_norm(self.centre)
+        log = xp.log(xp.where(centre > 0, centre, 1.0)) + 0.5 * math.log(self.deviations.shape[-2])
+        log = xp.where(centre > 0, log, -xp.inf)
+        return 0.5 * xp.logaddexp(2 * log, 2 * self.log_scale)  # the two parts are orthogonal
 
 
 def from_tokens(tokens: Array) -> Centred:
@@ -118,91 +116,58 @@ def feed_forward(sublayer: FeedForward, state: Centred) -> Centred:
 def _activate(name: str, state: Centred) -> Centred:
     """Apply phi; the deviations become (phi(c + t e) - phi(c)) / t without cancellation."""
     phi = activation(name)
-    xp = namespace(state.centre)
-    centre, e, t = state.centre, state.deviations, state.scale
-    if name == "relu":
-        kink = centre / xp.clip(t, min=_LINEAR**1.5)
-        quotient = xp.where(
-            centre > 0, xp.maximum(e, -kink), xp.maximum(e + kink, xp.zeros_like(e))
-        )
+    if name == "identity":
+        quotient = state.deviations
+    elif name == "relu":
+        quotient = _relu_quotient(state)
+    elif name == "tanh":
+        quotient = _tanh_quotient(state)
     else:
-        delta = t * e
-        near = xp.abs(delta) <= 0.5
-        shift = xp.where(near, delta, 0.0)
-        mean_slope = sum(weight * phi.derivative(centre + node * shift) for node, weight in _NODES)
-        plain = phi.function(centre + delta) - phi.function(centre)
-        quotient = xp.where(near, e * mean_slope, plain / xp.where(t > 0, t, 1.0))
-    return replace(state, centre=phi.function(centre), deviations=quotient)
+        quotient = _gated_quotient(phi.function, phi.derivative, state)
+    return replace(state, centre=phi.function(state.centre), deviations=quotient)
 
 
-def normalise_centred(norm: Norm, state: Centred) -> tuple[Centred, Array | None]:
-    """Normalise centred tokens; return them and every token's std, as `apply_norm` defines it."""
-    if norm.kind == "none":
-        return state, None
+def _relu_quotient(state: Centred) -> Array:
+    """Return (max(c + t e, 0) - max(c, 0)) / t; c / t from logarithms, as both may vanish."""
     xp = namespace(state.centre)
-    c, e, log = state.centre, state.deviations, state.log_scale
-    if norm.kind == "layer":
-        c = c - xp.mean(c, axis=-1, keepdims=True)
-        e = e - xp.mean(e, axis=-1, keepdims=True)
-    if norm.fixed_std is not None:
-        std = xp.full_like(e[..., :1], norm.fixed_std)
-        out = Centred(c / std[..., :1, :], e / std, log)
-    else:
-        # What centring leaves of a constant token is rounding, as in `theory.normalisation`.
-        noise = 8 * eps(c) * xp.max(xp.abs(state.centre), axis=-1, keepdims=True)
-        c = xp.where(xp.max(xp.abs(c), axis=-1, keepdims=True) > noise, c, xp.zeros_like(c))
-        # In units of the largest token, squares neither vanish nor grow.
-        peak = xp.max(xp.abs(c), axis=-1, keepdims=True)
-        peak = xp.maximum(peak, state.scale * xp.max(xp.abs(e), axis=(-2, -1), keepdims=True))
-        _, unit = rescale(xp.clip(peak, min=norm.eps**0.5), axis=(-1,))
-        scaled = Centred(c / unit, e, log - xp.log(unit[..., 0, 0]))
-        variance = xp.mean(scaled.centre**2, axis=-1, keepdims=True) + (norm.eps**0.5 / unit) ** 2
-        size = xp.max(xp.mean(e * e, axis=-1, keepdims=True), axis=-2, keepdims=True)
-        far = scaled.scale * xp.sqrt(size) > _FAR * xp.sqrt(variance)
-        out, std = _norm_near(scaled, variance, far)
-        std = std * unit
-        if bool(xp.any(far)):
-            plain, plain_std = _norm_far(norm, state.tokens, scaled, far)
-            out = Centred(
-                xp.where(far, plain.centre, out.centre),
-                xp.where(far, plain.deviations, out.deviations),
-                scaled.log_scale,
-            )
-            std = xp.where(far, plain_std, std)
-    gain = 1 / norm.tau if norm.gain is None else norm.gain[..., None, :] / norm.tau
-    shift = 0.0 if norm.shift is None else norm.shift[..., None, :]
-    scaled = Centred(out.centre * gain + shift, out.deviations * gain, out.log_scale)
-    return scaled, std[..., 0]
+    c, e = state.centre, state.deviations
+    log = xp.log(xp.where(c == 0, 1.0, xp.abs(c))) - state.log_scale[..., None, None]
+    kink = xp.sign(c) * xp.exp(xp.clip(log, max=-math.log(tiny(c))))
+    return xp.where(c > 0, xp.maximum(e, -kink), xp.clip(e + kink, min=0))
 
 
-def _norm_near(state: Centred, variance: Array, far: Array) -> tuple[Centred, Array]:
-    """Divide by the std, written as the centre's std times sqrt(1 + eta)."""
+def _tanh_quotient(state: Centred) -> Array:
+    """Return sinh(t e) / (t cosh(c) cosh(c + t e)), with only exponentials that cannot overflow."""
+    xp = namespace(state.centre)
+    c, delta = state.centre, state.scale * state.deviations
+    moved = c + delta
+    least = xp.minimum(xp.abs(c), xp.abs(moved))
+    # |delta| - |c| - |c + delta|, without the difference
+    exponent = xp.where(xp.sign(c) * xp.sign(moved) > 0, -2 * least, xp.zeros_like(least))
+    flat = xp.abs(delta) < tiny(c)
+    slope = xp.where(flat, 1.0, xp.tanh(delta) / xp.where(flat, 1.0, delta))
+    near_one = (1 + xp.exp(-2 * xp.abs(c))) * (1 + xp.exp(-2 * xp.abs(moved)))
+    cosh = 1 + xp.exp(-2 * xp.abs(delta))
+    return state.deviations * (slope * cosh * 2 * xp.exp(exponent) / near_one)
+
+
+def _gated_quotient(
+    function: Callable[[Array], Array], derivative: Callable[[Array], Array], state: Centred
+) -> Array:
+    """Return the quotient for phi(x) = x g(x) with g(x) + g(-x) = 1: GELU, its tanh form, SiLU.
+
+    Short steps integrate the slope. For long ones phi(x) = max(x, 0) + phi(-|x|), and the second
+    part is small everywhere: its difference loses nothing however large the centre is.
+    """
     xp = namespace(state.centre)
     c, e, t = state.centre, state.deviations, state.scale
-    if bool(xp.any(~far & (variance == 0))):
-        raise InputError("the mean token must not have zero variance where it is normalised")
-    variance = xp.where(far, 1.0, variance)
-    slope = xp.mean(c * e, axis=-1, keepdims=True) / variance
-    curve = xp.mean(e * e, axis=-1, keepdims=True) / variance
-    eta = xp.where(far, 0.0, t * (2 * slope + t * curve))
-    kappa = xp.expm1(-0.5 * xp.log1p(eta))  # 1 / sqrt(1 + eta) - 1
-    kappa_over_t = xp.where(t > _LINEAR, kappa / xp.where(t > _LINEAR, t, 1.0), -slope)
-    root = xp.sqrt(variance)
-    deviations = (e * (1 + kappa) + c * kappa_over_t) / root
-    return Centred(c / root, deviations, state.log_scale), root * xp.sqrt(1 + eta)
-
-
-def _norm_far(norm: Norm, tokens: Array, like: Centred, far: Array) -> tuple[Centred, Array]:
-    """Normalise in plain arithmetic those batch members that are far from consensus."""
-    xp = namespace(tokens)
-    alternating = xp.astype(xp.arange(tokens.shape[-1]) % 2, tokens.dtype) - 0.5
-    stand_in = constant(alternating, like=tokens)  # any token that can be normalised
-    plain = replace(norm, gain=None, shift=None, tau=1.0)
-    rows, std = normalise(plain, xp.where(far, tokens, stand_in))
-    assert std is not None  # only a norm of kind "none" divides by nothing
-    mean = xp.mean(rows, axis=-2, keepdims=True)
-    deviations = (rows - mean) / xp.where(far, like.scale, 1.0)
-    return replace(like, centre=mean, deviations=deviations), std[..., None]
+    delta = t * e
+    near = xp.abs(delta) <= 0.5
+    shift = xp.where(near, delta, 0.0)
+    mean_slope = sum(weight * derivative(c + node * shift) for node, weight in _NODES)
+    rest = function(-xp.abs(c + delta)) - function(-xp.abs(c))
+    far = _relu_quotient(state) + rest / xp.where(near, 1.0, t)
+    return xp.where(near, e * mean_slope, far)
 
 
 def attend(attention: Attention, state: Centred, mask: Array | None) -> tuple[Centred, Array]:
@@ -229,7 +194,7 @@ def attend(attention: Attention, state: Centred, mask: Array | None) -> tuple[Ce
         )
         return out, adjacency
     common = softmax(t * shared)
-    difference = _row_differences(common, t * shared, own, t * t)
+    difference = _row_differences(common, t * shared, own, t)
     # sum_j A_ij h_j = c + t sum_j p_j e_j + t^3 sum_j D_ij e_j: the cubic order of attention.
     centre = state.centre[..., None, :, :] @ attention.value + t * (common @ value)
     out = Centred(
@@ -240,19 +205,20 @@ def attend(attention: Attention, state: Centred, mask: Array | None) -> tuple[Ce
     return out, t * t * difference
 
 
-def _row_differences(common: Array, shared: Array, own: Array, t2: Array) -> Array:
+def _row_differences(common: Array, shared: Array, own: Array, t: Array) -> Array:
     """Return (A - 1 p) / t^2 for A = softmax(shared + t^2 own) and p = softmax(shared)."""
     xp = namespace(common)
-    delta = t2 * own
+    delta = t * (t * own)
     far = xp.max(xp.abs(delta), axis=(-2, -1), keepdims=True) > 0.5
-    linear = t2 <= _LINEAR**2
-    safe = xp.where(linear, 1.0, t2)
-    growth = xp.where(linear, own, xp.expm1(xp.where(far, 0.0, delta)) / safe)
+    flat = far | (xp.abs(delta) < tiny(own))  # then expm1(delta) / delta is 1, or not wanted
+    growth = own * xp.where(
+        flat, 1.0, xp.expm1(xp.where(flat, 0.0, delta)) / xp.where(flat, 1.0, delta)
+    )
     mean = xp.sum(common * growth, axis=-1, keepdims=True)
-    near_rows = common * (growth - mean) / (1 + t2 * mean)
+    near_rows = common * (growth - mean) / (1 + xp.where(far, 0.0, t * (t * mean)))
     if not bool(xp.any(far)):
         return near_rows
-    plain = (softmax(shared + delta) - common) / safe
+    plain = (softmax(shared + delta) - common) / xp.where(far, t * t, 1.0)
     return xp.where(far, plain, near_rows)
 
 

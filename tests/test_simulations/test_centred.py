@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 
 from simulations.centred import centred_block, rollout
-from simulations.centred_maps import Centred, from_tokens, normalise_centred, settle
+from simulations.centred_maps import Centred, from_tokens, settle
+from simulations.centred_norm import normalise_centred
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from tests.blocks import Floats, blocks, masks, move, random_block, random_tokens
 from tests.exact_block import Rows, block_step
