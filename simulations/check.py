@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from theory.arrays import Array, InputError, require_finite, require_float, to_numpy
+from theory.block_rounding import coefficient_error
 from theory.instances import as_float64
 from theory.layers import Block
 from theory.measures import relative_distance
@@ -20,9 +21,10 @@ class BlockReport:
     """The block theorem on one block, the inequality and what it implies kept apart.
 
     ``verdict`` says whether d_M(output) <= v d_M(input): "holds", "refuted" or "does not
-    apply". ``converges`` says whether v < 1, so that a stack of such blocks converges: "yes" or
-    "not implied". ``reasons`` explains both. ``relative_in`` and ``relative_out`` are d_M / |H|:
-    a distance can fall while the tokens become no more alike.
+    apply", the last also where rounding may be as large as the right side. ``converges`` says
+    whether v < 1, so that a stack of such blocks converges: "yes" or "not implied". ``reasons``
+    explains both. ``relative_in`` and ``relative_out`` are d_M / |H|: a distance can fall while
+    the tokens become no more alike.
     """
 
     coefficients: dict[str, float | None]
@@ -62,10 +64,18 @@ def check_block(
     coefficients = {
         name: None if value is None else float(to_numpy(value)) for name, value in found.items()
     }
-    implied = convergence(found.v)
+    implied = convergence(found.v, error=coefficient_error(given.block, given.tokens, step, found))
     if not verdict.applies:
         reason = "v comes from hypotheses that are not met here, so it implies nothing"
         implied = replace(implied, status="not implied", reason=reason)
+    word, reasons = verdict.status, [f"not met: {reason}" for reason in verdict.reasons]
+    reasons += [f"could not be computed: {reason}" for reason in verdict.unknown]
+    if word == "holds" and verdict.rounding >= verdict.rhs > 0:
+        word = "does not apply"
+        reasons.append(
+            f"rounding decides: it may reach {verdict.rounding:.3g}, and v d_M(input) is "
+            f"{verdict.rhs:.3g}"
+        )
     before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
     return BlockReport(
         coefficients=coefficients,
@@ -74,7 +84,7 @@ def check_block(
         relative_in=float(relative_distance(given.tokens)),
         relative_out=float(relative_distance(step.output)),
         measured_ratio=after / before if before > 0 else np.nan,
-        verdict=verdict.status,
+        verdict=word,
         converges=implied.status,
-        reasons=(*(f"not met: {reason}" for reason in verdict.reasons), implied.reason),
+        reasons=(*reasons, implied.reason),
     )

@@ -9,6 +9,7 @@ import numpy as np
 from simulations.centred_maps import Centred
 from theory.arrays import Array, namespace, require_mask, to_numpy
 from theory.attention_measures import attention_entropy, attention_similarity
+from theory.block_rounding import coefficient_error
 from theory.coefficients import WeightNorms, block_coefficients, weight_norms
 from theory.layers import Block, BlockStep
 from theory.measures import measure_tokens
@@ -68,14 +69,17 @@ def centred_token_row(state: Centred) -> dict[str, Array]:
 
 def block_row(
     block: Block,
+    tokens: Array,
     step: BlockStep,
     norms: WeightNorms,
     *,
     present: Array | None,
 ) -> dict[str, Array]:
-    """Return the coefficients that a block has."""
+    """Return the coefficients that a block has, and the error of v."""
     found = block_coefficients(block, step, norms=norms, token_mask=present)
-    return {name: value for name, value in found.items() if value is not None}
+    error = coefficient_error(block, tokens, step, found, norms=norms, token_mask=present)
+    row = {name: value for name, value in found.items() if value is not None}
+    return row | {"v_error": error}
 
 
 def attention_row(

@@ -35,13 +35,14 @@ class Trace:
 
     ``tokens`` maps a measure's name to its values before the first block and after each one;
     ``blocks`` maps a name to one value a block: lambda, s, sigma_1, sigma_2, v, v_sharp,
-    v_stacked, measured_ratio, rounding, attention_entropy, attention_similarity (with the block
-    before; NaN for the first) - those that could be measured. NaN stands for what is not defined
-    there.
+    v_stacked, v_error, measured_ratio, rounding, attention_entropy, attention_similarity (with
+    the block before; NaN for the first) - those that could be measured. NaN stands for what is
+    not defined there.
 
     ``measured_ratio`` is d_M after the block over d_M before it. For tokens that were equal
     before, it is NaN if they still are, up to rounding, and infinite if they are not.
-    ``rounding`` is how far rounding alone can lift the ratio above v.
+    ``rounding`` is how far rounding alone can lift the ratio above v, and ``v_error`` how far
+    the true v may be above the one computed.
 
     Shapes: tokens[name] (L + 1, *b), blocks[name] (L, *b)
     """
@@ -85,7 +86,9 @@ class Trace:
     @property
     def converges(self) -> Convergence | None:
         """Whether sup v < 1, so that the bound implies convergence; None where no v is known."""
-        return convergence(self.blocks["v"]) if "v" in self.blocks else None
+        if "v" not in self.blocks:
+            return None
+        return convergence(self.blocks["v"], error=self.blocks["v_error"])
 
 
 def trace_blocks(
@@ -117,7 +120,7 @@ def trace_blocks(
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
         found = attention_row(step.adjacency, earlier, present)
-        found |= block_row(block, step, norms.of(block), present=present)
+        found |= block_row(block, tokens, step, norms.of(block), present=present)
         noise = block_rounding(block, tokens, step, found["v"], norms=norms.of(block))
         found["measured_ratio"] = ratio_of(tokens, step.output, present=present, noise=noise)
         distance = consensus_distance(tokens, token_mask=present)
@@ -144,7 +147,7 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     norms = Norms()
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
         with np.errstate(over="ignore"):  # a v beyond the range of the dtype is inf
-            found = block_row(block, step, norms.of(block), present=None)
+            found = block_row(block, before.tokens, step, norms.of(block), present=None)
             found["rounding"] = centred.relative_rounding(block, before, step)
         found["measured_ratio"] = ratio(before.log_scale, after.log_scale)
         rows.append(host(centred_token_row(after)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulations import Stack, check_block, draw_blocks, draw_tokens
+from simulations import Stack, check_block, draw_blocks, draw_tokens, trace_blocks
 from theory import Attention, Block, FeedForward, InputError
 from theory.instances import member
 
@@ -44,6 +44,29 @@ def test_equal_tokens_are_at_consensus_already() -> None:
     assert found.distance_in == 0
     assert np.isnan(found.measured_ratio)
     assert found.verdict == "holds"
+
+
+def test_where_rounding_is_as_large_as_the_right_side_it_decides() -> None:
+    block = member(
+        next(draw_blocks(Stack(tokens=4, width=8, heads=2, ffn_width=8), seeds=ONE)), (0,)
+    )
+    apart = np.random.default_rng(0).standard_normal((4, 8))
+    for size, word in ((1e-3, "holds"), (1e-15, "does not apply")):
+        tokens = np.linspace(-1.0, 1.0, 8) + size * apart
+        found = check_block(block, tokens)
+        trace = trace_blocks([block], tokens)
+        assert trace.inequality is not None
+        assert found.verdict == trace.inequality[0] == word
+        assert found.reasons[0].startswith("rounding decides") == (word != "holds")
+
+
+def test_a_v_that_rounding_may_have_brought_below_one_implies_nothing() -> None:
+    block, tokens, adjacency = averaging_block(np.full((6, 6), 1 / 6))
+    assert check_block(block, tokens, adjacency=adjacency).converges == "yes"
+    far = tokens + 1e15  # the spacing of numbers there is an eighth, and some more in the sums
+    found = check_block(block, far, adjacency=adjacency)
+    assert float(found.coefficients["v"] or np.nan) < 1, "the instance no longer tempts"
+    assert found.converges == "not implied"
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (8,), (2, 4, 8)])
