@@ -12,7 +12,8 @@ from simulations.analysis import analyze as analyze_texts
 from simulations.backends import backend as load_backend
 from simulations.checkpoints import load_checkpoint
 from simulations.ensembles import Stack
-from simulations.simulation import ln_std_mode, mask_by_name
+from simulations.mask_names import mask_by_name
+from simulations.simulation import ln_std_mode
 from simulations.simulation import simulate as simulate_stack
 from simulations.texts import DEFAULT_TEXTS, read_texts
 from simulations.trace import Trace
@@ -78,6 +79,7 @@ def analyze(
     text: Path | None = None,
     max_length: int = 128,
     skip_special: Annotated[bool, Parameter(negative=())] = False,
+    prefix: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
     json: Json = False,
     plot: Path | None = None,
@@ -94,6 +96,8 @@ def analyze(
         Longest text in tokens; what goes beyond is cut off.
     skip_special
         Leave the tokens that mark start and end out of the similarity measures.
+    prefix
+        Put before every text, and counted; the model's own if not given ("query: " for e5-small).
     dtype
         The floating type; verdicts are meant for float64.
     json
@@ -106,7 +110,7 @@ def analyze(
     with err.status(f"{model}: {len(texts)} text(s)"):
         checkpoint = load_checkpoint(model, dtype=dtype)
         trace, encoded = analyze_texts(
-            checkpoint, texts, max_length=max_length, skip_special=skip_special
+            checkpoint, texts, max_length=max_length, skip_special=skip_special, prefix=prefix
         )
     lengths = encoded.token_mask.sum(axis=-1)
     about = {
@@ -115,6 +119,7 @@ def analyze(
         "weights_sha256": checkpoint.weights_sha256,
         "texts": len(texts),
         "text_tokens": lengths,
+        "prefix": encoded.prefix,
         "truncated": encoded.truncated,
         "skip_special": skip_special,
     }
@@ -122,6 +127,8 @@ def analyze(
         cut = int(encoded.truncated.sum())
         complain(f"{cut} of {len(texts)} texts were cut at {max_length} tokens")
     title = f"{checkpoint.name}: {len(texts)} text(s), {lengths.min()} to {lengths.max()} tokens"
+    if encoded.prefix:
+        title += f", prefix {encoded.prefix!r}"
     return show_trace(trace, about, title=title, json=json, plot=plot)
 
 
@@ -132,7 +139,7 @@ def show_trace(
     if json:
         emit(about | report.trace_json(trace))
     else:
-        out.print(report.trace_table(trace, title=title))
+        out.print(*report.trace_tables(trace, title=title, width=out.width))
         out.print(report.reading(trace), soft_wrap=True, highlight=False)
     if plot is not None:
         from paper_figures.plot_trace import plot_trace  # matplotlib takes a second to import

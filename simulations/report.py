@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from rich.table import Table
 
 from simulations.trace import Trace
 from simulations.verify import Report
+
+# How many columns of a terminal the whole table needs, and that of the blocks.
+_WIDE, _MIDDLE = 130, 92
 
 # Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
 _COLUMNS = (
@@ -60,17 +63,46 @@ def trace_json(trace: Trace) -> dict[str, Any]:
     return found
 
 
-def trace_table(trace: Trace, *, title: str) -> Table:
-    """Return a table with a row for each depth; row 0 is what enters the first block."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    table.add_column("layer", justify="right")
-    columns = [entry for entry in _COLUMNS if entry[2] in getattr(trace, entry[1])]
+def trace_tables(trace: Trace, *, title: str, width: int) -> list[Table]:
+    """Return one table with a row for each depth, or two where the terminal is too narrow.
+
+    Row 0 is what enters the first block. The second of two tables has the blocks' numbers.
+    """
+    if width >= _WIDE:
+        return [trace_table(trace, title=title)]
+    without = () if width >= _MIDDLE else ("v_stacked",)
+    first = trace_table(trace, title=title, groups=("tokens",))
+    return [first, trace_table(trace, groups=("blocks",), without=without)]
+
+
+def trace_table(
+    trace: Trace,
+    *,
+    title: str = "",
+    groups: Collection[str] = ("tokens", "blocks"),
+    without: Collection[str] = (),
+) -> Table:
+    """Return a table with a row for each depth; ``groups`` says which of a trace's two parts."""
+    # Numbers that were cut short would be worse than a line that is too long.
+    table = Table(
+        title=title or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("layer", justify="right", no_wrap=True)
+    columns = [
+        (heading, group, name, join)
+        for heading, group, name, join in _COLUMNS
+        if group in groups and name in getattr(trace, group) and name not in without
+    ]
     for heading, *_ in columns:
-        table.add_column(heading, justify="right")
-    inequality = trace.inequality
+        table.add_column(heading, justify="right", no_wrap=True)
+    inequality = trace.inequality if "blocks" in groups else None
     if inequality is not None:
-        table.add_column("d_M' <= v d_M")
-    for layer in range(trace.depth + 1):
+        table.add_column("bound", overflow="fold")
+    for layer in range(0 if "tokens" in groups else 1, trace.depth + 1):
         cells = [str(layer)]
         for _, group, name, join in columns:
             row = layer if group == "tokens" else layer - 1
