@@ -2,8 +2,8 @@
 
 Theorems need an upper end that is one, and sweeps need millions of them. Three tiers, each for
 those members of a batch that the one before left wider than the tolerance: Lanczos on the Gram
-matrix, the same on its powers, and LAPACK in float64. `theory.lanczos` says why the ends are
-certain, rounding included.
+matrix; on polynomials of it, a few squarings at a time; in float64, and at last by LAPACK.
+`theory.lanczos` says why the ends are certain, rounding included.
 """
 
 import math
@@ -20,8 +20,8 @@ from theory.arrays import (
     require_shape,
     tiny,
 )
+from theory.enclosures import enclose, roundoff, sums
 from theory.gram import NotFiniteError, Source, gram, norm_of_rows
-from theory.lanczos import enclose, roundoff, sums
 from theory.polynomials import State, advance, begin, ends, slices, take
 from theory.spectra import coupling, coupling_error, spectral_norm, spectral_norm_error
 
@@ -60,7 +60,9 @@ def spectral_bracket(
     xp, shape = namespace(matrices), tuple(matrices.shape)
     wanted = matrices if shape[-2] <= shape[-1] else xp.matrix_transpose(matrices)
     source = Source(xp.reshape(wanted, (math.prod(shape[:-2]), *wanted.shape[-2:])), None, False)
-    return _reshape(_in_chunks(source, "matrices", wanted.shape, tolerance, chunk_bytes), shape[:-2])
+    return _reshape(
+        _in_chunks(source, "matrices", wanted.shape, tolerance, chunk_bytes), shape[:-2]
+    )
 
 
 def coupling_bracket(

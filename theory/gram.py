@@ -10,7 +10,7 @@ from typing import NamedTuple
 import array_api_compat
 
 from theory.arrays import Array, eps, namespace, tiny
-from theory.lanczos import gamma, roundoff, wide
+from theory.enclosures import gamma, roundoff, wide
 from theory.magnitude import rescale
 
 _BLOCK = 256  # products are summed in blocks: the bound grows with this and their number
@@ -151,7 +151,9 @@ def norm_of_rows(scale: Scale, lower: Array, upper: Array) -> tuple[Array, Array
 
 def _norm(vectors: Array) -> Array:
     xp = namespace(vectors)
-    return xp.sqrt(wide(xp.vecdot(vectors, vectors))) * (1 + gamma(vectors.shape[-1] + 2, roundoff(vectors)))
+    return xp.sqrt(wide(xp.vecdot(vectors, vectors))) * (
+        1 + gamma(vectors.shape[-1] + 2, roundoff(vectors))
+    )
 
 
 def product(left: Array, right: Array) -> Array:

@@ -5,18 +5,16 @@ the last polynomial's largest eigenvalue becomes one of the norm wanted. `theory
 mathematics.
 """
 
+import math
 from typing import Any, NamedTuple, TypeVar
 
+import array_api_compat
+
 from theory.arrays import Array, eps, namespace, tiny
-from theory.gram import Scale, Source, gram, norm_of_rows, product_loss
-from theory.gram import product as multiply
-from theory.lanczos import (
+from theory.enclosures import (
     Known,
-    Krylov,
     Sums,
     enclose,
-    lanczos,
-    refine,
     roundoff,
     scaled,
     shifted,
@@ -24,6 +22,9 @@ from theory.lanczos import (
     sums,
     symmetrised,
 )
+from theory.gram import Scale, Source, gram, norm_of_rows, product_loss
+from theory.gram import product as multiply
+from theory.lanczos import Krylov, lanczos, refine
 
 SHARE = 0.8
 """How much of [0, lower bound] is kept small by the polynomials.
@@ -32,7 +33,7 @@ More makes them steeper just above; less separates the few eigenvalues above fro
 """
 
 BLOCK_BYTES, BLOCK_NUMBER = 2**21, 32
-"""How much is worked on at a time: what stays in a processor's cache, but not too few for Python."""
+"""How much is worked on at a time: what a processor's cache holds, but not too few for Python."""
 
 _SKEW = 96  # from this size on a pass costs little beside a product, and accuracy is scarce
 _T = TypeVar("_T", bound=tuple[Array, ...])
@@ -83,7 +84,9 @@ class _Work(NamedTuple):
 def begin(source: Source, squarings: int, steps: int) -> State:
     """Form the Gram matrices, then `advance`, all block by block."""
     xp, work, scales, first = namespace(source.matrices), [], [], []
-    for part in slices(source.matrices, BLOCK_BYTES, least=BLOCK_NUMBER):
+    on_cpu = "cpu" in str(array_api_compat.device(source.matrices)).lower()
+    size = BLOCK_BYTES if on_cpu else math.prod(source.matrices.shape) * 8
+    for part in slices(source.matrices, size, least=BLOCK_NUMBER):
         product, scale = gram(source.part(part))
         first.append(sums(product))
         if product.shape[-1] >= _SKEW:

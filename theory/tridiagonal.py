@@ -18,10 +18,10 @@ def largest_eigenvalue(diagonal: Sequence[Array], beside: Sequence[Array]) -> tu
     With the pivots d_i(x) of x - T, all positive exactly if x is above all eigenvalues t_i, the
     logarithmic derivatives S_1 = sum 1 / (x - t_i) and S_2 = sum 1 / (x - t_i)^2 of the
     determinant follow by recursion, from terms of one sign. Laguerre's step
-    x - k / (S_1 + sqrt((k - 1)(k S_2 - S_1^2))) stays above all eigenvalues and converges cubically;
-    x - k / S_1 is below the largest. The computed pivots belong to a matrix whose entries are off by
-    a few roundings of x and themselves (as in the analysis of bisection): 16 eps covers them,
-    by Weyl. A pivot that rounding made negative ends the descent for its matrix.
+    x - k / (S_1 + sqrt((k - 1)(k S_2 - S_1^2))) stays above all eigenvalues and converges
+    cubically; x - k / S_1 is below the largest. The computed pivots belong to a matrix whose
+    entries are off by a few roundings of x and themselves (as in the analysis of bisection):
+    16 eps covers them, by Weyl. A pivot that rounding made negative ends the descent.
 
     Shapes: diagonal k arrays (*b,), beside k - 1 arrays (*b,): the entries next to it
     Dtype:  float64
