@@ -5,11 +5,13 @@ from simulations.backends import Backend, backend
 from simulations.block_file import read_block
 from simulations.captured import trace_captured
 from simulations.check import BlockReport, check_block
-from simulations.checkpoints import Checkpoint, encode, load_checkpoint
+from simulations.checkpoints import Checkpoint, Encoded, encode, load_checkpoint
+from simulations.counterexamples import Counterexample, replay
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
-from simulations.report import trace_table
+from simulations.mask_names import mask_by_name
+from simulations.report import trace_json, trace_table
 from simulations.seeds import generator
-from simulations.simulation import mask_by_name, simulate
+from simulations.simulation import simulate
 from simulations.texts import DEFAULT_TEXTS, read_texts, sentences
 from simulations.trace import Trace, trace_blocks, trace_centred
 from simulations.verify import Report, verify, verify_theorem
@@ -20,6 +22,8 @@ __all__ = [
     "Backend",
     "BlockReport",
     "Checkpoint",
+    "Counterexample",
+    "Encoded",
     "Report",
     "Stack",
     "Trace",
@@ -34,11 +38,13 @@ __all__ = [
     "mask_by_name",
     "read_block",
     "read_texts",
+    "replay",
     "sentences",
     "simulate",
     "trace_blocks",
     "trace_captured",
     "trace_centred",
+    "trace_json",
     "trace_table",
     "verify",
     "verify_theorem",
