@@ -74,7 +74,8 @@ def read_block(path: Path) -> BlockFile:
     Also read: ``mask``, boolean (n, n); ``activation``, a name; ``placement``, a name.
 
     Raises: InputError if the file cannot be read, an array is missing, unknown, not finite or of
-            the wrong dtype or shape, or the rows of the adjacency do not sum to one
+            the wrong dtype or shape, the rows of the adjacency do not sum to one, or the
+            placement asks for norms that a file has no names for
     """
     arrays = _load(path)
     _require_known(arrays)
@@ -94,6 +95,12 @@ def read_block(path: Path) -> BlockFile:
         require_row_stochastic("adjacency", arrays["adjacency"])
         # Rows that summed to one in the file's dtype shall do so in float64.
         adjacency = adjacency / adjacency.sum(axis=-1, keepdims=True)
+    placement = _text("placement", arrays, "post")
+    if placement == "sandwich":
+        raise InputError(
+            "placement must be 'post' or 'pre' in a file, but is 'sandwich': that has four norms "
+            "and a file names two; build theory.Block with norm_1_out and norm_2_out instead"
+        )
     attention = Attention(
         query=read.get("query"),
         key=read.get("key"),
@@ -123,7 +130,7 @@ def read_block(path: Path) -> BlockFile:
         ffn,
         norm_1=norms[0],
         norm_2=norms[1],
-        placement=_text("placement", arrays, "post"),  # type: ignore[arg-type]  # Block checks it
+        placement=placement,  # type: ignore[arg-type]  # Block checks it
         residual=float(read.get("residual", 1.0)),
     )
     return BlockFile(block, read["tokens"], adjacency, mask)
