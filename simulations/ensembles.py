@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -17,6 +18,9 @@ Matrix: TypeAlias = Any  # a NumPy array, float64
 Weights: TypeAlias = Literal["gaussian", "orthogonal", "low-rank", "identity", "bert"]
 NormKind: TypeAlias = Literal["layer", "rms", "none"]
 Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consensus"]
+# A token alone has no distance to others; a feed-forward width of zero leaves the sublayer out.
+_LEAST = {"depth": 1, "tokens": 2, "width": 1, "heads": 1, "rank": 1, "ffn_width": 0}
+_GAINS = ("score_gain", "value_gain", "ffn_gain", "bias_std", "norm_gain", "residual")
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,18 @@ class Stack:
     fixed_std: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("depth", "tokens", "width", "heads", "rank"):
-            least = 2 if name == "tokens" else 1  # a token alone has no distance to others
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, but is {getattr(self, name)}")
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise InputError(f"{name} must be a whole number, but is {value!r}")
+            if value < least:
+                raise InputError(f"{name} must be at least {least}, but is {value}")
+            object.__setattr__(self, name, int(value))  # a NumPy number can seed nothing
+        for name in (*_GAINS, "ln_eps", "tau", "fixed_std"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) and (name, value) != ("fixed_std", None):
+                raise InputError(f"{name} must be a number, but is {value!r}")
         activation(self.activation)
-        if self.ffn_width < 0:
-            raise InputError(f"ffn_width must not be negative, but is {self.ffn_width}")
         if self.width % self.heads:
             raise InputError(
                 f"width must be a multiple of heads, but is {self.width} for {self.heads} heads"
@@ -114,7 +123,7 @@ class Stack:
             if getattr(self, name) not in get_args(known):
                 options = ", ".join(get_args(known))
                 raise InputError(f"{name} must be one of {options}, but is {getattr(self, name)!r}")
-        for name in ("score_gain", "value_gain", "ffn_gain", "bias_std", "norm_gain", "residual"):
+        for name in _GAINS:
             if not math.isfinite(getattr(self, name)):
                 raise InputError(f"{name} must be finite, but is {getattr(self, name)}")
         if not 0 <= self.ln_eps < math.inf:

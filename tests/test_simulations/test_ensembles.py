@@ -322,3 +322,30 @@ def test_a_negative_seed_is_refused() -> None:
         next(draw_blocks(SMALL, seeds=range(-1, 1)))
     with pytest.raises(InputError, match="seed must not be negative"):
         draw_tokens(SMALL, seeds=range(-1, 1))
+
+
+@pytest.mark.parametrize("name", ["depth", "tokens", "width", "heads", "rank", "ffn_width"])
+@pytest.mark.parametrize("value", [2.5, 4.0, "4", None, True, np.asarray(4)])
+def test_a_count_that_is_no_whole_number_is_named(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"^{name} must be a whole number, but is"):
+        replace(Stack(), **{name: value})
+
+
+@pytest.mark.parametrize(
+    "name", ["score_gain", "residual", "bias_std", "ln_eps", "tau", "fixed_std"]
+)
+@pytest.mark.parametrize("value", ["2", [2.0], 2j])
+def test_a_scale_that_is_no_number_is_named(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"^{name} must be a number, but is"):
+        replace(Stack(), **{name: value})
+
+
+def test_whole_numbers_may_be_those_of_numpy() -> None:
+    plain = replace(SMALL, value_gain=2.0)
+    numbers: dict[str, Any] = {"depth": np.int64(3), "width": np.int32(12)}
+    other = replace(SMALL, value_gain=2.0, **numbers)
+    assert type(other.depth) is type(other.width) is int
+    for one, two in zip(
+        *(draw_blocks(stack, seeds=range(1)) for stack in (plain, other)), strict=True
+    ):
+        assert_equal(one, two)
