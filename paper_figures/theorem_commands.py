@@ -108,5 +108,7 @@ def check(block: Path, *, json: Json = False) -> int:
     if json:
         emit(found.as_dict())
     else:
-        out.print(report.pairs_table(found.as_dict().items(), title=str(block.name)))
+        names = {"verdict": "d_M(output) <= v d_M(input)", "converges": "convergence, v < 1"}
+        rows = ((names.get(name, name), value) for name, value in found.as_dict().items())
+        out.print(report.pairs_table(rows, title=block.name))
     return 1 if found.verdict == "refuted" else 0

@@ -59,8 +59,9 @@ def check_block(
         )
     require_finite("tokens", tokens)
     given = as_float64(BlockInput(block, tokens, mask=mask, adjacency=adjacency))
-    verdict = check(CATALOGUE["block-v"], given)
-    step, found = given.step, given.coefficients
+    with np.errstate(all="ignore"):  # what overflows is refused, or does not apply, by name
+        verdict = check(CATALOGUE["block-v"], given)
+        step, found = given.step, given.coefficients
     coefficients = {
         name: None if value is None else float(to_numpy(value)) for name, value in found.items()
     }
@@ -68,6 +69,8 @@ def check_block(
     if not verdict.applies:
         reason = "v comes from hypotheses that are not met here, so it implies nothing"
         implied = replace(implied, status="not implied", reason=reason)
+    elif implied.status == "yes":
+        implied = replace(implied, reason=implied.reason + _second_time(given))
     word, reasons = verdict.status, [f"not met: {reason}" for reason in verdict.reasons]
     reasons += [f"could not be computed: {reason}" for reason in verdict.unknown]
     if word == "holds" and verdict.rounding >= verdict.rhs > 0:
@@ -88,3 +91,13 @@ def check_block(
         converges=implied.status,
         reasons=(*reasons, implied.reason),
     )
+
+
+def _second_time(given: BlockInput) -> str:
+    """Say what v is on the block's own output: a norm forgets how large its input was."""
+    again = replace(given, tokens=given.step.output)
+    try:
+        v = float(to_numpy(again.coefficients.v))
+    except InputError as error:
+        return f"; applied to its own output it fails ({error})"
+    return f"; on the block's own output v is {v:.3g}"

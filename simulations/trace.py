@@ -146,7 +146,7 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     columns = []
     norms = Norms()
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
-        with np.errstate(over="ignore"):  # a v beyond the range of the dtype is inf
+        with np.errstate(over="ignore", invalid="ignore"):  # a v beyond the range is inf
             found = block_row(block, before.tokens, step, norms.of(block), present=None)
             found["rounding"] = centred.relative_rounding(block, before, step)
         found["measured_ratio"] = ratio(before.log_scale, after.log_scale)

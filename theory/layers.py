@@ -131,7 +131,13 @@ def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | No
     heads = xp.expand_dims(tokens, axis=-3)
     queries = _add_bias(heads @ attention.query, attention.query_bias)
     keys = _add_bias(heads @ attention.key, attention.key_bias)
-    return softmax(attention.score_scale * (queries @ xp.matrix_transpose(keys)), mask=mask)
+    scores = attention.score_scale * (queries @ xp.matrix_transpose(keys))
+    if not bool(xp.all(xp.isfinite(scores))):
+        raise InputError(
+            "the scores of query and key must be finite, but some are not: are the tokens, or query "
+            "and key, not finite or too large?"
+        )
+    return softmax(scores, mask=mask)
 
 
 def softmax(scores: Array, *, mask: Array | None = None) -> Array:
