@@ -1,7 +1,15 @@
 """Pure mathematics on arrays: layers, graphs, measures, and theorems that can be refuted."""
 
+from theory.activations import ACTIVATIONS, activation
 from theory.arrays import InputError
-from theory.chains import closed_classes, radius, spectral_gap, spectrum, stationary_distributions
+from theory.chains import (
+    closed_classes,
+    periods,
+    radius,
+    spectral_gap,
+    spectrum,
+    stationary_distributions,
+)
 from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
 from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
 from theory.layers import (
@@ -35,25 +43,40 @@ from theory.measures import (
 from theory.normalisation import Norm, apply_norm
 from theory.spectra import coupling, spectral_norm
 from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, convergence
+from theory.stochastic import dobrushin_coefficient, is_row_stochastic
 from theory.subspace import Subspace, consensus, distance, general, partition, project
 from theory.theorems import CATALOGUE
+from theory.theorems.block_input import BlockInput
+from theory.theorems.norms import Normalised
+from theory.theorems.shi2022_activations import Activated
+from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
+from theory.theorems.tau_temperature import TwoRuns
 
 __all__ = [
+    "ACTIVATIONS",
     "CATALOGUE",
+    "Activated",
     "Attention",
+    "Averaging",
     "Block",
+    "BlockInput",
     "BlockStep",
     "Coefficients",
     "Convergence",
     "FeedForward",
     "Hypothesis",
     "InputError",
+    "LinearMap",
     "Norm",
+    "Normalised",
     "Subspace",
     "Theorem",
     "TokenMeasures",
+    "TwoRuns",
     "Verdict",
     "WeightNorms",
+    "WeightedSum",
+    "activation",
     "apply_block",
     "apply_norm",
     "attend",
@@ -72,6 +95,7 @@ __all__ = [
     "coupling",
     "dirichlet_energy",
     "distance",
+    "dobrushin_coefficient",
     "dong_residual",
     "effective_rank",
     "feed_forward",
@@ -80,10 +104,12 @@ __all__ = [
     "general",
     "graph_mask",
     "high_frequency_ratio",
+    "is_row_stochastic",
     "mean_average_distance",
     "measure_tokens",
     "participation_rank",
     "partition",
+    "periods",
     "project",
     "radius",
     "random_walk",
