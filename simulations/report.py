@@ -133,7 +133,7 @@ def reading(trace: Trace) -> str:
 
 def _drowned(trace: Trace) -> str:
     """Say where the inequality holds by rounding alone, and what would tell more."""
-    undecided = np.asarray(trace.undecided)
+    undecided = np.asarray(trace.undecided).reshape(trace.depth, -1).any(axis=1)
     if not undecided.any():
         return ""
     use = "float64"

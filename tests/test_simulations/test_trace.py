@@ -425,6 +425,8 @@ def test_nearer_than_plain_arithmetic_can_see_only_the_centred_trace_judges() ->
     assert plain.undecided is not None
     many = int(plain.undecided.sum())
     assert f"In {many} of {DEPTH} blocks rounding decides" in reading(plain)
+    batch = trace_blocks(STACK, np.stack([near, near, TOKENS]))  # a block is counted once
+    assert f"In {many} of {DEPTH} blocks rounding decides" in reading(batch)
     assert "use simulations.trace_centred" in reading(plain)
     assert "rounding decides" not in reading(centred)
     assert trace_json(plain)["undecided"].tolist() == plain.undecided.tolist()
