@@ -20,4 +20,6 @@ def generator(seed: int, *key: str | int) -> np.random.Generator:
     if seed < 0:
         raise InputError(f"seed must not be negative, but is {seed}")
     digest = hashlib.sha256(json.dumps([seed, *key]).encode()).digest()
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(list(digest))))
+    # An array of 32 bits each is what NumPy makes of a list of numbers, in ten times the time.
+    entropy = np.frombuffer(digest, np.uint8).astype(np.uint32)
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
