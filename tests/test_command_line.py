@@ -98,6 +98,22 @@ def test_check_keeps_the_two_verdicts_apart(
     assert found["measured_ratio"] <= found["v"] < 1
 
 
+@pytest.mark.parametrize("kept_as", ["f4", ">f8", "f4 then f8"])
+def test_check_takes_attention_weights_of_single_precision_and_either_byte_order(
+    kept_as: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    weights = np.exp(rng.standard_normal((2, 6, 6)))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    for dtype in kept_as.split(" then "):
+        weights = weights.astype(dtype)
+    path = tmp_path / "captured.npz"
+    np.savez(path, **arrays(query=None, key=None, adjacency=weights))
+    code, out, _ = said(capsys, "check", str(path), "--json")
+    assert code == 0
+    assert json.loads(out)["verdict"] == "holds"
+
+
 BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"tokens": None, "ffn_out": None}, "lacks tokens, ffn_out"),
     "no attention": ({"query": None}, "adjacency (or query and key)"),

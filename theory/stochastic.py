@@ -59,7 +59,7 @@ def require_row_stochastic(name: str, adjacency: Array, *, tolerance: float | No
     worst = np.unravel_index(np.argmax(np.abs(sums - 1)), sums.shape)
     raise InputError(
         f"{name} must have rows that sum to one, but row {tuple(int(i) for i in worst)} sums to "
-        f"{float(sums[worst])!r}; theory.graphs.random_walk normalises weights and masks"
+        f"{float(sums[worst])!r}; dividing each row by its sum would make them"
     )
 
 
