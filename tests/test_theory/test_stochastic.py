@@ -73,7 +73,7 @@ def test_what_is_not_row_stochastic_is_found_and_refused(bad: list[list[float]])
 def test_the_message_shows_the_worst_row_of_the_batch() -> None:
     adjacency = np.stack([np.eye(3)] * 2)
     adjacency[1, 2, 0] = 0.25
-    with pytest.raises(InputError, match=r"row \(1, 2\) sums to 1.25; .*random_walk"):
+    with pytest.raises(InputError, match=r"row \(1, 2\) sums to 1.25; .*dividing each row"):
         require_row_stochastic("adjacency", adjacency)
 
 
