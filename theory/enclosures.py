@@ -40,7 +40,7 @@ class Known(NamedTuple):
 def gamma(terms: int, unit: float) -> float:
     """Return the relative error of a sum of as many rounded products, in any order of summation.
 
-    Source: higham2002, section 3.1
+    Higham 2002, section 3.1.
     """
     lost = terms * unit
     return lost / (1 - lost) if lost < 1 else float("inf")
@@ -100,7 +100,7 @@ def wolkowicz_styan(low: Array, high: Array, square: Array, number: Array | int)
     return bound + 16 * WIDE * root
 
 
-def scaled(known: Known, factor: Array, *, lost: float) -> Known:
+def scaled(known: Known, factor: Array, *, lost: Array) -> Known:
     """Follow a multiplication by powers of two, in which at most ``lost`` vanishes."""
     known = Known(*(field * factor for field in known))
     more = {name: getattr(known, name) + lost for name in ("skew", "defect", "upper")}

@@ -145,7 +145,8 @@ def _work(
     With a target, the matrices are shifted until that is their centre.
     """
     xp, n, results = namespace(product), product.shape[-1], [found]
-    factor = _near_one(found, squarings)
+    size = xp.maximum(xp.sqrt(found.square), xp.abs(centre if target is None else target))
+    factor = _near_one(size, squarings)
     if bool(xp.any(factor != 1)):
         product *= xp.astype(factor, product.dtype)[:, None, None]
     amounts: list[Array] = []
@@ -176,10 +177,10 @@ def _work(
     return _Work(product, factor, centre, amounts, results, krylov)
 
 
-def _near_one(found: Sums, squarings: int) -> Array:
+def _near_one(size: Array, squarings: int) -> Array:
     """Return powers of two that make room for as many squarings; ones if all have it."""
-    xp = namespace(found.square)
-    exponent = xp.round(0.5 * xp.log2(xp.where(found.square > 0, found.square, 1.0)))
+    xp = namespace(size)
+    exponent = xp.round(xp.log2(xp.where(size > 0, size, 1.0)))
     if bool(xp.all(xp.abs(exponent) * 2**squarings < 32)):
         return xp.ones_like(exponent)
     return 2.0**-exponent
@@ -193,9 +194,9 @@ def _follow(state: State, work: list[_Work], squarings: int) -> State:
     found = [_join(Sums, list(column)) for column in zip(*(w.found for w in work), strict=True)]
     krylov, factor = _join(Krylov, [w.krylov for w in work]), xp.concat([w.factor for w in work])
     known, zero, one = state.known, 0 * factor, 0 * factor + 1
-    tiniest, loss = n * tiny(product), product_loss(n, unit)
-    steps = [*state.steps, Step(factor, 1, zero, tiniest * one, known.defect)]
-    known = scaled(known, factor, lost=tiniest)
+    vanished = n * tiny(product) * xp.astype(factor != 1, xp.float64)
+    steps = [*state.steps, Step(factor, 1, zero, vanished, known.defect)]
+    known, loss = scaled(known, factor, lost=vanished), product_loss(n, unit)
     shifts = len(amounts) - squarings
     for at, amount in enumerate(amounts):
         floor = known.defect

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from theory.arrays import Array, namespace
 
+_LEAST = 1e-140  # pivots whose inverse squares are far from overflow
+
 STEPS = 6
 """Convergence is cubic; with fewer steps the two numbers are safe too, only further apart."""
 
@@ -20,12 +22,11 @@ def largest_eigenvalue(diagonal: Sequence[Array], beside: Sequence[Array]) -> tu
     determinant follow by recursion, from terms of one sign. Laguerre's step
     x - k / (S_1 + sqrt((k - 1)(k S_2 - S_1^2))) stays above all eigenvalues and converges
     cubically; x - k / S_1 is below the largest. The computed pivots belong to a matrix whose
-    entries are off by a few roundings of x and themselves (as in the analysis of bisection):
+    entries are off by a few roundings of x and themselves (Parlett 1998, section 3.3):
     16 eps covers them, by Weyl. A pivot that rounding made negative ends the descent.
 
     Shapes: diagonal k arrays (*b,), beside k - 1 arrays (*b,): the entries next to it
     Dtype:  float64
-    Source: parlett1998, section 3.3 and chapter 7
     """
     xp = namespace(*diagonal, *beside)
     k, zero = len(diagonal), xp.zeros_like(diagonal[0])
@@ -41,7 +42,8 @@ def largest_eigenvalue(diagonal: Sequence[Array], beside: Sequence[Array]) -> tu
     for square in (*(a * a for a in diagonal), *squares, *squares):
         whole = whole + square
     slack = 16 * float(xp.finfo(upper.dtype).eps) * largest
-    upper = xp.minimum(upper, xp.sqrt(whole)) + slack  # the Frobenius norm
+    safe = whole > _LEAST**2  # or squares vanished
+    upper = xp.where(safe, xp.minimum(upper, xp.sqrt(whole)), upper) + slack  # Frobenius
     at = upper
     for _ in range(STEPS):
         first, second, above = _log_derivatives(diagonal, squares, at)
@@ -59,7 +61,7 @@ def _log_derivatives(
     xp = namespace(at)
     one = xp.ones_like(at)
     pivot = at - diagonal[0]
-    above = pivot > 0
+    above = pivot > _LEAST
     inverse = one / xp.where(above, pivot, one)
     first = slope = inverse  # slope = d' / d
     bend = 0 * one  # -d'' / d
@@ -67,7 +69,7 @@ def _log_derivatives(
     for entry, square in zip(diagonal[1:], squares, strict=True):
         share = square * inverse
         pivot = at - entry - share
-        above = above & (pivot > 0)
+        above = above & (pivot > _LEAST)
         inverse = one / xp.where(above, pivot, one)
         bend = share * (bend + 2 * slope * slope) * inverse
         slope = (1 + share * slope) * inverse
