@@ -86,10 +86,10 @@ FIGURE = Figure(
     title="The block theorem\u2019s bound beside the measured rate",
     caption=(
         "In every layer the measured ratio of d_M stays below v and its sharper form (at most "
-        "{worst:.2g} of either), but neither says anything about convergence, for even the "
-        "sharper form is never below {least:.2f}: random weights of BERT\u2019s kind have v = "
+        "{worst:.2g-up} of either), but neither says anything about convergence, for even the "
+        "sharper form is never below {least:.2f-down}: random weights of BERT\u2019s kind have v = "
         "{random_v:.2f} at a ratio of {random_ratio:.3f} (geometric means), and trained ones a "
-        "sharper form of {trained_least:.3g} or more ({sentences} sentences; bands hold 5 to "
+        "sharper form of {trained_least:.3g-down} or more ({sentences} sentences; bands hold 5 to "
         "95 % of them); a ratio above its bound, or a sharper form of at most 1, would refute it."
     ),
     compute=compute,

@@ -1,12 +1,15 @@
 """How does a figure come about: compute, store, then draw only what was stored?"""
 
 import os
+import string
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -22,6 +25,27 @@ SINGLE_COLUMN, DOUBLE_COLUMN = 3.3, 6.8
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 SUFFIXES = (".json", ".pdf", ".png")
+
+
+class Caption(string.Formatter):
+    """Fills captions; `up` or `down` after a format rounds outward.
+
+    "At most" and "at least" must stay true of the printed digits: ``{worst:.2f-up}``.
+    """
+
+    def format_field(self, value: Any, spec: str) -> str:
+        """Format one number, rounded up or down if its format says so."""
+        spec, _, way = spec.partition("-")
+        if way:
+            digits = int(spec[1:-1])
+            rounding = {"up": ROUND_CEILING, "down": ROUND_FLOOR}[way]
+            number = Decimal(value)
+            if spec.endswith("g"):
+                number = Context(prec=digits, rounding=rounding).create_decimal(number)
+            else:
+                number = number.quantize(Decimal(1).scaleb(-digits), rounding=rounding)
+            value = float(number)
+        return str(super().format_field(value, spec))
 
 
 @dataclass(frozen=True)
@@ -76,7 +100,7 @@ def build(figure: Figure, *, out: Path, quick: bool = False, seed: int = 0) -> t
     computed = figure.compute(Settings(quick=quick, seed=seed))
     attrs = {
         "title": figure.title,
-        "caption": figure.caption.format_map(computed.attrs),
+        "caption": Caption().vformat(figure.caption, (), computed.attrs),
         "refuted": figure.refuted(computed),
         **computed.attrs,
         **provenance(figure.name, quick=quick, seed=seed, packages=figure.packages),

@@ -94,7 +94,7 @@ FIGURE = Figure(
     caption=(
         "Over {sentences} sentences the product of the smallest stds that the last block\u2019s "
         "norms divide by has the median {median_0:.3f} (multilingual-e5-small) and "
-        "{median_1:.3f} (all-MiniLM-L6-v2) and never exceeds {largest:.2f}, so taken alone, "
+        "{median_1:.3f} (all-MiniLM-L6-v2) and never exceeds {largest:.2f-up}, so taken alone, "
         "without the gains that follow, it is not large, and {higher} of the paper\u2019s {modes} "
         "modes (other models, tuned on other data) lie above both; mass above 1 would refute it."
     ),

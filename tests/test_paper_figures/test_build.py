@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.build import Figure, Settings, build, make, render, select
+from paper_figures.build import Caption, Figure, Settings, build, make, render, select
 from paper_figures.catalogue import FIGURES
 from paper_figures.data import Dataset, Variable, load
 from paper_figures.gallery import gallery
@@ -198,3 +198,20 @@ def test_a_process_that_dies_is_reported_for_each_of_its_tasks() -> None:
     )
     assert found == {1: "-1", 2: "-2"}
     assert "OMP_NUM_THREADS" not in set(os.environ) - BEFORE
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "wanted"),
+    [
+        ("{x:.2f}", 0.3344, "0.33"),
+        ("{x:.2f-up}", 0.3344, "0.34"),
+        ("{x:.2f-down}", 2.9799, "2.97"),
+        ("{x:.2g-up}", 0.3301, "0.34"),
+        ("{x:.3g-down}", 84.29, "84.2"),
+        ("{x:.2f-up}", 0.25, "0.25"),
+    ],
+)
+def test_captions_round_outward_where_they_state_a_bound(
+    template: str, value: float, wanted: str
+) -> None:
+    assert Caption().vformat(template, (), {"x": value}) == wanted

@@ -11,7 +11,7 @@ import pytest
 from paper_figures import bound_vs_rate, fig1a, fig2, fig3, fig4, fig5, fixed_sigma, lambda_heads
 from paper_figures import ln_std_drivers as drivers
 from paper_figures import tau as tau_figure
-from paper_figures.build import Settings, build, render
+from paper_figures.build import Caption, Settings, build, render
 from paper_figures.catalogue import FIGURES, make_figures
 from paper_figures.data import Dataset, Variable, load
 from paper_figures.model_runs import MODELS, ModelRuns
@@ -184,7 +184,7 @@ def test_every_part_of_the_drivers_caption_can_be_refuted(driven: Dataset) -> No
 def test_the_crossings_that_the_drivers_caption_names_are_those_in_the_data(
     driven: Dataset,
 ) -> None:
-    caption = drivers.FIGURE.caption.format_map(driven.attrs)
+    caption = Caption().vformat(drivers.FIGURE.caption, (), driven.attrs)
     for name in ("crossing", "crossing_sharp"):
         for driver, place in zip(driven["driver"], driven[name], strict=True):
             assert np.isnan(place) or f"{place:.2g} ({driver})" in caption
