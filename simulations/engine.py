@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from simulations.backends import Backend, backend
-from simulations.engine_chunk import Columns, cells_together, plan, run_chunk
+from simulations.engine_chunk import Columns, cells_together, hold_memory, plan, run_chunk
 from simulations.engine_coefficients import coefficients
 from simulations.ensembles import Stack
 from theory.arrays import Array, InputError, require_mask, to_numpy
@@ -32,8 +32,8 @@ SCALING = (
 )
 """The fields of a stack that only scale a draw, or what comes of it: these make up cells."""
 
-_HOST_BYTES = 48 * 2**20
-_DEVICE_BYTES = 2**30
+HOST_BYTES = 48 * 2**20
+DEVICE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,27 @@ def survey(
     )
     tokens: dict[str, Numbers] = {}
     blocks: dict[str, Numbers] = {}
-    for where, part in parts:
+    for place, part in parts:
         for whole, columns in ((tokens, part.tokens), (blocks, part.blocks)):
             for name, values in columns.items():
                 if name not in whole:
                     shape = (len(values), len(cells), len(seeds))
                     whole[name] = np.empty(shape, values.dtype)
-                whole[name][:, where[0], where[1]] = values
+                whole[name][:, place[0], place[1]] = values
     return Survey(tuple(cells), seeds, tokens, blocks)
+
+
+def join_surveys(parts: Sequence[Survey]) -> Survey:
+    """Put surveys of the same cells on consecutive seeds together."""
+    tokens, blocks = (
+        {
+            name: np.concatenate([getattr(part, field)[name] for part in parts], axis=-1)
+            for name in getattr(parts[0], field)
+        }
+        for field in ("tokens", "blocks")
+    )
+    seeds = range(parts[0].seeds.start, parts[-1].seeds.stop, parts[0].seeds.step)
+    return Survey(parts[0].cells, seeds, tokens, blocks)
 
 
 def survey_chunks(
@@ -138,7 +151,8 @@ def survey_chunks(
         if not bool(np.all(np.any(to_numpy(mask), axis=-1))):
             raise InputError("mask must leave every token at least one token to listen to")
         mask = None if bool(np.all(to_numpy(mask))) else on.move(mask)
-    budget = chunk_bytes or (_HOST_BYTES if on.name == "numpy" else _DEVICE_BYTES)
+    budget = chunk_bytes or (HOST_BYTES if on.name == "numpy" else DEVICE_BYTES)
+    hold_memory()
     together = cells_together(stack, on=on, chunk_bytes=budget)
     for first in range(0, len(cells), together):
         group = cells[first : first + together]

@@ -5,14 +5,13 @@ wanted are put side by side and bracketed once a layer, since iterations cost by
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from simulations.backends import Backend
-from simulations.engine_draws import Weights, draw_entry, draw_layers, weights_bytes
+from simulations.engine_draws import Draws, draw_entry, weights_bytes
 from simulations.engine_measures import (
     Attention,
     attention_coefficients,
@@ -27,7 +26,8 @@ from theory.arrays import Array, namespace, to_numpy
 Numbers: TypeAlias = np.ndarray[Any, Any]
 Columns: TypeAlias = dict[str, Numbers]
 
-_CACHE_BYTES = 3 * 2**19
+_CACHE_BYTES = 5 * 2**19
+_HELD_BYTES = 30 * 2**20
 
 
 class Plan(NamedTuple):
@@ -67,6 +67,16 @@ def _kept_bytes(stack: Stack, size: int) -> int:
     return size * (n * d + 2 * h * n * n)
 
 
+def hold_memory() -> None:
+    """Have the C library keep what is freed, for the next layer to use again.
+
+    glibc gives large blocks back at once, and every page of the next one has to be cleared by the
+    system first: a fifth of the time. Freeing one block of up to 32 MB raises its limit to that.
+    Nothing is touched, so no memory is taken; other libraries pay no heed.
+    """
+    np.empty(_HELD_BYTES, np.uint8)
+
+
 def itemsize(on: Backend) -> int:
     """Return the bytes of one number."""
     return 4 if on.dtype == on.xp.float32 else 8
@@ -81,12 +91,12 @@ def run_chunk(
     quantities: Collection[str],
     tolerance: float,
     fit: Plan,
-    layers: Iterator[Weights] | None = None,
+    draws: Draws | None = None,
 ) -> tuple[Columns, Columns]:
     """Stream the chunk through the layers and return the columns of tokens and of blocks.
 
     At any time there are the weights and the attention of one layer and the tokens between two;
-    nothing grows with the depth but the columns. ``layers`` replaces the weights to be drawn.
+    nothing grows with the depth but the columns. ``draws`` may stand in for those of the seeds.
 
     Shapes: tokens' columns (L + 1, c, s), blocks' (L, c, s); value norms of the heads (L, h, s)
     """
@@ -105,33 +115,29 @@ def run_chunk(
         room = np.empty((*shape[:2], stack.heads, stack.tokens, stack.tokens), on.dtype)
     read = [_join([measure_tokens(x, quantities=quantities) for x in states], len(slices))]
     blocks: list[dict[str, Array]] = []
-    for weights in draw_layers(stack, seeds=seeds, on=on) if layers is None else layers:
+    draws = Draws(stack, seeds=seeds, on=on) if draws is None else draws
+    for layer in range(stack.depth):
         found, seen = [], []
         for at, (rows, i) in enumerate(tiles):
+            if i == 0:
+                weights = draws.part(layer, rows)
             place = None if room is None else room[rows, slices[i]]
-            part = _part(weights, rows, seeds)
-            layer = step(stack, part, by[i], states[at], mask, adjacency=place)
+            after = step(stack, weights, by[i], states[at], mask, adjacency=place)
             if wanted:
-                seen.append(attention_of(layer)._asdict())
-            found.append(measure_tokens(layer.tokens, quantities=quantities))
+                seen.append(attention_of(after)._asdict())
+            found.append(measure_tokens(after.tokens, quantities=quantities))
             if in_place:
-                states[at][...] = layer.tokens
+                states[at][...] = after.tokens
             else:
-                states[at] = layer.tokens
+                states[at] = after.tokens
         read.append(_join(found, len(slices)))
         if wanted:
             joined = Attention(**_join(seen, len(slices), whole=room))
-            norms = weight_brackets(stack, weights, tolerance=tolerance)
+            if layer == 0 or not stack.tied:
+                norms = weight_brackets(stack, draws.whole(), tolerance=tolerance)
             row = attention_coefficients(joined, norms, tolerance=tolerance)
             blocks.append(row | norms.columns())
     return _to_host(read), _to_host(blocks)
-
-
-def _part(weights: Weights, rows: slice, seeds: range) -> Weights:
-    """Return the weights of some of the seeds."""
-    if len(seeds[rows]) == len(seeds):
-        return weights
-    return Weights(*(getattr(weights, field.name)[rows] for field in fields(weights)))
 
 
 def _join(

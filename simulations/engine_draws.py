@@ -1,7 +1,7 @@
 """What are the shared weights of each layer, one set a seed, in the layout that products want?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,12 @@ from simulations.backends import Backend
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.seeds import generator
 from theory.arrays import Array
+from theory.layers import Block
 
 _SCALED_NORMALS = ("gaussian", "bert")
 """Ensembles whose matrices are normals times a number: one call draws all of a layer's."""
+
+_NOISE = 2**13  # normals drawn at a time
 
 
 @dataclass(frozen=True)
@@ -38,24 +41,52 @@ def weights_bytes(stack: Stack, itemsize: int) -> int:
     return itemsize * _entries(stack)
 
 
-def draw_layers(stack: Stack, *, seeds: range, on: Backend) -> Iterator[Weights]:
-    """Yield the weights of one layer after the other: those of `draw_blocks`, at unit gain.
+class Draws:
+    """The weights of the layers, one after the other, drawn some seeds at a time.
 
-    Bit for bit the same numbers whatever the seeds beside them: drawn in float64, then rounded
-    to the backend's dtype. (Normals drawn as float32 would be another stream, and take as long.)
+    Those of `simulations.ensembles.draw_blocks` at unit gain, bit for bit the same numbers
+    whatever the seeds beside them: drawn in float64, then rounded to the backend's dtype. (Normals
+    drawn as float32 would be another stream, and take as long.) NumPy keeps the weights of all
+    seeds in one room, which the next layer uses again.
     """
-    if stack.weights in _SCALED_NORMALS:
-        layers = _from_normals(stack, seeds, _host_dtype(on))
-    else:
-        layers = _from_blocks(stack, seeds, _host_dtype(on))
-    kept: Weights | None = None
-    for layer in range(stack.depth):
-        if kept is None or not stack.tied:
-            kept = next(layers)
-            if on.name != "numpy":
-                kept = on.move(kept)
-        assert kept is not None, layer
-        yield kept
+
+    def __init__(self, stack: Stack, *, seeds: range, on: Backend) -> None:
+        self._stack, self._seeds, self._on = stack, seeds, on
+        self._room = _empty(stack, len(seeds), _host_dtype(on))
+        self._noise = np.empty(max(_NOISE, stack.ffn_width, stack.width))
+        self._moved: dict[int, Weights] = {}
+        self._blocks: list[Iterator[Block]] = []
+        if stack.weights not in _SCALED_NORMALS:
+            plain = replace(stack, tied=False, value_gain=1.0, ffn_gain=1.0, bias_std=1.0)
+            self._blocks = [draw_blocks(plain, seeds=range(i, i + 1)) for i in seeds]
+
+    def part(self, layer: int, rows: slice) -> Weights:
+        """Return a layer's weights for some of the seeds; layers come in their order."""
+        here = Weights(*(getattr(self._room, field.name)[rows] for field in fields(Weights)))
+        if layer == 0 or not self._stack.tied:
+            for row in range(*rows.indices(len(self._seeds))):
+                self._draw(layer, row)
+            if self._on.name != "numpy":
+                self._moved[rows.start] = self._on.move(here)
+        return here if self._on.name == "numpy" else self._moved[rows.start]
+
+    def whole(self) -> Weights:
+        """Return the weights of all seeds, once every part of the layer has been drawn."""
+        if self._on.name == "numpy":
+            return self._room
+        parts = list(self._moved.values())
+        if len(parts) == 1:
+            return parts[0]
+        names = [field.name for field in fields(Weights)]
+        concat = self._on.xp.concat
+        return Weights(*(concat([getattr(part, name) for part in parts]) for name in names))
+
+    def _draw(self, layer: int, row: int) -> None:
+        if self._blocks:
+            _from_block(self._room, row, next(self._blocks[row]))
+        else:
+            rng = generator(self._seeds[row], "block", *self._stack.draw_key(), layer)
+            _from_normals(self._stack, self._room, row, rng, self._noise)
 
 
 def draw_entry(stack: Stack, *, seeds: range, on: Backend) -> Array:
@@ -63,55 +94,45 @@ def draw_entry(stack: Stack, *, seeds: range, on: Backend) -> Array:
     return on.move(draw_tokens(stack, seeds=seeds))
 
 
-def _from_normals(stack: Stack, seeds: range, dtype: np.dtype[Any]) -> Iterator[Weights]:
-    """Draw each seed's normals in one call into one buffer: the order is that of `draw_blocks`."""
+def _from_normals(
+    stack: Stack, room: Weights, row: int, rng: np.random.Generator, noise: Array
+) -> None:
+    """Draw one layer in the order of `draw_blocks`, through a buffer that stays in the cache."""
     d = stack.width
-    noise = np.empty(_entries(stack))
-    for layer in range(stack.depth):
-        found = _empty(stack, len(seeds), dtype)
-        for row, seed in enumerate(seeds):
-            generator(seed, "block", *stack.draw_key(), layer).standard_normal(out=noise)
-            at = 0
-            places = [found.mixing[row, :, i * d : (i + 1) * d] for i in range(3)]
-            places += [found.output[row], found.bias[row], found.ffn_in[row]]
-            places += [found.ffn_out[row], found.bias_in[row], found.bias_out[row]]
-            for place in places:
-                drawn = noise[at : at + place.size].reshape(place.shape)
-                at += place.size
-                if place.ndim == 1:
-                    place[...] = drawn
-                elif stack.weights == "bert":
-                    np.multiply(0.02, drawn, out=place, casting="same_kind")
-                else:
-                    np.divide(drawn, np.sqrt(len(place)), out=place, casting="same_kind")
-        yield found
+    places = [room.mixing[row, :, i * d : (i + 1) * d] for i in range(3)]
+    places += [room.output[row], room.bias[row], room.ffn_in[row]]
+    places += [room.ffn_out[row], room.bias_in[row], room.bias_out[row]]
+    for place in places:
+        rows = max(1, len(noise) // max(1, place[:1].size)) if place.ndim == 2 else len(place)
+        for start in range(0, len(place), rows):
+            part = place[start : start + rows]
+            drawn = noise[: part.size]
+            rng.standard_normal(out=drawn)
+            drawn = drawn.reshape(part.shape)
+            if place.ndim == 1:
+                part[...] = drawn
+            elif stack.weights == "bert":
+                np.multiply(0.02, drawn, out=part, casting="same_kind")
+            else:
+                np.divide(drawn, np.sqrt(len(place)), out=part, casting="same_kind")
 
 
-def _from_blocks(stack: Stack, seeds: range, dtype: np.dtype[Any]) -> Iterator[Weights]:
-    """Take what `draw_blocks` gives, one seed at a time, so that memory stays small."""
-    plain = replace(stack, tied=False, value_gain=1.0, ffn_gain=1.0, bias_std=1.0)
-    streams = [draw_blocks(plain, seeds=range(seed, seed + 1)) for seed in seeds]
-    d = stack.width
-    for _ in range(stack.depth):
-        found = _empty(stack, len(seeds), dtype)
-        for row, stream in enumerate(streams):
-            block = next(stream)
-            heads = (block.attention.query, block.attention.key, block.attention.value)
-            for i, weight in enumerate(heads):
-                assert weight is not None
-                columns = np.moveaxis(weight[0], 0, 1).reshape(d, d)
-                found.mixing[row, :, i * d : (i + 1) * d] = columns
-            assert block.attention.output is not None
-            assert block.attention.bias is not None
-            found.output[row] = block.attention.output[0].reshape(d, d)
-            found.bias[row] = block.attention.bias[0]
-            ffn = block.feed_forward
-            if ffn is not None:
-                found.ffn_in[row], found.ffn_out[row] = ffn.weight_in[0], ffn.weight_out[0]
-                assert ffn.bias_in is not None
-                assert ffn.bias_out is not None
-                found.bias_in[row], found.bias_out[row] = ffn.bias_in[0], ffn.bias_out[0]
-        yield found
+def _from_block(room: Weights, row: int, block: Block) -> None:
+    """Copy a block of `draw_blocks` with one seed."""
+    attention, ffn = block.attention, block.feed_forward
+    d = room.mixing.shape[1]
+    for i, weight in enumerate((attention.query, attention.key, attention.value)):
+        assert weight is not None
+        room.mixing[row, :, i * d : (i + 1) * d] = np.moveaxis(weight[0], 0, 1).reshape(d, d)
+    assert attention.output is not None
+    assert attention.bias is not None
+    room.output[row] = attention.output[0].reshape(d, d)
+    room.bias[row] = attention.bias[0]
+    if ffn is not None:
+        assert ffn.bias_in is not None
+        assert ffn.bias_out is not None
+        room.ffn_in[row], room.ffn_out[row] = ffn.weight_in[0], ffn.weight_out[0]
+        room.bias_in[row], room.bias_out[row] = ffn.bias_in[0], ffn.bias_out[0]
 
 
 def _entries(stack: Stack) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from simulations.engine_spectra import WeightBrackets
+from simulations.engine_squaring import group_bracket
 from simulations.engine_step import Layer
 from theory.arrays import Array, eps, namespace
-from theory.brackets import coupling_bracket
 
 
 def measure_tokens(tokens: Array, *, quantities: Collection[str]) -> dict[str, Array]:
@@ -22,16 +22,16 @@ def measure_tokens(tokens: Array, *, quantities: Collection[str]) -> dict[str, A
     found: dict[str, Array] = {}
     energy = _energy(tokens)
     if "distance" in quantities:
-        spread = _energy(_centre_twice(tokens))
+        spread = _spread(tokens)
         found["distance"] = xp.sqrt(spread)
         found["relative_distance"] = xp.sqrt(spread / energy)
         found["norm"] = xp.sqrt(energy)
     if "cosine_similarity" in quantities:
-        length = xp.sqrt(xp.vecdot(tokens, tokens))
-        units = tokens * (1 / length)[..., None]
-        found["cosine_similarity"] = 1 - _energy(_centre_twice(units)) / (n - 1)
+        units = tokens * (1 / xp.sqrt(xp.vecdot(tokens, tokens)))[..., None]
+        found["cosine_similarity"] = 1 - _spread(units) / (n - 1)
     if "participation_rank" in quantities:
-        gram = _gram(tokens if n <= d else xp.matrix_transpose(tokens))
+        turned = xp.matrix_transpose(tokens)
+        gram = tokens @ turned if n < d else turned @ tokens
         gram *= (1 / energy)[..., None, None]
         found["participation_rank"] = 1 / _energy(gram)
     if "effective_rank" in quantities:
@@ -69,22 +69,18 @@ def attention_coefficients(
     than the bracket is needed to see it.
     """
     xp, weights = namespace(seen.weights), seen.weights
-    n, unit = weights.shape[-1], eps(weights)
+    unit = eps(weights)
     size = xp.sqrt(_energy(weights))
-    whole = xp.isfinite(size)
-    if not bool(xp.all(whole)):
-        weights = xp.where(whole[..., None, None], weights, 1 / n)
-    root = coupling_bracket(weights, tolerance=tolerance)
-    lower, upper = (xp.where(whole, x, xp.nan) for x in (root.lower, root.upper))
+    root = group_bracket(weights, tolerance=tolerance, deviations=True)
     # A score errs by a few eps of itself, and its exponential relative by as much.
     noise = 2 * unit * (1 + seen.score) * xp.max(size, axis=-1)
-    largest = xp.max(upper, axis=-1)
+    largest = xp.max(root.upper, axis=-1)
     return {
-        "lambda_lower": xp.max(lower, axis=-1) ** 2,
+        "lambda_lower": xp.max(root.lower, axis=-1) ** 2,
         "lambda_upper": largest**2,
         "lambda_tier": xp.max(root.tier, axis=-1),
         "lambda_noise": noise > tolerance / 2 * largest,
-        "sharp": xp.sum(upper * norms.value.upper[:, None, :], axis=-1),
+        "sharp": xp.sum(root.upper * norms.value.upper[:, None, :], axis=-1),
         **{f"sigma_{i}": seen.sigmas[..., i] for i in range(seen.sigmas.shape[-1])},
     }
 
@@ -102,10 +98,15 @@ def _energy(x: Array) -> Array:
     return namespace(x).vecdot(flat, flat)
 
 
-def _centre_twice(x: Array) -> Array:
+def _spread(x: Array) -> Array:
+    """Return the sum of squares of the rows minus their mean, accurate relative to itself.
+
+    What the rounded mean misses is the same in all rows, so it adds n times its square.
+    """
+    xp = namespace(x)
     x = x - _column_means(x)
-    x -= _column_means(x)
-    return x
+    missed = _column_means(x)[..., 0, :]
+    return _energy(x) - x.shape[-2] * xp.vecdot(missed, missed)
 
 
 def _gram(x: Array) -> Array:

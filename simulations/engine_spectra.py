@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 from simulations.engine_draws import Weights
+from simulations.engine_squaring import group_bracket
 from simulations.ensembles import Stack
 from theory.arrays import Array, eps, namespace
-from theory.brackets import Bracket, spectral_bracket
+from theory.brackets import Bracket
 from theory.magnitude import frobenius_norm
 
 
@@ -38,9 +39,11 @@ def weight_brackets(stack: Stack, weights: Weights, *, tolerance: float) -> Weig
     heads = product_bracket(xp.permute_dims(value, (0, 2, 1, 3)), output, tolerance=tolerance)
     if not stack.ffn_width:
         return WeightBrackets(heads, None, None)
-    turned = xp.matrix_transpose(weights.ffn_out)
-    both = spectral_bracket(xp.stack((weights.ffn_in, turned)), tolerance=tolerance)
-    return WeightBrackets(heads, *(Bracket(*(x[i, ...] for x in both)) for i in range(2)))
+    ffn = []
+    for weight in (weights.ffn_in, weights.ffn_out):
+        bracket = group_bracket(weight[:, None, :, :], tolerance=tolerance)
+        ffn.append(Bracket(*(x[:, 0] for x in bracket)))
+    return WeightBrackets(heads, *ffn)
 
 
 def product_bracket(left: Array, right: Array, *, tolerance: float) -> Bracket:
@@ -62,7 +65,7 @@ def product_bracket(left: Array, right: Array, *, tolerance: float) -> Bracket:
             factor = xp.linalg.cholesky(right @ xp.matrix_transpose(right))
         except (ValueError, RuntimeError):  # one singular matrix stops the whole batch
             factor = right
-    found = spectral_bracket(left @ factor, tolerance=tolerance)
+    found = group_bracket(left @ factor, tolerance=tolerance)
     size = frobenius_norm(left) * frobenius_norm(right)
     unit, rough = eps(left), 2 * float(xp.finfo(dtype).eps)
     squared, moved = (c + k + 1) * unit * size**2, k * unit * size
