@@ -88,9 +88,10 @@ FIGURE = Figure(
         "The flattened multi-head attention of one layer has cosine {e5_small_first:.2f} "
         "(multilingual-e5-small) and {minilm_first:.2f} (all-MiniLM-L6-v2) with the next one at "
         "the first pair of layers and at least {e5_small_least:.2f-down} and "
-        "{minilm_least:.2f-down} at all later ones ({sentences} sentences; bands hold 5 to 95 % of them), so the graph changes "
-        "most at the start, as for the paper\u2019s RoBERTa and ALBERT; a later pair whose mean is "
-        "no higher than the first\u2019s, in one of these four, would refute it."
+        "{minilm_least:.2f-down} at all later ones ({sentences} sentences; bands hold 5 to 95 % "
+        "of them), so the graph changes most at the start, as for the paper\u2019s RoBERTa and "
+        "ALBERT; a later pair whose mean is no higher than the first\u2019s, in one of these "
+        "four, would refute it."
     ),
     compute=compute,
     draw=draw,

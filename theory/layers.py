@@ -134,8 +134,8 @@ def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | No
     scores = attention.score_scale * (queries @ xp.matrix_transpose(keys))
     if not bool(xp.all(xp.isfinite(scores))):
         raise InputError(
-            "the scores of query and key must be finite, but some are not: are the tokens, or query "
-            "and key, not finite or too large?"
+            "the scores of query and key must be finite, but some are not: "
+            "are the tokens, the query or the key not finite, or too large?"
         )
     return softmax(scores, mask=mask)
 

@@ -73,7 +73,8 @@ def test_equal_features_of_any_size_leave_the_distance_of_the_others(
         # What e^T e misses of one leaves (n eps)^2 of the large feature, and no more.
         left = float(distance(space, tokens)) - wanted
         assert abs(left) <= (8 * EPS) ** 2 * large + 8 * EPS * wanted
-    np.testing.assert_allclose(project(whole, tokens), [[large, small], [0, 0]], rtol=8 * EPS)
+    kept = np.asarray([[large, small], [0.0, 0.0]])
+    np.testing.assert_allclose(project(whole, tokens), kept, rtol=8 * EPS)
 
 
 @pytest.mark.parametrize("spread", [1e-3, 1e-8, 1e-12, 1e-15])
