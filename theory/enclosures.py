@@ -67,8 +67,8 @@ def sums(matrix: Array) -> Sums:
 
 
 def _row(n: int) -> int:
-    """Return the shortest length from 64 on that divides n^2."""
-    return next(length for length in range(min(64, n * n), n * n + 1) if n * n % length == 0)
+    """Return the shortest length from 256 on that divides n^2."""
+    return next(length for length in range(min(256, n * n), n * n + 1) if n * n % length == 0)
 
 
 def enclose(found: Sums, skew: Array, defect: Array, *, n: int, unit: float) -> Known:
@@ -116,22 +116,18 @@ def shifted(
 
 
 def squared(
-    known: Known, found: Sums, centre: Array, *, loss: float, n: int, unit: float
+    known: Known, found: Sums, centre: Array, *, loss: float, unit: float, transposed: bool, n: int
 ) -> tuple[Known, Array]:
-    """Enclose the rounded P @ P - centre, the product with relative ``loss``; return what is lost.
+    """Enclose the rounded P @ P - centre, or P @ P^T - centre; also return how much is lost.
 
-    With P = S + K, K skew, the symmetric part of P P is S S + K K: what is skew enters by its
-    square only, and the largest eigenvalue is the squared norm of S up to what is lost.
+    ``loss`` is the relative error of the product. With P = S + K, K skew, the symmetric part of
+    P P is S S + K K: what is skew enters by its square only, but passes on. P P^T is
+    S S + K S - S K - K K, all symmetric: what is skew enters, but the next is so by rounding only.
     """
     xp = namespace(centre)
-    lost = MIND * ((loss + 2 * unit) * known.size**2 + 2 * unit * n**0.5 * centre)
+    rounding = MIND * ((loss + 2 * unit) * known.size**2 + 2 * unit * n**0.5 * centre)
     norm = xp.minimum(known.size, xp.maximum(known.upper, known.defect))
-    skew = 2 * norm * known.skew + lost
-    lost = lost + known.skew**2
+    across = 2 * norm * known.skew
+    lost = rounding + known.skew**2 + (across if transposed else 0.0)
+    skew = rounding if transposed else across + rounding
     return enclose(found, skew, lost + centre, n=n, unit=unit), lost
-
-
-def symmetrised(known: Known, found: Sums, *, n: int, unit: float) -> tuple[Known, Array]:
-    """Enclose the rounded P + P^T, twice S; also return how much is lost."""
-    lost = 2 * MIND * unit * known.size
-    return enclose(found, 0 * lost, 2 * known.defect + lost, n=n, unit=unit), lost

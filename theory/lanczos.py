@@ -81,6 +81,10 @@ def lanczos(matrix: Array, found: Sums, steps: int) -> Krylov:
     parts = xp.zeros((b, k, k), dtype=xp.float64, device=place)
     lengths = xp.zeros((b, k), dtype=xp.float64, device=place)
     dropped = xp.zeros((b, k), dtype=xp.float64, device=place)
+
+    def widen(array: Array) -> Array:
+        return xp.astype(array, xp.float64)  # without looking up the namespace each time
+
     for j in range(k):
         basis = vectors[:, : j + 1, :]
         across = xp.matrix_transpose(basis)
@@ -90,11 +94,11 @@ def lanczos(matrix: Array, found: Sums, steps: int) -> Krylov:
         again = basis @ image
         image -= across @ again
         image = image[..., 0]
-        length = wide(xp.sqrt(xp.vecdot(image, image)))
+        length = widen(xp.sqrt(xp.vecdot(image, image)))
         keep = length > shortest
         inverse = xp.where(keep, 1 / xp.where(keep, length, 1.0), 0.0)
         vectors[:, j + 1, :] = image * xp.astype(inverse, matrix.dtype)[:, None]
-        parts[:, j, : j + 1] = wide(part[..., 0]) + wide(again[..., 0])
+        parts[:, j, : j + 1] = widen(part[..., 0]) + widen(again[..., 0])
         lengths[:, j] = xp.where(keep, length, 0.0)
         dropped[:, j] = xp.where(keep, 0.0, length)
     return Krylov(parts, lengths, dropped, *_orthogonality(vectors))

@@ -12,6 +12,7 @@ import array_api_compat
 
 from theory.arrays import Array, eps, namespace, tiny
 from theory.enclosures import (
+    MIND,
     Known,
     Sums,
     enclose,
@@ -20,7 +21,6 @@ from theory.enclosures import (
     shifted,
     squared,
     sums,
-    symmetrised,
 )
 from theory.gram import Scale, Source, gram, norm_of_rows, product_loss
 from theory.gram import product as multiply
@@ -35,7 +35,7 @@ More makes them steeper just above; less separates the few eigenvalues above fro
 BLOCK_BYTES, BLOCK_NUMBER = 2**21, 32
 """How much is worked on at a time: what a processor's cache holds, but not too few for Python."""
 
-_SKEW = 96  # from this size on a pass costs little beside a product, and accuracy is scarce
+_RANK_K = 96  # from this size on BLAS forms P P^T faster than P P
 _T = TypeVar("_T", bound=tuple[Array, ...])
 
 
@@ -83,14 +83,11 @@ class _Work(NamedTuple):
 
 def begin(source: Source, squarings: int, steps: int) -> State:
     """Form the Gram matrices, then `advance`, all block by block."""
-    xp, work, scales, first = namespace(source.matrices), [], [], []
+    xp, work, scales = namespace(source.matrices), [], []
     on_cpu = "cpu" in str(array_api_compat.device(source.matrices)).lower()
     size = BLOCK_BYTES if on_cpu else math.prod(source.matrices.shape) * 8
     for part in slices(source.matrices, size, least=BLOCK_NUMBER):
         product, scale = gram(source.part(part))
-        first.append(sums(product))
-        if product.shape[-1] >= _SKEW:
-            product = product + xp.matrix_transpose(product)
         found = sums(product)
         none = 0 * found.trace
         if squarings:
@@ -101,10 +98,10 @@ def begin(source: Source, squarings: int, steps: int) -> State:
         work.append(_work(product, found, none, target, squarings, steps))
         scales.append(scale)
     scale, n, unit = _join(Scale, scales), work[0].product.shape[-1], roundoff(work[0].product)
-    known = enclose(_join(Sums, first), scale.error, scale.error, n=n, unit=unit)
+    known = enclose(
+        _join(Sums, [w.found[0] for w in work]), scale.error, scale.error, n=n, unit=unit
+    )
     state = State([], known, scale, 0 * scale.unit, False, ())
-    if n >= _SKEW:
-        state = _symmetrised(state, _join(Sums, [w.found[0] for w in work]), n=n, unit=unit)
     return _follow(state, work, squarings)
 
 
@@ -149,6 +146,8 @@ def _work(
     factor = _near_one(size, squarings)
     if bool(xp.any(factor != 1)):
         product *= xp.astype(factor, product.dtype)[:, None, None]
+    if _symmetrises(n, squarings, squared=target is None):
+        product, factor = product + xp.matrix_transpose(product), 2 * factor
     amounts: list[Array] = []
     centre = centre * factor
 
@@ -165,16 +164,20 @@ def _work(
         centre = centre + amounts[-1]
         results.append(sums(product))
     for _ in range(squarings):
-        product = multiply(product, product)
+        product = multiply(product, xp.matrix_transpose(product) if n >= _RANK_K else product)
         product = subtract(centre**2 / 2)
         centre = amounts[-1]
         results.append(sums(product))
-    if squarings and n >= _SKEW:
-        product = product + xp.matrix_transpose(product)
-        centre = 2 * centre
-        results.append(sums(product))
     krylov = lanczos(product, results[-1], steps)
     return _Work(product, factor, centre, amounts, results, krylov)
+
+
+def _symmetrises(n: int, squarings: int, *, squared: bool) -> bool:
+    """Tell whether P + P^T takes the place of P before the first P P^T.
+
+    That is symmetric but for rounding, so that once is enough.
+    """
+    return n >= _RANK_K and squarings > 0 and not squared
 
 
 def _near_one(size: Array, squarings: int) -> Array:
@@ -194,29 +197,27 @@ def _follow(state: State, work: list[_Work], squarings: int) -> State:
     found = [_join(Sums, list(column)) for column in zip(*(w.found for w in work), strict=True)]
     krylov, factor = _join(Krylov, [w.krylov for w in work]), xp.concat([w.factor for w in work])
     known, zero, one = state.known, 0 * factor, 0 * factor + 1
-    vanished = n * tiny(product) * xp.astype(factor != 1, xp.float64)
-    steps = [*state.steps, Step(factor, 1, zero, vanished, known.defect)]
-    known, loss = scaled(known, factor, lost=vanished), product_loss(n, unit)
+    twice = _symmetrises(n, squarings, squared=state.squared)
+    lost = n * tiny(product) * xp.astype(factor != (2 if twice else 1), xp.float64)
+    if twice:
+        lost = lost + MIND * unit * factor * known.size
+        known = known._replace(skew=zero)
+    steps = [*state.steps, Step(factor, 1, zero, lost, known.defect)]
+    known, loss = scaled(known, factor, lost=lost), product_loss(n, unit)
     shifts = len(amounts) - squarings
     for at, amount in enumerate(amounts):
         floor = known.defect
         if at < shifts:
             known, lost = shifted(known, found[at + 1], amount, n=n, unit=unit)
         else:
-            known, lost = squared(known, found[at + 1], amount, loss=loss, n=n, unit=unit)
+            known, lost = squared(
+                known, found[at + 1], amount, loss=loss, unit=unit, transposed=n >= _RANK_K, n=n
+            )
         steps.append(Step(one, 1 if at < shifts else 2, amount, lost, floor))
     blocks, centre = [w.product for w in work], xp.concat([w.centre for w in work])
     done = state.squared or squarings > 0
     state = State(blocks, known, state.scale, centre, done, tuple(steps))
-    if squarings and n >= _SKEW:
-        state = _symmetrised(state, found[-1], n=n, unit=unit)
     return state._replace(known=refine(state.known, krylov, n=n, unit=unit))
-
-
-def _symmetrised(state: State, found: Sums, *, n: int, unit: float) -> State:
-    known, lost = symmetrised(state.known, found, n=n, unit=unit)
-    step = Step(0 * lost + 2, 1, 0 * lost, lost, state.known.defect)
-    return state._replace(known=known, steps=(*state.steps, step))
 
 
 def ends(state: State) -> tuple[Array, Array]:

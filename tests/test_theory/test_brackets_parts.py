@@ -64,9 +64,10 @@ def test_gamma_is_infinite_where_nothing_can_be_said() -> None:
     assert gamma(1, UNIT) == pytest.approx(UNIT)
 
 
+@pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["Gaussian", "sinks", "duplicates", "graded"])
-def test_products_are_as_exact_as_they_say(kind: str, dtype: str) -> None:
+def test_products_are_as_exact_as_they_say(kind: str, dtype: str, transposed: bool) -> None:
     matrices = draw(kind, 5, 48, dtype=dtype)
     found, scale = gram(Source(matrices, None, False))
     wanted = matrices.astype(np.longdouble) @ np.swapaxes(matrices.astype(np.longdouble), -1, -2)
@@ -75,11 +76,18 @@ def test_products_are_as_exact_as_they_say(kind: str, dtype: str) -> None:
     assert (off > 0).any()
     unit = float(np.finfo(dtype).eps) / 2
     known = enclose(sums(found), scale.error, scale.error, n=48, unit=unit)
-    again = found @ found
+    right = np.swapaxes(found, -1, -2) if transposed else found
+    again = found @ right
     after, lost = squared(
-        known, sums(again), 0 * scale.error, loss=gamma(48, unit), n=48, unit=unit
+        known,
+        sums(again),
+        0 * scale.error,
+        loss=gamma(48, unit),
+        unit=unit,
+        transposed=transposed,
+        n=48,
     )
-    exact = found.astype(np.longdouble) @ found.astype(np.longdouble)
+    exact = found.astype(np.longdouble) @ right.astype(np.longdouble)
     assert (np.linalg.norm((again - exact).astype(np.float64), axis=(-2, -1)) <= lost).all()
     largest = np.linalg.eigvalsh(again.astype(np.float64))[:, -1]
     few = 1e-12 * largest
