@@ -82,6 +82,7 @@ def itemsize(on: Backend) -> int:
     return 4 if on.dtype == on.xp.float32 else 8
 
 
+@np.errstate(all="ignore")  # what leaves the dtype's range comes back as NaN
 def run_chunk(
     cells: Sequence[Stack],
     *,

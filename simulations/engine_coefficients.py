@@ -21,6 +21,7 @@ _SIGMAS = {
 """Which norms divide, in the order in which a layer comes to them."""
 
 
+@np.errstate(all="ignore")  # a v beyond the range is inf, one of tokens that are NaN is NaN
 def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """Return lambda, s, the sigmas and v from what a chunk read, in float64.
 

@@ -103,7 +103,7 @@ def _from_normals(
     places += [room.output[row], room.bias[row], room.ffn_in[row]]
     places += [room.ffn_out[row], room.bias_in[row], room.bias_out[row]]
     for place in places:
-        rows = max(1, len(noise) // max(1, place[:1].size)) if place.ndim == 2 else len(place)
+        rows = max(1, len(noise) // max(1, place[:1].size))
         for start in range(0, len(place), rows):
             part = place[start : start + rows]
             drawn = noise[: part.size]

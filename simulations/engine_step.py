@@ -140,7 +140,7 @@ def _normalise(stack: Stack, by: Scales, x: Array) -> tuple[Array, Array | None]
         square = xp.vecdot(x, x) / d
         # What centring leaves of a constant token is rounding, not a direction.
         noise = (8 * by.eps) * mean[..., 0]
-        square *= square > noise * noise
+        square = xp.where(square > noise * noise, square, xp.nan)
     else:
         square = xp.vecdot(x, x) / d
         x = +x
