@@ -135,7 +135,9 @@ def forward_rows(size: Size) -> list[Row]:
     rows = []
     for name, made, goal in shapes:
         big = made.width > 256
-        run = prepared(made, "float32", seeds=1 if big else 24 if made.width < 64 else 6, cells=8 if big else 1)
+        run = prepared(
+            made, "float32", seeds=1 if big else 24 if made.width < 64 else 6, cells=8 if big else 1
+        )
         members, times = run.tokens.shape[0] * run.tokens.shape[1], 1 if big else 20
         run.forward()
 
