@@ -4,6 +4,8 @@
 #   make test      the tests
 #   make check     lint, format, types, direction of imports
 #   make deep      the tests again with thousands of examples each, and the slow ones
+#   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)
+#   make bench-gpu the same for torch on a GPU (DEVICE=cuda)
 #   make clean     removes what make built
 #
 # Each target installs what it lacks into .venv (so does nothing there the second time), and
@@ -52,11 +54,23 @@ deep: export HYPOTHESIS_PROFILE := deep
 deep: $(VENV)/.test $(VENV)/.models
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) -m "slow or not slow" $(ARGS)
 
+# One thread in each BLAS, said before it is loaded: the table is about one core.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+DEVICE := cuda
+
+.PHONY: bench
+bench: $(VENV)/.bench
+	$(ONE_THREAD) $(VENV)/bin/python -m benchmarks.bench $(ARGS)
+
+.PHONY: bench-gpu
+bench-gpu: $(VENV)/.bench $(VENV)/.test
+	$(VENV)/bin/python -m benchmarks.bench --device $(DEVICE) $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy theory simulations paper_figures tests
+	$(VENV)/bin/mypy theory simulations paper_figures benchmarks tests
 	$(VENV)/bin/lint-imports
 
 .PHONY: clean
@@ -64,7 +78,7 @@ clean:
 	rm -rf .venv .venv-notorch build dist *.egg-info $(OUT)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov
-	find theory simulations paper_figures tests requirements -name __pycache__ -prune \
+	find theory simulations paper_figures benchmarks tests requirements -name __pycache__ -prune \
 		-exec rm -rf {} +
 
 # --- the environments -------------------------------------------------------------------------
@@ -110,4 +124,8 @@ $(BARE)/.test: $(BARE)/.base
 # The tests are type-checked too, so what they import has to be there.
 $(VENV)/.dev: $(VENV)/.base
 	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,test,dev]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.base
+	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,bench]'
 	touch $@

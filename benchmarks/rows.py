@@ -60,7 +60,7 @@ class Size:
 
 
 FULL = Size(turns=15, seeds=32, depth=3, long=True)
-TINY = Size(turns=2, seeds=2, depth=1, long=False)
+TINY = Size(turns=1, seeds=2, depth=1, long=False)
 
 
 def stack(n: int, d: int, h: int, *, depth: int = 1) -> Stack:
