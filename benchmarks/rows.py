@@ -59,7 +59,7 @@ class Size:
     long: bool  # BERT-sized rows too
 
 
-FULL = Size(turns=15, seeds=32, depth=3, long=True)
+FULL = Size(turns=11, seeds=32, depth=6, long=True)
 TINY = Size(turns=1, seeds=2, depth=1, long=False)
 
 
@@ -206,7 +206,7 @@ class _Ready(Draws):
 def measure_rows(size: Size) -> list[Row]:
     """Measure what all measures add to the best plain forward pass; nothing is drawn."""
     rows, on = [], backend(dtype="float32")
-    made, cells, seeds = stack(64, 64, 4, depth=4), 8, range(size.seeds // 2)
+    made, cells, seeds = stack(64, 64, 4, depth=2 * size.depth), 8, range(size.seeds // 4 or 1)
     ready = _Ready(made, seeds=seeds, on=on)
     plain = prepared(made, "float32", seeds=1, cells=cells)
     fit = plan(made, cells=cells, seeds=len(seeds), on=on, chunk_bytes=HOST_BYTES)

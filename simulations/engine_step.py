@@ -14,9 +14,9 @@ import numpy as np
 from array_api_compat import is_numpy_array
 
 from simulations.backends import Backend
+from simulations.engine_activation import activate
 from simulations.engine_draws import Weights
 from simulations.ensembles import Stack
-from theory.activations import activation
 from theory.arrays import Array, namespace
 
 _SAFE_SCORE = {4: 60.0, 8: 600.0}
@@ -215,10 +215,7 @@ def _feed_forward(stack: Stack, weights: Weights, by: Scales, x: Array) -> Array
     hidden = shared_product(x, weights.ffn_in)
     if by.bias is not None:
         hidden += by.bias * weights.bias_in[:, None, None, :]
-    if stack.activation == "relu" and by.looks:
-        np.maximum(hidden, 0, out=hidden)
-    else:
-        hidden = activation(stack.activation).function(hidden)
+    hidden = activate(stack.activation, hidden)
     return _scaled(shared_product(hidden, weights.ffn_out), by.ffn, weights.bias_out, by.bias)
 
 
