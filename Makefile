@@ -41,6 +41,10 @@ help:
 figures: $(VENV)/.models
 	$(VENV)/bin/oversmooth figures --out $(OUT) $(ARGS)
 
+# One thread for linear algebra in each of the test processes: more only wait for each other.
+test test-without-torch deep: export OPENBLAS_NUM_THREADS := 1
+test test-without-torch deep: export OMP_NUM_THREADS := 1
+
 .PHONY: test
 test: $(VENV)/.test $(VENV)/.models
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS)
