@@ -141,7 +141,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
             ms=(7, 5, 3, 3.5, 3.5)[index],  # three families coincide
         )
     low, high = (data.attrs[f"v_{end}"] for end in ("lowest", "highest"))
-    note = f"$v$ of bias-free ReLU: {low:.2f} to {high:.2f}"
+    note = f"$v$ of bias-free ReLU: {low:.3f} to {high:.3f}"
     rates.text(0.03, 0.04, note, transform=rates.transAxes)
     rates.axhline(1, color="0.6", lw=0.6, zorder=0)
     rates.set(
@@ -162,8 +162,8 @@ FIGURE = Figure(
     caption=(
         "In bias-free ReLU post-LN stacks, scaling the LN std by \u03c4 is the same as dividing "
         "the scores by \u03c4\u00b2 (relative gap at most {gap:.0e}), and near consensus the rate "
-        "stays between {rate_lowest:.4f} and {rate_highest:.4f} and v between {v_lowest:.2f} and "
-        "{v_highest:.2f} for \u03c4 from 1/4 to 16, whereas with biases the rate falls from "
+        "stays between {rate_lowest:.4f} and {rate_highest:.4f} and v between {v_lowest:.3f} and "
+        "{v_highest:.3f} for \u03c4 from 1/4 to 16, whereas with biases the rate falls from "
         "{biased_first:.2f} to {biased_last:.2f} (means, bands hold 5 to 95 % of the seeds); a gap "
         "above a millionth, a bias-free rate or v that moves by 1 %, or a biased rate that does "
         "not even halve, would refute it."
