@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from simulations.readings import Numbers, attention_row, counting, host, ratio_of, stack, token_row
+from simulations.readings import (
+    Numbers,
+    attention_row,
+    counting,
+    coupling_row,
+    host,
+    ratio_of,
+    stack,
+    token_row,
+)
 from simulations.trace import Trace
 from theory.arrays import (
     Array,
@@ -69,6 +78,7 @@ def trace_captured(
         found = {"measured_ratio": ratio_of(before, after, present=present)}
         if attentions:
             earlier = attentions[layer - 2] if layer > 1 else None
+            found |= coupling_row(attentions[layer - 1], present)
             found |= attention_row(attentions[layer - 1], earlier, present)
         columns.append(host(found))
     return Trace(stack(rows), stack(columns))

@@ -85,19 +85,21 @@ def block_row(
 def attention_row(
     adjacency: Array, earlier: Array | None, token_mask: Array | None
 ) -> dict[str, Array]:
-    """Return lambda, the entropy, and the similarity to the attention of the layer before."""
+    """Return the mean entropy, and the similarity to the attention of the layer before."""
     xp = namespace(adjacency)
-    root = coupling(adjacency, token_mask=token_mask)
-    row = {
-        "lambda": xp.max(root, axis=-1) ** 2,
-        "attention_entropy": xp.mean(attention_entropy(adjacency, token_mask=token_mask), axis=-1),
-    }
-    row["attention_similarity"] = (
-        xp.full_like(row["lambda"], xp.nan)
+    entropy = xp.mean(attention_entropy(adjacency, token_mask=token_mask), axis=-1)
+    similarity = (
+        xp.full_like(entropy, xp.nan)
         if earlier is None or earlier.shape[-3:] != adjacency.shape[-3:]
         else attention_similarity(adjacency, earlier, token_mask=token_mask)
     )
-    return row
+    return {"attention_entropy": entropy, "attention_similarity": similarity}
+
+
+def coupling_row(adjacency: Array, token_mask: Array | None) -> dict[str, Array]:
+    """Return lambda, for attention whose block is not known; `block_row` has it otherwise."""
+    root = coupling(adjacency, token_mask=token_mask)
+    return {"lambda": namespace(root).max(root, axis=-1) ** 2}
 
 
 def log(positive: Array) -> Array:
