@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paper_figures.build import Settings
-from paper_figures.provenance import version
 from simulations.checkpoints import Checkpoint, encode, load_checkpoint, run
+from simulations.provenance import version
 from simulations.texts import sentences
 from theory.arrays import Array
 from theory.attention_measures import attention_similarity

@@ -1,14 +1,11 @@
 """Where did a figure come from: which command, seed, versions and commit made it?"""
 
 import platform
-import subprocess
 from collections.abc import Iterable
-from functools import cache
-from importlib import metadata
-from pathlib import Path
+
+from simulations.provenance import commit, version
 
 _LIBRARIES = ("oversmooth", "numpy", "scipy", "matplotlib", "networkx")
-_SOURCES = ("*.py", "*.csv", "*.mplstyle", "*.cfg", "*.toml")  # what can change a number
 
 
 def provenance(
@@ -25,37 +22,3 @@ def provenance(
     for library in (*_LIBRARIES, *packages):
         record[library] = version(library)
     return record
-
-
-def version(package: str) -> str:
-    """Return the installed version, or say that there is none."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed as a package"
-
-
-@cache
-def commit() -> str:
-    """Return the commit these sources are at, with '-dirty' if they were edited since."""
-    here = Path(__file__)
-    # A copy inside some other repository (a virtual environment, say) is not a checkout.
-    if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
-        return "not a checkout"
-    head = _git(here.parent, "rev-parse", "HEAD")
-    top = _git(here.parent, "rev-parse", "--show-toplevel")
-    if head is None or top is None:
-        return "not a checkout"
-    edits = _git(Path(top), "status", "--porcelain", "--", *_SOURCES)
-    return head if edits == "" else f"{head}-dirty"
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """Return what git prints, or None where git or its answer is missing."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

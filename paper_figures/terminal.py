@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from paper_figures.provenance import version
 from simulations import report
+from simulations.provenance import version
 
 # A pipe has no width to fit in.
 out = Console(width=None if sys.stdout.isatty() else 160)

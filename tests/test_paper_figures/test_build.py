@@ -14,7 +14,7 @@ from paper_figures.catalogue import FIGURES
 from paper_figures.data import Dataset, Variable, load
 from paper_figures.gallery import gallery
 from paper_figures.pools import run_lanes
-from paper_figures.provenance import commit
+from simulations.provenance import commit
 from theory.arrays import InputError
 
 BEFORE = set(os.environ)
