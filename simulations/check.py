@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from simulations.report import EXACT
 from theory.arrays import Array, InputError, require_finite, require_float, to_numpy
-from theory.block_rounding import coefficient_error
+from theory.block_rounding import coefficient_bounds
 from theory.instances import as_float64
 from theory.layers import Block
 from theory.measures import relative_distance
@@ -23,8 +24,10 @@ class BlockReport:
     ``verdict`` says whether d_M(output) <= v d_M(input): "holds", "refuted" or "does not
     apply", the last also where rounding may be as large as the right side. ``converges`` says
     whether v < 1, so that a stack of such blocks converges: "yes" or "not implied". ``reasons``
-    explains both. ``relative_in`` and ``relative_out`` are d_M / |H|: a distance can fall while
-    the tokens become no more alike.
+    explains both. lambda, s and v come with the ends between which the true numbers lie; both
+    verdicts use the upper end of v, which is safe for what they say. ``tier`` is "exact": by
+    LAPACK and a bound on its error. ``relative_in`` and ``relative_out`` are d_M / |H|: a
+    distance can fall while the tokens become no more alike.
     """
 
     coefficients: dict[str, float | None]
@@ -36,6 +39,7 @@ class BlockReport:
     verdict: str
     converges: str
     reasons: tuple[str, ...]
+    tier: str = EXACT
 
     def as_dict(self) -> dict[str, Any]:
         """Return one flat object, as ``oversmooth check --json`` prints it."""
@@ -65,7 +69,9 @@ def check_block(
     coefficients = {
         name: None if value is None else float(to_numpy(value)) for name, value in found.items()
     }
-    implied = convergence(found.v, error=coefficient_error(given.block, given.tokens, step, found))
+    ends = coefficient_bounds(given.block, given.tokens, step, found)
+    coefficients |= {name: float(to_numpy(value)) for name, value in ends.items()}
+    implied = convergence(found.v, error=ends.v_upper - found.v)
     if not verdict.applies:
         reason = "v comes from hypotheses that are not met here, so it implies nothing"
         implied = replace(implied, status="not implied", reason=reason)
@@ -80,6 +86,15 @@ def check_block(
             f"{verdict.rhs:.3g}"
         )
     before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
+    upper = float(to_numpy(ends.v_upper))
+    if word == "refuted" and not verdict.lhs > upper * before + verdict.rounding:
+        word = "does not apply"
+        reasons.append(f"d_M(output) is above v d_M(input), but v may be as large as {upper:.3g}")
+    if verdict.applies:
+        reasons.append(
+            f"judged in float64 by the upper end of v, {upper:.17g}: only more than that would "
+            "refute the inequality, and only less than 1 implies convergence"
+        )
     return BlockReport(
         coefficients=coefficients,
         distance_in=before,

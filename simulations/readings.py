@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from simulations.backends import backend
 from simulations.centred_maps import Centred
 from theory.arrays import Array, namespace, require_mask, to_numpy
 from theory.attention_measures import attention_entropy, attention_similarity
-from theory.block_rounding import coefficient_error
+from theory.block_rounding import coefficient_bounds
 from theory.coefficients import WeightNorms, block_coefficients, weight_norms
 from theory.layers import Block, BlockStep
 from theory.measures import measure_tokens
@@ -17,6 +18,7 @@ from theory.spectra import coupling
 from theory.subspace import consensus_distance
 
 Numbers: TypeAlias = np.ndarray[Any, Any]
+_Tree = TypeVar("_Tree")
 
 
 def counting(n: int, present: Array | None, token_mask: Array | None) -> Array | None:
@@ -32,18 +34,33 @@ def counting(n: int, present: Array | None, token_mask: Array | None) -> Array |
     return present & token_mask
 
 
-class Norms:
-    """Spectral norms of the weights, computed once for a block that is used again (tied)."""
+class Judge:
+    """What verdicts are computed from: float64, whatever the dtype of the run.
 
-    def __init__(self) -> None:
-        self._block: Block | None = None
-        self._norms: WeightNorms | None = None
+    A run in another dtype is judged on the host, each block for itself: on the very tokens that
+    it got, which float64 holds as they are. A block that comes again (tied) costs nothing.
+    """
 
-    def of(self, block: Block) -> WeightNorms:
-        """Return the norms of a block's weights; a block that comes again costs nothing."""
-        if self._norms is None or block is not self._block:
-            self._block, self._norms = block, weight_norms(block)
-        return self._norms
+    def __init__(self, tokens: Array) -> None:
+        self._host = None if tokens.dtype == namespace(tokens).float64 else backend()
+        self._given: Block | None = None
+        self._found: tuple[Block, WeightNorms] | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether the run's own steps will not do, so that a block has to be computed again."""
+        return self._host is not None
+
+    def move(self, tree: _Tree) -> _Tree:
+        """Return arrays, or a dataclass of them, as verdicts want them."""
+        return tree if self._host is None else self._host.move(tree)
+
+    def of(self, block: Block) -> tuple[Block, WeightNorms]:
+        """Return a block as verdicts want it, and the spectral norms of its weights."""
+        if self._found is None or block is not self._given:
+            moved = self.move(block)
+            self._given, self._found = block, (moved, weight_norms(moved))
+        return self._found
 
 
 def token_row(tokens: Array, token_mask: Array | None) -> dict[str, Array]:
@@ -75,11 +92,11 @@ def block_row(
     *,
     present: Array | None,
 ) -> dict[str, Array]:
-    """Return the coefficients that a block has, and the error of v."""
+    """Return the coefficients that a block has, their lower and upper ends, and the error of v."""
     found = block_coefficients(block, step, norms=norms, token_mask=present)
-    error = coefficient_error(block, tokens, step, found, norms=norms, token_mask=present)
+    ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=present)
     row = {name: value for name, value in found.items() if value is not None}
-    return row | {"v_error": error}
+    return row | dict(ends.items()) | {"v_error": ends.v_upper - found.v}
 
 
 def attention_row(

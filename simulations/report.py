@@ -12,6 +12,9 @@ from rich.table import Table
 from simulations.trace import Trace
 from simulations.verify import Report
 
+# How the ends of lambda, s and v came about: by LAPACK and a bound on its error.
+EXACT = "exact"
+
 # How many columns of a terminal the whole table needs, and that of the blocks.
 _WIDE, _MIDDLE = 130, 92
 
@@ -58,6 +61,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
     if (inequality := trace.inequality) is not None:
         found["inequality"] = inequality
         found["undecided"] = trace.undecided
+        found["tier"] = EXACT
     if (converges := trace.converges) is not None:
         found["converges"] = {"status": converges.status, "reason": converges.reason}
     return found
@@ -126,6 +130,7 @@ def reading(trace: Trace) -> str:
         f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}.{_drowned(trace)} "
         f"Convergence by the theorem: {converges.status} ({converges.reason}). "
         f"Measured: {measured}.\n"
+        "Verdicts are computed in float64 and use the upper end of v (v_upper in --json).\n"
         "Of several texts or seeds: mean of CosSim, distances and rank; largest lambda, s, v and "
         "ratio; smallest sigma."
     )
@@ -136,12 +141,9 @@ def _drowned(trace: Trace) -> str:
     undecided = np.asarray(trace.undecided).reshape(trace.depth, -1).any(axis=1)
     if not undecided.any():
         return ""
-    use = "float64"
-    if trace.blocks["v"].dtype == np.float64:
-        use = "simulations.trace_centred, which keeps the digits of small distances"
     return (
         f" In {undecided.sum()} of {undecided.size} blocks rounding decides, being at least as "
-        f"large as v: use {use}."
+        "large as v: use simulations.trace_centred, which keeps the digits of small distances."
     )
 
 

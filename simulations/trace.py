@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulations import centred
-from simulations.centred_maps import from_tokens
+from simulations.centred_maps import from_tokens, settle
 from simulations.readings import (
-    Norms,
+    Judge,
     Numbers,
     attention_row,
     block_row,
@@ -37,7 +37,9 @@ class Trace:
     ``blocks`` maps a name to one value a block: lambda, s, sigma_1, sigma_2, v, v_sharp,
     v_stacked, v_error, measured_ratio, rounding, attention_entropy, attention_similarity (with
     the block before; NaN for the first) - those that could be measured. NaN stands for what is
-    not defined there.
+    not defined there. lambda_lower, lambda_upper, s_lower, s_upper, v_lower, v_upper enclose the
+    true numbers, by LAPACK and a bound on its error. All that verdicts come from is float64,
+    whatever the dtype of the run.
 
     ``measured_ratio`` is d_M after the block over d_M before it. For tokens that were equal
     before, it is NaN if they still are, up to rounding, and infinite if they are not.
@@ -59,33 +61,44 @@ class Trace:
     def inequality(self) -> Numbers | None:
         """Whether d_M(output) <= v d_M(input): 'holds', 'refuted' or 'does not apply', (L, *b).
 
-        Equal tokens that stay equal obey it: 0 <= 0. Where rounding could have moved the ratio
-        by as much as v it does not apply: see `undecided`. None where no v is known. What it
-        implies is another question: see `converges`.
+        Only a ratio above the upper end of v, by more than rounding, refutes it. Equal tokens
+        that stay equal obey it: 0 <= 0. Where rounding could have moved the ratio by as much as
+        v it does not apply: see `undecided`. None where no v is known. What it implies is
+        another question: see `converges`.
         """
         if (undecided := self.undecided) is None:
             return None
         ratio, v = self.blocks["measured_ratio"], self.blocks["v"]
-        allowed = v + self.blocks["rounding"]
-        holds = np.isfinite(v) & (np.isnan(ratio) | (ratio <= allowed)) & ~undecided
-        words = np.where(holds, "holds", "does not apply")
-        return np.where(np.isfinite(allowed) & (ratio > allowed), "refuted", words)
+        holds = np.isfinite(v) & (np.isnan(ratio) | (ratio <= v + self.blocks["rounding"]))
+        words = np.where(holds & ~undecided, "holds", "does not apply")
+        return np.where(self._refuted, "refuted", words)
+
+    @property
+    def _refuted(self) -> Numbers:
+        ratio, allowed = self.blocks["measured_ratio"], self.blocks["v_upper"]
+        allowed = allowed + self.blocks["rounding"]
+        return np.asarray(np.isfinite(allowed) & (ratio > allowed))
 
     @property
     def undecided(self) -> Numbers | None:
         """Where rounding may be as large as v, so that the inequality could hardly fail: (L, *b).
 
-        A ratio that is larger than both together refutes it all the same. None without v.
+        Also where the ratio lies between the two ends of v. A ratio that is larger than the
+        upper end and rounding together refutes it all the same. None without v.
         """
         if "v" not in self.blocks:
             return None
         ratio, v, rounding = (self.blocks[name] for name in ("measured_ratio", "v", "rounding"))
-        drowned = np.isfinite(v) & (v > 0) & (rounding >= v)
-        return drowned & ~np.isnan(ratio) & ~(ratio > v + rounding)
+        drowned = (v > 0) & (rounding >= v)
+        between = ratio > v + rounding
+        return np.isfinite(v) & (drowned | between) & ~np.isnan(ratio) & ~self._refuted
 
     @property
     def converges(self) -> Convergence | None:
-        """Whether sup v < 1, so that the bound implies convergence; None where no v is known."""
+        """Whether sup v < 1, so that the bound implies convergence; None where no v is known.
+
+        "yes" needs the upper end of every v to be below 1.
+        """
         if "v" not in self.blocks:
             return None
         return convergence(self.blocks["v"], error=self.blocks["v_error"])
@@ -105,7 +118,7 @@ def trace_blocks(
     ``token_mask`` says which of these the similarity measures count; None counts all of them.
 
     Shapes: tokens (*b, n, d); mask boolean (*b, n, n); present, token_mask boolean (*b, n)
-    Dtype:  float64 for verdicts that mean something
+    Dtype:  float32 or float64; the coefficients and what is compared with them always float64
     Raises: InputError as `theory.layers.apply_block` and `theory.measures.measure_tokens` do
     """
     counts = counting(tokens.shape[-2], present, token_mask)
@@ -113,17 +126,22 @@ def trace_blocks(
     rows = [host(token_row(tokens, counts))]
     columns: list[dict[str, Numbers]] = []
     earlier: Array | None = None
-    norms = Norms()
+    judge = Judge(tokens)
+    there, judged_mask = judge.move(present), judge.move(audience)
     for layer, block in enumerate(blocks):
         try:
             step = apply_block(block, tokens, mask=audience)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
+        exact, norms = judge.of(block)
+        before, after = judge.move(tokens), step
+        if judge.again:
+            after = apply_block(exact, before, mask=judged_mask)
         found = attention_row(step.adjacency, earlier, present)
-        found |= block_row(block, tokens, step, norms.of(block), present=present)
-        noise = block_rounding(block, tokens, step, found["v"], norms=norms.of(block))
-        found["measured_ratio"] = ratio_of(tokens, step.output, present=present, noise=noise)
-        distance = consensus_distance(tokens, token_mask=present)
+        found |= block_row(exact, before, after, norms, present=there)
+        noise = block_rounding(exact, before, after, found["v"], norms=norms)
+        found["measured_ratio"] = ratio_of(before, after.output, present=there, noise=noise)
+        distance = consensus_distance(before, token_mask=there)
         xp = namespace(distance)
         apart = distance > 0
         found["rounding"] = xp.where(apart, noise / xp.where(apart, distance, 1.0), 0.0)
@@ -144,12 +162,18 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     """
     rows = [host(centred_token_row(from_tokens(tokens)))]
     columns = []
-    norms = Norms()
+    judge = Judge(tokens)
+    judged_mask = judge.move(mask)
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
+        exact, norms = judge.of(block)
+        one, two = before, after
         with np.errstate(over="ignore", invalid="ignore"):  # a v beyond the range is inf
-            found = block_row(block, before.tokens, step, norms.of(block), present=None)
-            found["rounding"] = centred.relative_rounding(block, before, step)
-        found["measured_ratio"] = ratio(before.log_scale, after.log_scale)
+            if judge.again:
+                one = settle(judge.move(before))
+                two, step = centred.centred_block(exact, one, mask=judged_mask)
+            found = block_row(exact, one.tokens, step, norms, present=None)
+            found["rounding"] = centred.relative_rounding(exact, one, step)
+        found["measured_ratio"] = ratio(one.log_scale, two.log_scale)
         rows.append(host(centred_token_row(after)))
         columns.append(host(found))
     return Trace(stack(rows), stack(columns))

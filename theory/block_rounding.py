@@ -1,7 +1,9 @@
 """How far can rounding move both sides of the block theorem, and v itself, on given tokens?"""
 
+from dataclasses import dataclass, fields
+
 from theory.activations import activation
-from theory.arrays import Array, eps, namespace
+from theory.arrays import Array, eps, namespace, tiny
 from theory.coefficients import Coefficients, WeightNorms, compose
 from theory.layers import Block, BlockStep
 from theory.normalisation import Norm
@@ -38,6 +40,81 @@ def block_rounding(
     return left + right
 
 
+@dataclass(frozen=True, eq=False)
+class CoefficientBounds:
+    """Between which two numbers the true lambda, s and v of a block lie, rounding included.
+
+    Verdicts use the side that is safe for what they claim: "refuted" is said of a ratio above
+    ``v_upper``, and convergence is only implied by ``v_upper`` below 1. An upper end is infinite
+    if rounding leaves a std of zero possible.
+
+    Shapes: all (*b,)
+    """
+
+    lambda_lower: Array
+    lambda_upper: Array
+    s_lower: Array
+    s_upper: Array
+    v_lower: Array
+    v_upper: Array
+
+    def items(self) -> list[tuple[str, Array]]:
+        """Return (name, value) pairs, as reports and JSON spell them."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def coefficient_bounds(
+    block: Block,
+    tokens: Array,
+    step: BlockStep,
+    found: Coefficients,
+    *,
+    norms: WeightNorms | None = None,
+    token_mask: Array | None = None,
+) -> CoefficientBounds:
+    """Enclose lambda, s and v: what was computed plus or minus a bound on its error.
+
+    v once more, from the sqrt(lambda), s and std values that rounding leaves possible, all on
+    the side that makes it smaller, then larger. The attention weights are taken as given.
+
+    Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> all (*b,)
+    """
+    xp, unit, least = namespace(tokens), eps(tokens), tiny(tokens)
+    low: dict[str, Array] = {}
+    high: dict[str, Array] = {}
+    possible = xp.ones_like(found.v) > 0
+    for name, error in _follow(block, tokens, step, norms)[1].items():
+        std = getattr(step, name)
+        smallest = std - error[..., None]
+        counts = smallest > 0 if token_mask is None else (smallest > 0) | ~token_mask
+        possible = possible & xp.all(counts, axis=-1)
+        low[name] = xp.where(smallest > 0, smallest, 1.0)
+        high[name] = std + error[..., None]
+    weights = weight_errors(block.attention, block.feed_forward, norms=norms)
+    s_lower = xp.clip(weights.s * (1 - 4 * unit) - weights.error, min=0.0)
+    s_upper = weights.s * (1 + 4 * unit) + weights.error
+    # lambda is a square that may have underflowed: then its root is somewhere below sqrt(least).
+    error = xp.max(coupling_error(step.adjacency, token_mask=token_mask), axis=-1)
+    root_lower = xp.clip(xp.sqrt(xp.clip(found.lambda_ - least, min=0.0)) - error, min=0.0)
+    root_upper = xp.sqrt(found.lambda_ + least) + error
+    heads, ffn = step.adjacency.shape[-3], block.feed_forward
+    lipschitz = 0.0 if ffn is None else activation(ffn.activation).lipschitz
+
+    def v(std: dict[str, Array], root: Array, s: Array) -> Array:
+        at = step._replace(**std)
+        return compose(block, at, heads * root * s, lipschitz * s**2, token_mask=token_mask)
+
+    # Assembling v, here and there: as in `block_rounding`, products and maxima, fewer than 30.
+    return CoefficientBounds(
+        lambda_lower=root_lower**2 * (1 - 8 * unit),
+        lambda_upper=root_upper**2 * (1 + 8 * unit),
+        s_lower=s_lower + 0 * found.v,
+        s_upper=s_upper + 0 * found.v,
+        v_lower=v(high, root_lower, s_lower) * (1 - 60 * unit),
+        v_upper=xp.where(possible, v(low, root_upper, s_upper) * (1 + 60 * unit), xp.inf),
+    )
+
+
 def coefficient_error(
     block: Block,
     tokens: Array,
@@ -49,31 +126,10 @@ def coefficient_error(
 ) -> Array:
     """Bound how far below the true v the computed ``found.v`` may be; infinite if by anything.
 
-    v once more, from the largest sqrt(lambda) and s and the smallest std values that rounding
-    leaves possible, the attention weights taken as given. For `theory.statements.convergence`.
-
-    Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> (*b,)
+    Shapes: as for `coefficient_bounds` -> (*b,)
     """
-    xp = namespace(tokens)
-    lowest: dict[str, Array] = {}
-    possible = xp.ones_like(found.v) > 0
-    for name, error in _follow(block, tokens, step, norms)[1].items():
-        std = getattr(step, name) - error[..., None]
-        possible = possible & xp.all(std > 0, axis=-1)
-        lowest[name] = xp.where(std > 0, std, 1.0)
-    weights = weight_errors(block.attention, block.feed_forward, norms=norms)
-    root = xp.sqrt(found.lambda_)
-    root = root + xp.max(coupling_error(step.adjacency, token_mask=token_mask), axis=-1)
-    s, phi = weights.s + weights.error, block.feed_forward
-    highest = compose(
-        block,
-        step._replace(**lowest),
-        step.adjacency.shape[-3] * root * s,
-        (0.0 if phi is None else activation(phi.activation).lipschitz) * s**2,
-        token_mask=token_mask,
-    )
-    # Assembling v, here and there: as in `block_rounding`, products and maxima, fewer than 30.
-    return xp.where(possible, highest * (1 + 60 * eps(tokens)) - found.v, xp.inf)
+    ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=token_mask)
+    return ends.v_upper - found.v
 
 
 def _follow(

@@ -1,10 +1,14 @@
 """One block through the theorem: two verdicts, and what they say when a hypothesis is broken."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from simulations import Stack, check_block, draw_blocks, draw_tokens, trace_blocks
-from theory import Attention, Block, FeedForward, InputError
+from theory import Attention, Block, Coefficients, FeedForward, InputError, block_coefficients
+from theory.block_rounding import CoefficientBounds, coefficient_bounds
 from theory.instances import member
 
 ONE = range(1)
@@ -34,6 +38,38 @@ def test_a_broken_hypothesis_implies_nothing() -> None:
     assert float(found.coefficients["v"] or np.nan) < 1, "the instance no longer tempts"
     assert (found.verdict, found.converges) == ("does not apply", "not implied")
     assert "row" in found.reasons[0]
+
+
+def test_the_ends_enclose_the_coefficients_and_the_verdict_names_the_upper_one() -> None:
+    block, tokens, adjacency = averaging_block(np.eye(6) / 2 + 1 / 12)
+    found = check_block(block, tokens, adjacency=adjacency)
+    for name in ("lambda", "s", "v"):
+        lower, value, upper = (
+            float(found.coefficients[name + end] or np.nan) for end in ("_lower", "", "_upper")
+        )
+        assert lower < value < upper < lower * (1 + 1e-9)
+    assert found.tier == found.as_dict()["tier"] == "exact"
+    assert any(f"{found.coefficients['v_upper']:.17g}" in reason for reason in found.reasons)
+
+
+def test_only_what_is_above_the_upper_end_of_v_refutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    block, tokens, adjacency = averaging_block(np.eye(6))
+    right_v, right_ends = block_coefficients, coefficient_bounds
+
+    def small_v(*args: Any, **options: Any) -> Coefficients:
+        found = right_v(*args, **options)
+        return replace(found, v=found.v / 1000)
+
+    def small_ends(*args: Any, **options: Any) -> CoefficientBounds:
+        ends = right_ends(*args, **options)
+        return replace(ends, v_upper=ends.v_upper / 1000)
+
+    monkeypatch.setattr("theory.theorems.block_input.block_coefficients", small_v)
+    found = check_block(block, tokens, adjacency=adjacency)
+    assert found.verdict == "does not apply"
+    assert "v may be as large as" in found.reasons[0]
+    monkeypatch.setattr("simulations.check.coefficient_bounds", small_ends)
+    assert check_block(block, tokens, adjacency=adjacency).verdict == "refuted"
 
 
 def test_equal_tokens_are_at_consensus_already() -> None:

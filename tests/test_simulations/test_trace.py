@@ -25,7 +25,8 @@ N, D, DEPTH = 5, 6, 3
 CAUSAL = np.tri(N, dtype=bool)
 STACK = [random_block(seed) for seed in range(DEPTH)]
 TOKENS = random_tokens(0, N, D)
-BOUNDS = {"rounding", "v_error"}  # on errors: one arithmetic may have tighter ones than another
+ENDS = {f"{name}_{end}" for name in ("lambda", "s", "v") for end in ("lower", "upper")}
+BOUNDS = {"rounding", "v_error"} | ENDS  # one arithmetic may have tighter ones than another
 Measures = Mapping[str, Any]
 
 
@@ -372,7 +373,7 @@ def test_the_inequality_holds_on_random_stacks() -> None:
 
 def made_up(ratio: list[float], v: list[float], rounding: float = 0.0) -> Trace:
     numbers = {"measured_ratio": ratio, "v": v, "rounding": [rounding] * len(v)}
-    numbers["v_error"] = [0.0] * len(v)
+    numbers |= {"v_error": [0.0] * len(v), "v_upper": v}
     return Trace(
         {"distance": np.ones(len(v) + 1)},
         {name: np.asarray(values) for name, values in numbers.items()},
@@ -432,17 +433,40 @@ def test_nearer_than_plain_arithmetic_can_see_only_the_centred_trace_judges() ->
     assert trace_json(plain)["undecided"].tolist() == plain.undecided.tolist()
 
 
-def test_single_precision_on_wide_layers_is_told_to_use_double() -> None:
+@pytest.mark.parametrize("trace_of", [trace_blocks, trace_centred])
+def test_single_precision_is_judged_in_double(trace_of: Any) -> None:
     block, tokens = random_block(0, d=64), 1 + 1e-3 * random_tokens(0, 32, 64)
-    double = trace_blocks([block], tokens)
-    single = trace_blocks(
-        [move(block, namespace(tokens), dtype="float32")], tokens.astype(np.float32)
-    )
-    assert (words(double), words(single)) == (["holds"], ["does not apply"])
-    assert "In 1 of 1 blocks rounding decides, being at least as large as v: use float64." in (
-        reading(single)
-    )
-    assert "does not apply" in reading(single)
+    masked = np.tri(32, dtype=bool)
+    there = move(block, namespace(tokens), dtype="float32")
+    once = tokens.astype(np.float32)
+    single = trace_of([there, there], once, mask=masked)
+    double = trace_of([block], once.astype(np.float64), mask=masked)
+    assert words(single)[0] == "holds"
+    assert single.tokens["distance"].dtype == np.float32
+    for name in ("v", "v_upper", "rounding", "measured_ratio"):
+        assert single.blocks[name].dtype == np.float64
+        # Only the weights were rounded: in single precision the ratio would be wrong by far more.
+        np.testing.assert_allclose(single.blocks[name][0], double.blocks[name][0], rtol=1e-4)
+    assert single.blocks["rounding"][0] < 1e-6 * single.blocks["v"][0]
+
+
+@pytest.mark.parametrize("trace_of", [trace_blocks, trace_centred])
+def test_the_ends_enclose_the_coefficients_closely(trace_of: Any) -> None:
+    found = trace_of(STACK, TOKENS, mask=CAUSAL).blocks
+    for name in ("lambda", "s", "v"):
+        lower, value, upper = (found[name + end] for end in ("_lower", "", "_upper"))
+        assert (lower < value).all()
+        assert (value < upper).all()
+        assert (upper - lower <= 1e-7 * value).all()
+    np.testing.assert_array_equal(found["v_error"], found["v_upper"] - found["v"])
+
+
+def test_only_a_ratio_above_the_upper_end_of_v_refutes() -> None:
+    trace = made_up([1.0, 1.0, 1.0], [0.9, 0.9, 0.9])
+    trace = Trace(trace.tokens, {**trace.blocks, "v_upper": np.asarray([0.95, 1.05, np.inf])})
+    assert words(trace) == ["refuted", "does not apply", "does not apply"]
+    assert trace.undecided is not None
+    assert trace.undecided.tolist() == [False, True, True]
 
 
 def test_two_traces_compare_by_identity() -> None:
@@ -469,7 +493,8 @@ def test_a_wrong_v_would_be_refuted() -> None:
     assert trace.inequality is not None
     assert trace.inequality.tolist() == ["holds"]
     np.testing.assert_allclose(trace.blocks["measured_ratio"], 1, rtol=1e-14)
-    lowered = {**trace.blocks, "v": 0.999999 * trace.blocks["v"]}
+    lowered = {name: 0.999999 * trace.blocks[name] for name in ("v", "v_upper")}
+    lowered = {**trace.blocks, **lowered}
     refuted = Trace(trace.tokens, lowered).inequality
     assert refuted is not None
     assert refuted.tolist() == ["refuted"]
