@@ -1,4 +1,4 @@
-"""The commands about theorems: verify, replay, check."""
+"""The commands that put theorems, or one block, to the test: verify, check."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +10,7 @@ from paper_figures.terminal import Json, app, emit, err, out
 from simulations import report
 from simulations.block_file import read_block
 from simulations.check import check_block
-from simulations.counterexamples import read_counterexample, write_counterexample
-from simulations.counterexamples import replay as replay_counterexample
+from simulations.counterexamples import write_counterexample
 from simulations.verify import DEFAULT_TRIALS
 from simulations.verify import verify as verify_theorems
 from theory.arrays import InputError
@@ -61,35 +60,6 @@ def verify(
     else:
         out.print(report.verify_table(reports))
     return 0 if all(found.ok for found in reports) else 1
-
-
-@app.command
-def replay(file: Path, *, json: Json = False) -> int:
-    """Build a stored counterexample again and check it: 0 if it still refutes its theorem.
-
-    Parameters
-    ----------
-    file
-        What ``verify --out`` wrote.
-    json
-        Print one JSON object and nothing else.
-    """
-    example = read_counterexample(file)
-    verdict = replay_counterexample(example)
-    found = {
-        "theorem": example.key,
-        "status": verdict.status,
-        "lhs": float(verdict.lhs),
-        "rhs": float(verdict.rhs),
-        "rounding": float(verdict.rounding),
-        "lhs_stored": example.lhs,
-        "rhs_stored": example.rhs,
-    }
-    if json:
-        emit(found)
-    else:
-        out.print(report.pairs_table(found.items(), title=str(file.name)))
-    return 0 if verdict.refuted else 1
 
 
 @app.command

@@ -1,12 +1,19 @@
 """Machines, randomness and files: the instruments of `theory` on stacks, models and captures."""
 
 from simulations.analysis import Analysis, analyze
+from simulations.attack import Attack, attack
 from simulations.backends import Backend, backend
 from simulations.block_file import read_block
 from simulations.captured import trace_captured
 from simulations.check import BlockReport, check_block
 from simulations.checkpoints import Checkpoint, Encoded, encode, load_checkpoint
-from simulations.counterexamples import Counterexample, replay
+from simulations.counterexamples import (
+    Counterexample,
+    comes_out,
+    read_counterexample,
+    replay,
+    write_counterexample,
+)
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.mask_names import mask_by_name
 from simulations.report import trace_json, trace_table
@@ -19,6 +26,7 @@ from simulations.verify import Report, verify, verify_theorem
 __all__ = [
     "DEFAULT_TEXTS",
     "Analysis",
+    "Attack",
     "Backend",
     "BlockReport",
     "Checkpoint",
@@ -28,8 +36,10 @@ __all__ = [
     "Stack",
     "Trace",
     "analyze",
+    "attack",
     "backend",
     "check_block",
+    "comes_out",
     "draw_blocks",
     "draw_tokens",
     "encode",
@@ -37,6 +47,7 @@ __all__ = [
     "load_checkpoint",
     "mask_by_name",
     "read_block",
+    "read_counterexample",
     "read_texts",
     "replay",
     "sentences",
@@ -48,4 +59,5 @@ __all__ = [
     "trace_table",
     "verify",
     "verify_theorem",
+    "write_counterexample",
 ]
