@@ -11,6 +11,7 @@ from theory.chains import (
     stationary_distributions,
 )
 from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
+from theory.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
 from theory.layers import (
     Attention,
@@ -47,6 +48,7 @@ from theory.stochastic import dobrushin_coefficient, is_row_stochastic
 from theory.subspace import Subspace, consensus, distance, general, partition, project
 from theory.theorems import CATALOGUE
 from theory.theorems.block_input import BlockInput
+from theory.theorems.fusion_bounds import Fusion
 from theory.theorems.norms import Normalised
 from theory.theorems.shi2022_activations import Activated
 from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
@@ -64,6 +66,7 @@ __all__ = [
     "Coefficients",
     "Convergence",
     "FeedForward",
+    "Fusion",
     "Hypothesis",
     "InputError",
     "LinearMap",
@@ -88,6 +91,7 @@ __all__ = [
     "causal_mask",
     "check",
     "closed_classes",
+    "concat_fusion",
     "consensus",
     "consensus_distance",
     "convergence",
@@ -101,10 +105,12 @@ __all__ = [
     "feed_forward",
     "from_networkx",
     "full_mask",
+    "gate_fusion",
     "general",
     "graph_mask",
     "high_frequency_ratio",
     "is_row_stochastic",
+    "max_fusion",
     "mean_average_distance",
     "measure_tokens",
     "participation_rank",

@@ -4,6 +4,8 @@ from typing import Any
 
 from theory.statements import Theorem
 from theory.theorems import (
+    fusion_bounds,
+    fusion_gate,
     norm_limits,
     norms,
     post_norm,
@@ -27,6 +29,8 @@ _ALL: tuple[Theorem[Any], ...] = (
     *shi2022_block.BLOCK_THEOREMS,
     post_norm.V_LOWER_BOUND,
     tau_temperature.TAU_IS_A_TEMPERATURE,
+    *fusion_bounds.FUSION_THEOREMS,
+    *fusion_gate.GATE_THEOREMS,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
