@@ -140,7 +140,7 @@ class Verdict:
         Such a member does not meet them, but nothing is known to break them either.
         """
         finite = self.margins[FINITE] <= 0  # elsewhere the rest was not tried
-        known = {name: ~np.isnan(margin) for name, margin in self.margins.items()}
+        known = {name: margin == margin for name, margin in self.margins.items()}  # not NaN
         return tuple(name for name, members in known.items() if (~members & finite).any())
 
     @property
@@ -160,29 +160,47 @@ def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
 
     Source: the three outcomes are this project's
     """
-    exact = as_float64(instance)
+    return judge(theorem, as_float64(instance), read=_read)
+
+
+def judge(
+    theorem: Theorem[Instance], exact: Instance, *, read: Callable[[Array], NDArray[Any]]
+) -> Verdict:
+    """Try a theorem on an instance in the arithmetic of its arrays; `check` fixes it to float64.
+
+    ``read`` brings a computed side to the host: as float64, or as objects that compare, add and
+    know NaN as numbers of more digits do. The verdict holds what it returns.
+    """
     batch = theorem.batch(exact)
     if not batch:
-        return _judge(theorem, exact)
+        return _judge(theorem, exact, read=read)
     try:
-        whole = _judge(theorem, exact, batch=batch)
-        if not whole.margins[FINITE].any():
+        whole = _judge(theorem, exact, read=read, batch=batch)
+        if not (whole.margins[FINITE] > 0).any():
             return whole
     except (InputError, ArithmeticError, np.linalg.LinAlgError):
         pass  # one member can spoil a call for all of them
-    single = [_judge(theorem, member(exact, i)) for i in product(*map(range, batch))]
+    single = [_judge(theorem, member(exact, i), read=read) for i in product(*map(range, batch))]
     return _stack(theorem, single, batch)
 
 
+def _read(values: Array) -> Numbers:
+    return to_numpy(values).astype(np.float64)
+
+
 def _judge(
-    theorem: Theorem[Instance], instance: Instance, *, batch: tuple[int, ...] = ()
+    theorem: Theorem[Instance],
+    instance: Instance,
+    *,
+    read: Callable[[Array], NDArray[Any]],
+    batch: tuple[int, ...] = (),
 ) -> Verdict:
     """Check an instance; with a batch, errors of single members come out as exceptions."""
     unknown = np.full(batch, np.nan)
 
     def attempt(compute: Callable[[Instance], Array]) -> Numbers:
         try:
-            values = to_numpy(compute(instance)).astype(np.float64)
+            values = read(compute(instance))
         except (InputError, ArithmeticError, np.linalg.LinAlgError):
             if batch:
                 raise
@@ -200,8 +218,14 @@ def _judge(
         margins |= {name: attempt(violation) for name, violation in violations.items()}
         lhs, rhs, rounding = (attempt(side) for side in sides)
         scale = rhs if theorem.scale is None else attempt(theorem.scale)
-    margins[COMPUTABLE] = np.where(np.isfinite(lhs) & np.isfinite(rhs + rounding), 0.0, 1.0)
+        computed = _is_finite(lhs) & _is_finite(rhs + rounding)
+    margins[COMPUTABLE] = np.where(computed, 0.0, 1.0)
     return Verdict(theorem.key, margins, lhs, rhs, rounding, scale)
+
+
+def _is_finite(numbers: Numbers) -> NDArray[np.bool_]:
+    """Return `numpy.isfinite`, of objects too."""
+    return np.asarray(numbers - numbers == 0)
 
 
 def _count_not_finite(instance: object) -> int:
@@ -215,7 +239,9 @@ def _count_not_finite(instance: object) -> int:
 
 def _stack(theorem: Theorem[Any], single: list[Verdict], batch: tuple[int, ...]) -> Verdict:
     def join(values: Iterable[Numbers]) -> Numbers:
-        return np.asarray(list(values), dtype=np.float64).reshape(batch)
+        found = list(values)
+        kind = np.result_type(np.float64, *found)  # objects where some have more digits
+        return np.asarray(found, dtype=kind).reshape(batch)
 
     names = (FINITE, *(hypothesis.name for hypothesis in theorem.hypotheses), COMPUTABLE)
     return Verdict(

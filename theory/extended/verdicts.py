@@ -1,0 +1,118 @@
+"""Is a theorem still refuted, or still true, when both sides are computed to many digits?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.arrays import Array, to_numpy
+from theory.domains import Params, Sizes
+from theory.extended.array import ExtendedArray
+from theory.extended.library import library
+from theory.instances import Instance, map_arrays
+from theory.statements import Numbers, Theorem, Verdict, judge
+
+DIGITS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class ExtendedVerdict(Verdict):
+    """A verdict taken with more digits, and rounded to float64 only afterwards.
+
+    ``exact`` has the same numbers unrounded (as mpmath's, in arrays of objects): it is what the
+    properties that judge are read from.
+    """
+
+    digits: int
+    exact: Verdict
+
+    @property
+    def applies(self) -> NDArray[np.bool_]:
+        """Whether every hypothesis is met and both sides are finite numbers."""
+        return self.exact.applies
+
+    @property
+    def excess(self) -> Numbers:
+        """By how much the left side exceeds the right one, all digits of which are right."""
+        return _float64(self.exact.excess)
+
+    @property
+    def refuted(self) -> NDArray[np.bool_]:
+        """Whether the claim fails by more than rounding although it applies."""
+        return self.exact.refuted
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Whether the claim applies and could have failed by more than rounding can explain."""
+        return self.exact.decided
+
+    @property
+    def ratio(self) -> Numbers:
+        """lhs, with the rounding taken off, over rhs, as in `Verdict`."""
+        xp = library(self.digits)
+        lhs, rhs, rounding = (
+            xp.asarray(side) for side in (self.exact.lhs, self.exact.rhs, self.exact.rounding)
+        )
+        above = xp.where(lhs > rounding, lhs - rounding, 0.0)
+        ratio = xp.where(above == 0, 0.0, xp.divide(above, rhs))
+        return np.asarray(xp.where(xp.isfinite(lhs + rhs), ratio, xp.nan).rounded())
+
+
+def extended(array: Array, *, digits: int = DIGITS) -> Array:
+    """Return an array of the same numbers, but with as many digits in all that comes of them.
+
+    Every kernel of this project takes it. Arrays with different numbers of digits do not mix.
+    ``rounded()`` of a result is the numpy array nearest to it.
+
+    Shapes: (*b,) -> (*b,)
+    Raises: InputError if there are fewer than 20 or more than 250 digits
+    """
+    xp = library(digits)
+    return xp.asarray(array if isinstance(array, ExtendedArray) else to_numpy(array))
+
+
+def recheck(
+    theorem: Theorem[Any], sizes: Sizes, params: Params, *, digits: int = DIGITS
+) -> ExtendedVerdict:
+    """Try a theorem once more on the instance that its domain builds of these free numbers.
+
+    The instance is built anew with all the digits, so that what holds by construction (rows that
+    sum to one) holds to all of them.
+
+    Raises: InputError if there are fewer than 20 or more than 250 digits
+    """
+    exact = {name: extended(values, digits=digits) for name, values in params.items()}
+    return check_extended(theorem, theorem.domain.build(sizes, exact), digits=digits)
+
+
+def check_extended(
+    theorem: Theorem[Instance], instance: Instance, *, digits: int = DIGITS
+) -> ExtendedVerdict:
+    """Try a theorem on an instance as it is, number by number, but compute with more digits.
+
+    A hypothesis that float64 meets up to rounding may not be met by the same numbers any more:
+    see `recheck`, and `theory.statements.check` for what the verdict says.
+
+    Raises: InputError if there are fewer than 20 or more than 250 digits
+    """
+    exact = map_arrays(lambda array, _: extended(array, digits=digits), instance)
+
+    def read(values: Array) -> NDArray[Any]:
+        return np.asarray(library(digits).asarray(values, dtype=np.float64).data)
+
+    verdict = judge(theorem, exact, read=read)
+    return ExtendedVerdict(
+        key=verdict.key,
+        margins={name: _float64(margin) for name, margin in verdict.margins.items()},
+        lhs=_float64(verdict.lhs),
+        rhs=_float64(verdict.rhs),
+        rounding=_float64(verdict.rounding),
+        scale=_float64(verdict.scale),
+        digits=digits,
+        exact=verdict,
+    )
+
+
+def _float64(numbers: NDArray[Any]) -> Numbers:
+    return np.asarray(numbers).astype(np.float64)
