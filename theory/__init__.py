@@ -11,6 +11,7 @@ from theory.chains import (
     stationary_distributions,
 )
 from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
+from theory.diameters import projective_diameter, token_diameter
 from theory.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
 from theory.layers import (
@@ -47,24 +48,32 @@ from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, 
 from theory.stochastic import dobrushin_coefficient, is_row_stochastic
 from theory.subspace import Subspace, consensus, distance, general, partition, project
 from theory.theorems import CATALOGUE
+from theory.theorems.attention_steps import Steps
 from theory.theorems.block_input import BlockInput
+from theory.theorems.castin2024 import AttentionPair
 from theory.theorems.fusion_bounds import Fusion
+from theory.theorems.huang2020 import Convolution
+from theory.theorems.kim2021 import DistancePair
 from theory.theorems.norms import Normalised
 from theory.theorems.shi2022_activations import Activated
 from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.tau_temperature import TwoRuns
+from theory.theorems.zhai2023 import Scored
 
 __all__ = [
     "ACTIVATIONS",
     "CATALOGUE",
     "Activated",
     "Attention",
+    "AttentionPair",
     "Averaging",
     "Block",
     "BlockInput",
     "BlockStep",
     "Coefficients",
     "Convergence",
+    "Convolution",
+    "DistancePair",
     "FeedForward",
     "Fusion",
     "Hypothesis",
@@ -72,6 +81,8 @@ __all__ = [
     "LinearMap",
     "Norm",
     "Normalised",
+    "Scored",
+    "Steps",
     "Subspace",
     "Theorem",
     "TokenMeasures",
@@ -117,6 +128,7 @@ __all__ = [
     "partition",
     "periods",
     "project",
+    "projective_diameter",
     "radius",
     "random_walk",
     "rank_one_fraction",
@@ -128,6 +140,7 @@ __all__ = [
     "stationary_distributions",
     "symmetric_adjacency",
     "to_networkx",
+    "token_diameter",
     "weight_norms",
     "window_mask",
 ]

@@ -4,8 +4,12 @@ from typing import Any
 
 from theory.statements import Theorem
 from theory.theorems import (
+    castin2024,
+    dobrushin1956,
     fusion_bounds,
     fusion_gate,
+    huang2020,
+    kim2021,
     norm_limits,
     norms,
     post_norm,
@@ -13,6 +17,8 @@ from theory.theorems import (
     shi2022_block,
     shi2022_lemmas,
     tau_temperature,
+    wang2022,
+    zhai2023,
 )
 
 _ALL: tuple[Theorem[Any], ...] = (
@@ -31,6 +37,19 @@ _ALL: tuple[Theorem[Any], ...] = (
     tau_temperature.TAU_IS_A_TEMPERATURE,
     *fusion_bounds.FUSION_THEOREMS,
     *fusion_gate.GATE_THEOREMS,
+    dobrushin1956.CONTRACTION,
+    dobrushin1956.BIRKHOFF,
+    dobrushin1956.COUPLING,
+    wang2022.LOW_PASS,
+    wang2022.ONE_STEP,
+    wang2022.ONE_STEP_WITHOUT_N,
+    wang2022.SECOND_EIGENVALUE,
+    wang2022.SECOND_EIGENVALUE_BARE,
+    huang2020.BIASED_CONVOLUTION,
+    zhai2023.ENTROPY,
+    castin2024.BALL,
+    kim2021.L2_ATTENTION,
+    kim2021.DOT_PRODUCT,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
