@@ -1,13 +1,14 @@
 """The commands that put theorems, or one block, to the test: verify, check."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.progress import Progress
 
 from paper_figures.terminal import Json, app, emit, err, out
 from simulations import report
+from simulations.backends import backend as load_backend
 from simulations.block_file import read_block
 from simulations.check import check_block
 from simulations.counterexamples import write_counterexample
@@ -63,18 +64,33 @@ def verify(
 
 
 @app.command
-def check(block: Path, *, json: Json = False) -> int:
+def check(
+    block: Path,
+    *,
+    backend: str = "numpy",
+    device: str | None = None,
+    dtype: Literal["float32", "float64"] = "float64",
+    json: Json = False,
+) -> int:
     """Put one block, given as arrays from any framework, through the block theorem.
 
     Parameters
     ----------
     block
         An .npz file: tokens, value_output, ffn_in, ffn_out, and adjacency or query and key.
+    backend
+        numpy, torch or cupy.
+    device
+        A device of that backend, such as cuda.
+    dtype
+        What the arrays are rounded to first; the verdicts are always computed in float64.
     json
         Print one JSON object and nothing else.
     """
-    given = read_block(block)
-    found = check_block(given.block, given.tokens, adjacency=given.adjacency, mask=given.mask)
+    on = load_backend(backend, device=device, dtype=dtype)
+    arrays = map(on.move, read_block(block))
+    exact, tokens, adjacency, mask = arrays
+    found = check_block(exact, tokens, adjacency=adjacency, mask=mask)
     if json:
         emit(found.as_dict())
     else:

@@ -17,6 +17,7 @@ from simulations.simulation import ln_std_mode
 from simulations.simulation import simulate as simulate_stack
 from simulations.texts import DEFAULT_TEXTS, read_texts
 from simulations.trace import Trace
+from theory.arrays import InputError
 
 _PLAIN = Stack()
 
@@ -49,13 +50,18 @@ def simulate(
     device
         A device of that backend, such as cuda.
     dtype
-        The floating type; verdicts are meant for float64.
+        The floating type of the run; verdicts are always computed in float64.
     json
         Print one JSON object and nothing else.
     plot
         Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
     on = load_backend(backend, device=device, dtype=dtype)
+    if stack.tau != 1 and stack.fixed_std is not None:
+        raise InputError(
+            f"tau and fixed_std exclude each other, but are {stack.tau} and {stack.fixed_std}: "
+            "only their product would count"
+        )
     allowed = mask_by_name(mask, stack.tokens)
     _check_plot(plot)
     with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
@@ -77,9 +83,11 @@ def analyze(
     model: str,
     *,
     text: Path | None = None,
-    max_length: int = 128,
+    max_length: int | None = None,
     skip_special: Annotated[bool, Parameter(negative=())] = False,
     prefix: str | None = None,
+    backend: str = "numpy",
+    device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
     json: Json = False,
     plot: Path | None = None,
@@ -93,24 +101,34 @@ def analyze(
     text
         A UTF-8 file with one text a line; two paragraphs of our own if none is given.
     max_length
-        Longest text in tokens; what goes beyond is cut off.
+        Longest text in tokens, 128 or what the model can read if not given; the rest is cut off.
     skip_special
         Leave the tokens that mark start and end out of the similarity measures.
     prefix
         Put before every text, and counted; the model's own if not given ("query: " for e5-small).
+    backend
+        numpy, torch or cupy.
+    device
+        A device of that backend, such as cuda.
     dtype
-        The floating type; verdicts are meant for float64.
+        The floating type of the run; verdicts are always computed in float64.
     json
         Print one JSON object and nothing else.
     plot
         Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
+    on = load_backend(backend, device=device, dtype=dtype)
     texts = DEFAULT_TEXTS if text is None else read_texts(text)
     _check_plot(plot)
     with err.status(f"{model}: {len(texts)} text(s)"):
         checkpoint = load_checkpoint(model, dtype=dtype)
         trace, encoded = analyze_texts(
-            checkpoint, texts, max_length=max_length, skip_special=skip_special, prefix=prefix
+            checkpoint,
+            texts,
+            max_length="auto" if max_length is None else max_length,
+            skip_special=skip_special,
+            prefix=prefix,
+            on=None if on.name == "numpy" else on,  # there the checkpoint has its dtype already
         )
     lengths = encoded.token_mask.sum(axis=-1)
     about = {
@@ -125,7 +143,7 @@ def analyze(
     }
     if encoded.truncated.any():
         cut = int(encoded.truncated.sum())
-        complain(f"{cut} of {len(texts)} texts were cut at {max_length} tokens")
+        complain(f"{cut} of {len(texts)} texts were cut at {lengths.max()} tokens")
     title = f"{checkpoint.name}: {len(texts)} text(s), {lengths.min()} to {lengths.max()} tokens"
     if encoded.prefix:
         title += f", prefix {encoded.prefix!r}"

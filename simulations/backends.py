@@ -5,6 +5,7 @@ This is the only place that imports torch or CuPy, and it does so inside a funct
 
 import dataclasses
 import importlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
@@ -49,6 +50,15 @@ class Backend:
         dtype = self.dtype if host.dtype.kind == "f" else None
         moved = self.xp.asarray(np.array(host, order="C"), device=self.device)
         return moved if dtype is None else self.xp.astype(moved, dtype, copy=False)  # type: ignore[no-any-return]
+
+    def move_each(self, trees: Iterable[_Tree]) -> Iterator[_Tree]:
+        """Move one after the other; one that comes again at once (tied) is the same again."""
+        last: _Tree | None = None
+        moved: _Tree | None = None
+        for tree in trees:
+            if moved is None or tree is not last:
+                last, moved = tree, self.move(tree)
+            yield moved
 
 
 def backend(name: str = "numpy", *, device: str | None = None, dtype: str = "float64") -> Backend:

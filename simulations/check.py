@@ -5,8 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from simulations.backends import backend
 from simulations.report import EXACT
-from theory.arrays import Array, InputError, require_finite, require_float, to_numpy
+from theory.arrays import (
+    Array,
+    InputError,
+    namespace,
+    require_finite,
+    require_float,
+    to_numpy,
+)
 from theory.block_rounding import coefficient_bounds
 from theory.instances import as_float64
 from theory.layers import Block
@@ -62,7 +70,10 @@ def check_block(
             f"tokens must have shape (n, d) with at least two tokens, but have {tokens.shape}"
         )
     require_finite("tokens", tokens)
-    given = as_float64(BlockInput(block, tokens, mask=mask, adjacency=adjacency))
+    given = BlockInput(block, tokens, mask=mask, adjacency=adjacency)
+    xp = namespace(tokens)
+    # Devices without float64 are left; the others keep their arrays.
+    given = as_float64(given) if tokens.dtype == xp.float64 else backend().move(given)
     with np.errstate(all="ignore"):  # what overflows is refused, or does not apply, by name
         verdict = check(CATALOGUE["block-v"], given)
         step, found = given.step, given.coefficients

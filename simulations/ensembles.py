@@ -45,7 +45,7 @@ class Stack:
     weights
         Ensemble of the weights.
     rank
-        Rank of every matrix of the low-rank ensemble.
+        Rank of every matrix of the low-rank ensemble; at most the width.
     initial
         Ensemble of the tokens that enter the first block.
     tied
@@ -128,10 +128,25 @@ class Stack:
                 raise InputError(f"{name} must be finite, but is {getattr(self, name)}")
         if not 0 <= self.ln_eps < math.inf:
             raise InputError(f"ln_eps must be finite and not negative, but is {self.ln_eps}")
+        if self.bias_std < 0:
+            raise InputError(f"bias_std must not be negative, but is {self.bias_std}")
         for name in ("tau", "fixed_std"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} must be finite and positive, but is {value}")
+        self._require_effects()
+
+    def _require_effects(self) -> None:
+        """Refuse a setting that another one would silence."""
+        fixed = self.fixed_std is not None
+        if self.norm == "none" and (fixed or self.tau != 1):
+            name = "fixed_std" if fixed else "tau"
+            raise InputError(
+                f"{name} must be left out where norm is none, but is {getattr(self, name)}"
+            )
+        asked = self.weights == "low-rank" or self.rank != type(self).rank
+        if asked and self.rank > self.width:
+            raise InputError(f"rank must be at most the width, {self.width}, but is {self.rank}")
 
     def draw_key(self) -> tuple[str | int, ...]:
         """Return what defines the weights' random numbers: shapes and ensemble, no gains."""

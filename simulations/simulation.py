@@ -1,12 +1,9 @@
 """What do the instruments read on a random stack?"""
 
-from collections.abc import Iterable, Iterator
-
 from simulations.backends import Backend, backend
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.trace import Trace, trace_centred
 from theory.arrays import Array, InputError, require_mask
-from theory.layers import Block
 
 
 def simulate(
@@ -24,7 +21,7 @@ def simulate(
     distance is right far below round-off.
 
     Shapes: mask boolean (n, n), True where a token may listen; the trace's batch is (seeds,)
-    Dtype:  that of the backend ``on``; None is NumPy with float64
+    Dtype:  that of the backend ``on``, None being NumPy with float64; verdicts are float64
     Raises: InputError for a seed or a number of seeds out of range, or tokens that leave the
             range of the dtype
     """
@@ -36,17 +33,7 @@ def simulate(
         mask = on.move(mask)
     runs = range(seed, seed + seeds)
     tokens = on.move(draw_tokens(stack, seeds=runs))
-    return trace_centred(_moved(draw_blocks(stack, seeds=runs), on), tokens, mask=mask)
-
-
-def _moved(blocks: Iterable[Block], on: Backend) -> Iterator[Block]:
-    """Move blocks one by one; a block that comes again (tied) is the same again."""
-    last: Block | None = None
-    moved: Block | None = None
-    for block in blocks:
-        if moved is None or block is not last:
-            last, moved = block, on.move(block)
-        yield moved
+    return trace_centred(on.move_each(draw_blocks(stack, seeds=runs)), tokens, mask=mask)
 
 
 def ln_std_mode(stack: Stack) -> str:

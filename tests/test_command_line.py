@@ -114,6 +114,28 @@ def test_check_takes_attention_weights_of_single_precision_and_either_byte_order
     assert json.loads(out)["verdict"] == "holds"
 
 
+def test_check_says_the_same_wherever_it_computes(
+    block_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def found(*options: str) -> dict[str, Any]:
+        code, out, _ = said(capsys, "check", str(block_file), "--json", *options)
+        assert code == 0
+        return dict(json.loads(out))
+
+    plain, single = found(), found("--dtype", "float32")
+    assert plain["tier"] == single["tier"] == "exact"
+    assert plain["verdict"] == single["verdict"] == "holds"
+    for name in ("lambda", "s", "v"):
+        for one in (plain, single):  # float64 in both: the ends are close
+            assert one[f"{name}_lower"] < one[name] < one[f"{name}_upper"] < 1.000001 * one[name]
+        assert single[name] == pytest.approx(plain[name], rel=1e-5)
+        assert single[name] != plain[name]
+    if find_spec("torch") is not None:
+        there = found("--backend", "torch", "--device", "cpu")
+        assert there["v"] == pytest.approx(plain["v"], rel=1e-12)
+        assert there["verdict"] == "holds"
+
+
 BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"tokens": None, "ffn_out": None}, "lacks tokens, ffn_out"),
     "no attention": ({"query": None}, "adjacency (or query and key)"),
@@ -175,6 +197,12 @@ def test_check_refuses_a_truncated_file(
         (["simulate", "--tau", "-1"], "tau must be"),
         (["simulate", "--tau", "nan"], "tau must be"),
         (["simulate", "--fixed-std", "0"], "fixed_std must be"),
+        (["simulate", "--fixed-std", "2", "--tau", "3"], "tau and fixed_std exclude each other"),
+        (["simulate", "--norm", "none", "--tau", "5"], "tau must be left out where norm is none"),
+        (["simulate", "--norm", "none", "--fixed-std", "5"], "fixed_std must be left out"),
+        (["simulate", "--bias-std", "-1"], "bias_std must not be negative"),
+        (["simulate", "--rank", "65"], "rank must be at most the width, 64, but is 65"),
+        (["simulate", "--weights", "low-rank", "--width", "2", "--heads", "1"], "rank must be"),
         (["simulate", "--activation", "foo"], "activation must be one of"),
         (["simulate", "--mask", "foo"], "mask must be"),
         (["simulate", "--mask", "blocks:3,4"], "32 tokens in all, not 7"),
@@ -182,6 +210,10 @@ def test_check_refuses_a_truncated_file(
         (["simulate", "--seed", "-1"], "seed must not be negative"),
         (["simulate", "--backend", "jax"], "backend must be one of"),
         (["simulate", "--device", "cuda"], "device must be cpu"),
+        (["analyze", "e5-small", "--backend", "jax"], "backend must be one of"),
+        (["analyze", "e5-small", "--device", "cuda"], "device must be cpu"),
+        (["check", "x.npz", "--backend", "jax"], "backend must be one of"),
+        (["check", "x.npz", "--device", "cuda"], "device must be cpu"),
         (["simulate", "--plot", "absent/x.png"], "folder that exists"),
         (["simulate", "--plot", "x.bmp"], "must end in"),
         (["simulate", "--norm", "none", "--value-gain", "1e200"], "left the range"),

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simulations.analysis import analyze
+from simulations.analysis import DEFAULT_LENGTH, analyze
+from simulations.backends import backend
 from simulations.checkpoints import embed, load_checkpoint
 from simulations.trace import trace_blocks
 from tests.test_simulations.test_pretrained_folder import write_folder
@@ -48,3 +49,38 @@ def test_special_tokens_are_left_out_of_the_similarity_only(tmp_path: Path) -> N
 def test_a_name_that_is_none_is_refused(name: str, hint: str) -> None:
     with pytest.raises(InputError, match=f"^model must be one of .*{hint}|^model must be {hint}"):
         analyze(name, TEXTS, max_length=16)
+
+
+def test_a_model_with_few_positions_reads_as_much_as_it_can(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    checkpoint = load_checkpoint(tmp_path)
+    longest = checkpoint.architecture.longest
+    assert longest < DEFAULT_LENGTH
+    found = analyze(checkpoint, ["a graph of tokens " * 100])
+    assert found.encoded.token_mask.shape == (1, longest)
+    assert found.encoded.truncated.all()
+    with pytest.raises(InputError, match="max_length must be from"):
+        analyze(checkpoint, TEXTS, max_length=DEFAULT_LENGTH)
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": "float32"}])
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_a_model_measures_the_same_wherever_it_is_computed(
+    name: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    pytest.importorskip(name)
+    write_folder(tmp_path)
+    checkpoint = load_checkpoint(tmp_path)
+    here = analyze(checkpoint, TEXTS).trace
+    there = analyze(checkpoint, TEXTS, skip_special=False, on=backend(name, **options)).trace
+    close = 1e-3 if options else 1e-8
+    for found, wanted in ((there.tokens, here.tokens), (there.blocks, here.blocks)):
+        assert found.keys() == wanted.keys()
+        for measure in wanted.keys() - {"rounding", "v_error"}:
+            np.testing.assert_allclose(
+                found[measure], wanted[measure], rtol=close, atol=close, err_msg=measure
+            )
+    assert there.tokens["distance"].dtype == options.get("dtype", "float64")
+    assert there.blocks["v_upper"].dtype == np.float64
+    assert there.inequality is not None
+    assert set(there.inequality.ravel()) == {"holds"}

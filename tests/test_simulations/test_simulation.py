@@ -214,14 +214,14 @@ def test_tau_matters_where_something_is_not_homogeneous() -> None:
         ({"score_gain": 3.0}, "true"),
         ({"tau": 2.0}, "tau"),
         ({"fixed_std": 2.0}, "fixed"),
-        ({"fixed_std": 2.0, "tau": 3.0}, "fixed"),
         ({"value_gain": 2.0}, "driven"),
         ({"ffn_gain": 0.5}, "driven"),
         ({"norm_gain": 2.0}, "driven"),
         ({"residual": 0.5}, "driven"),
         ({"bias_std": 0.1}, "driven"),
         ({"tau": 2.0, "value_gain": 2.0}, "tau"),
-        ({"norm": "none", "tau": 2.0}, "none"),
+        ({"fixed_std": 2.0, "tau": 3.0}, "fixed"),
+        ({"norm": "none", "value_gain": 2.0}, "none"),
     ],
 )
 def test_the_mode_of_the_std_is_named(options: dict[str, Any], mode: str) -> None:
