@@ -8,8 +8,14 @@ from theory.theorems import (
     dobrushin1956,
     fusion_bounds,
     fusion_gate,
+    geshkovski2023,
+    geshkovski2025,
+    giorlandino2026,
     huang2020,
+    karagodin2024,
     kim2021,
+    naitsaada2025,
+    noci2022,
     norm_limits,
     norms,
     post_norm,
@@ -18,8 +24,11 @@ from theory.theorems import (
     shi2022_lemmas,
     tau_temperature,
     wang2022,
+    wu2024_norm,
+    xiong2020,
     zhai2023,
 )
+from theory.trends import Trend
 
 _ALL: tuple[Theorem[Any], ...] = (
     shi2022_lemmas.LINEAR,
@@ -56,3 +65,20 @@ CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
 """Every theorem by its key."""
 
 assert len(CATALOGUE) == len(_ALL), "two theorems share a key"
+
+_TRENDS: tuple[Trend, ...] = (
+    *wu2024_norm.TRENDS,
+    *geshkovski2023.TRENDS,
+    *geshkovski2025.TRENDS,
+    *karagodin2024.TRENDS,
+    *naitsaada2025.TRENDS,
+    *noci2022.TRENDS,
+    *giorlandino2026.TRENDS,
+    *xiong2020.TRENDS,
+)
+
+TRENDS: dict[str, Trend] = {trend.key: trend for trend in _TRENDS}
+"""Every statement about rates, flows or expectations by its key."""
+
+assert len(TRENDS) == len(_TRENDS), "two trends share a key"
+assert not TRENDS.keys() & CATALOGUE.keys(), "a theorem and a trend share a key"
