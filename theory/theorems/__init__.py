@@ -24,6 +24,8 @@ from theory.theorems import (
     shi2022_lemmas,
     tau_temperature,
     wang2022,
+    wu2023,
+    wu2024,
     wu2024_norm,
     xiong2020,
     zhai2023,
@@ -59,6 +61,9 @@ _ALL: tuple[Theorem[Any], ...] = (
     castin2024.BALL,
     kim2021.L2_ATTENTION,
     kim2021.DOT_PRODUCT,
+    wu2023.PRODUCTS,
+    wu2024.MASKED,
+    wu2024.WITHOUT_FLOOR,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
