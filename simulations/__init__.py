@@ -14,6 +14,8 @@ from simulations.counterexamples import (
     replay,
     write_counterexample,
 )
+from simulations.engine import Survey, grid, join_surveys, survey
+from simulations.engine_processes import survey_in_processes
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.mask_names import mask_by_name
 from simulations.report import trace_json, trace_table
@@ -34,6 +36,7 @@ __all__ = [
     "Encoded",
     "Report",
     "Stack",
+    "Survey",
     "Trace",
     "analyze",
     "attack",
@@ -44,6 +47,8 @@ __all__ = [
     "draw_tokens",
     "encode",
     "generator",
+    "grid",
+    "join_surveys",
     "load_checkpoint",
     "mask_by_name",
     "read_block",
@@ -52,6 +57,8 @@ __all__ = [
     "replay",
     "sentences",
     "simulate",
+    "survey",
+    "survey_in_processes",
     "trace_blocks",
     "trace_captured",
     "trace_centred",
