@@ -6,6 +6,7 @@ from theory.statements import Theorem
 from theory.theorems import (
     castin2024,
     dobrushin1956,
+    dovonon2024,
     fusion_bounds,
     fusion_gate,
     geshkovski2023,
@@ -64,6 +65,8 @@ _ALL: tuple[Theorem[Any], ...] = (
     wu2023.PRODUCTS,
     wu2024.MASKED,
     wu2024.WITHOUT_FLOOR,
+    dovonon2024.TRANSVERSE,
+    dovonon2024.RULING_PAIR,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
