@@ -51,6 +51,7 @@ from theory.theorems import CATALOGUE
 from theory.theorems.attention_steps import Steps
 from theory.theorems.block_input import BlockInput
 from theory.theorems.castin2024 import AttentionPair
+from theory.theorems.dovonon2024 import LinearStack
 from theory.theorems.fusion_bounds import Fusion
 from theory.theorems.huang2020 import Convolution
 from theory.theorems.kim2021 import DistancePair
@@ -79,6 +80,7 @@ __all__ = [
     "Hypothesis",
     "InputError",
     "LinearMap",
+    "LinearStack",
     "Norm",
     "Normalised",
     "Scored",
