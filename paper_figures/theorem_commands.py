@@ -12,9 +12,12 @@ from simulations.backends import backend as load_backend
 from simulations.block_file import read_block
 from simulations.check import check_block
 from simulations.counterexamples import write_counterexample
-from simulations.verify import DEFAULT_TRIALS
-from simulations.verify import verify as verify_theorems
+from simulations.engine_processes import cores
+from simulations.verify import DEFAULT_TRIALS, Report, known
+from simulations.verify import verify as verify_statements
 from theory.arrays import InputError
+
+_MANY = 10  # statements; with fewer, starting processes takes longer than they save
 
 
 @app.command
@@ -22,19 +25,22 @@ def verify(
     *keys: str,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
+    workers: int | None = None,
     out_dir: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> int:
-    """Try to refute every theorem, or the named ones.
+    """Try to refute every theorem and every trend, or the named ones.
 
     Parameters
     ----------
     keys
-        Theorems; all if none is named.
+        Theorems and trends; all if none is named.
     trials
-        Random instances for each theorem.
+        Random instances for each theorem; a trend draws samples until it can decide.
     seed
         Chooses the instances.
+    workers
+        Processes; as many as there are cores, two at most, where many statements are tried.
     out_dir
         A folder for the counterexamples that were found, one JSON file each.
     json
@@ -46,20 +52,30 @@ def verify(
         except OSError as error:
             raise InputError(f"out must be a folder that can be written, but: {error}") from error
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("verify")
+        names = list(dict.fromkeys(keys)) or known()
+        task = progress.add_task("verify", total=len(names))
+        finished = 0
 
         def show(key: str, done: int, total: int) -> None:
-            progress.update(task, description=key, completed=done, total=total)
+            nonlocal finished
+            finished += done == total
+            part = done / total if done < total else 0.0
+            progress.update(task, description=key, completed=finished + part)
 
-        reports = verify_theorems(keys or None, trials=trials, seed=seed, on_progress=show)
+        if workers is None:
+            workers = min(2, cores()) if len(names) >= _MANY else 1
+        reports = verify_statements(
+            names, trials=trials, seed=seed, workers=workers, on_progress=show
+        )
     if out_dir is not None:
         for found in reports:
-            if found.counterexample is not None:
+            if isinstance(found, Report) and found.counterexample is not None:
                 write_counterexample(found.counterexample, out_dir / f"{found.key}.json")
     if json:
         emit({"theorems": [found.as_json() for found in reports]})
     else:
-        out.print(report.verify_table(reports))
+        for table in report.verify_tables(reports):
+            out.print(table)
     return 0 if all(found.ok for found in reports) else 1
 
 

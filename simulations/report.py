@@ -11,6 +11,7 @@ from rich.table import Table
 
 from simulations.trace import Trace
 from simulations.verify import Report
+from simulations.verify_trend import TrendReport
 
 # How the ends of lambda, s and v came about: by LAPACK and a bound on its error.
 EXACT = "exact"
@@ -145,6 +146,44 @@ def _drowned(trace: Trace) -> str:
         f" In {undecided.sum()} of {undecided.size} blocks rounding decides, being at least as "
         "large as v: use simulations.trace_centred, which keeps the digits of small distances."
     )
+
+
+def verify_tables(reports: Iterable[Report | TrendReport]) -> list[Table]:
+    """Return a table of the theorems that were tried, and one of the trends, if there are any."""
+    reports = list(reports)
+    theorems = [found for found in reports if isinstance(found, Report)]
+    trends = [found for found in reports if isinstance(found, TrendReport)]
+    tables = [verify_table(theorems)] if theorems else []
+    return tables + ([trend_table(trends)] if trends else [])
+
+
+def trend_table(reports: Iterable[TrendReport]) -> Table:
+    """Return a table with a row for each trend: its interval, beside the values claimed."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("trend", overflow="fold")
+    for heading in ("samples", "estimate", "interval", "claimed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for found in reports:
+        interval, claimed = _interval(found.lower, found.upper), _interval(*found.claimed)
+        cells = (str(found.trials), number(found.estimate), interval, claimed)
+        table.add_row(found.key, *cells, _trend_remark(found))
+    return table
+
+
+def _interval(lower: float, upper: float) -> str:
+    if lower == upper:
+        return number(lower)
+    return f"{number(lower)} .. {number(upper)}"
+
+
+def _trend_remark(found: TrendReport) -> str:
+    if not found.ok:
+        why = f" ({found.reason})" if found.reason else ""
+        return f"UNEXPECTED {found.status}{why}: should be {found.expected}"
+    if found.status == "refuted":
+        return f"refuted, as expected: false as stated (alpha {found.alpha:.0e})"
+    return f"holds (alpha {found.alpha:.0e})"
 
 
 def verify_table(reports: Iterable[Report]) -> Table:

@@ -1,8 +1,14 @@
-"""Does a search through many instances refute what should hold, and find what should fail?"""
+"""Does a search through many instances refute what should hold, and find what should fail?
+
+Theorems are tried here; trends, of which samples are drawn, in `simulations.verify_trend`.
+"""
 
 import math
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
@@ -10,14 +16,17 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from simulations.counterexamples import Counterexample
+from simulations.engine_processes import one_thread_each
 from simulations.seeds import generator
+from simulations.verify_trend import TrendReport, verify_trend
 from theory.arrays import InputError
 from theory.domains import Sample, draw
 from theory.statements import Status, Theorem, Verdict, check
-from theory.theorems import CATALOGUE
+from theory.theorems import CATALOGUE, TRENDS
 
 DEFAULT_TRIALS = 2000
 _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
+_MOST_WORKERS = 256
 _BATCH = 32  # members that share their sizes; part of what the seed stands for
 
 Progress = Callable[[str, int, int], None]
@@ -30,10 +39,12 @@ class Report:
     ``decided`` counts the trials in which rounding is smaller than the right side (than what is
     compared, for an equality): in the others nothing but a gross violation could have shown.
 
-    ``status`` is "refuted" if any trial refutes the claim, "holds" if none of those to which it
-    applies does. ``lhs``, ``rhs`` and ``rounding`` are those of the trial with the largest
-    ``ratio``: lhs less rounding over rhs, or lhs over rounding where rhs is zero in all trials
-    that come near to it, as in an equality.
+    ``status`` is "refuted" if any trial refutes the claim, or the witness does that belongs to a
+    claim refuted as stated: then few trials cannot miss it. It is "holds" if none of the trials to
+    which the claim applies does. ``refuted`` counts trials, without the witness.
+    ``lhs``, ``rhs`` and ``rounding`` are those of the trial with the largest ``ratio``: lhs less
+    rounding over rhs, or lhs over rounding where rhs is zero in all trials that come near to it,
+    as in an equality.
     ``ok`` says that the status is the expected one and that every trial met the hypotheses.
     """
 
@@ -61,7 +72,8 @@ class Report:
     def as_json(self) -> dict[str, str | int | float | bool | None]:
         """Return the numbers by name; what JSON cannot say (NaN, infinity) becomes None."""
         names = ("key", "source", "expected", "status", "trials", "applied", "decided")
-        values = {name: getattr(self, name) for name in names}
+        values: dict[str, str | int | float | bool | None] = {"kind": "inequality"}
+        values |= {name: getattr(self, name) for name in names}
         values["refuted"] = self.refuted
         for name in ("lhs", "rhs", "rounding", "ratio", "seconds"):
             number = getattr(self, name)
@@ -74,23 +86,67 @@ def verify(
     *,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
+    workers: int = 1,
     on_progress: Progress | None = None,
-) -> list[Report]:
-    """Search for counterexamples to the theorems with these keys, or to all of them.
+) -> list[Report | TrendReport]:
+    """Search for counterexamples to the theorems and trends with these keys, or to all of them.
 
-    The numbers depend on seed, trials and the theorem's own key only: adding a theorem changes
-    no other, and more trials go on where fewer stop. ``on_progress`` is called with the key, the
-    trials done and the trials wanted.
+    The numbers depend on seed, trials and the statement's own key only, not on ``workers``, the
+    number of processes: adding a theorem changes no other, and more trials go on where fewer
+    stop. Trends draw samples until they can decide, whatever ``trials`` is. ``on_progress`` is
+    called with the key, the trials done and the trials wanted; these are equal at the end, which
+    is all that is told of another process. A script that asks for several workers needs the usual
+    ``if __name__ == "__main__":``.
 
-    Raises: InputError for an unknown key, a negative seed or an impossible number of trials
+    Raises: InputError for an unknown key, a negative seed, an impossible number of trials or
+        workers, or if a worker dies
     """
-    wanted = list(CATALOGUE) if keys is None else [keys] if isinstance(keys, str) else list(keys)
-    theorems = [_find(key) for key in dict.fromkeys(wanted)]
-    _require_count(trials)
-    return [
-        verify_theorem(theorem, trials=trials, seed=seed, on_progress=on_progress)
-        for theorem in theorems
-    ]
+    wanted = list(known()) if keys is None else [keys] if isinstance(keys, str) else list(keys)
+    wanted = list(dict.fromkeys(wanted))
+    for key in wanted:
+        _require_known(key)
+    _require_count(trials, "trials", _MOST_TRIALS)
+    _require_count(workers, "workers", _MOST_WORKERS)
+    if min(workers, len(wanted)) > 1:
+        return _in_processes(wanted, trials, seed, min(workers, len(wanted)), on_progress)
+    return [_verify_one(key, trials, seed, on_progress) for key in wanted]
+
+
+def known() -> tuple[str, ...]:
+    """Return the keys of all theorems, then of all trends."""
+    return (*CATALOGUE, *TRENDS)
+
+
+def _verify_one(
+    key: str, trials: int, seed: int, on_progress: Progress | None = None
+) -> Report | TrendReport:
+    if key in CATALOGUE:
+        return verify_theorem(CATALOGUE[key], trials=trials, seed=seed, on_progress=on_progress)
+    return verify_trend(TRENDS[key], seed=seed, on_progress=on_progress)
+
+
+def _in_processes(
+    keys: list[str], trials: int, seed: int, workers: int, on_progress: Progress | None
+) -> list[Report | TrendReport]:
+    """Try each statement in one of several processes, the next one as soon as one is free."""
+    spawn = multiprocessing.get_context("spawn")
+    found: dict[str, Report | TrendReport] = {}
+    with one_thread_each(workers), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        jobs = {pool.submit(_verify_one, key, trials, seed): key for key in keys}
+        try:
+            for job in as_completed(jobs):
+                key = jobs[job]
+                found[key] = job.result()
+                if on_progress is not None:
+                    on_progress(key, found[key].trials, found[key].trials)
+        except BrokenProcessPool as error:
+            raise InputError(
+                "workers must be fewer: a process ended without an answer, perhaps for lack of "
+                "memory; workers=1 runs everything in this one"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return [found[key] for key in keys]
 
 
 def verify_theorem(
@@ -101,8 +157,9 @@ def verify_theorem(
     on_progress: Progress | None = None,
 ) -> Report:
     """Search for a counterexample to one theorem, of the catalogue or not."""
-    _require_count(trials)
+    _require_count(trials, "trials", _MOST_TRIALS)
     start = time.perf_counter()
+    witnessed = _is_witnessed(theorem)
     applied = decided = refuted = 0
     worst = _Worst()
     found: Counterexample | None = None
@@ -117,14 +174,14 @@ def verify_theorem(
         decided += int(verdict.decided.sum())
         refuted += int(verdict.refuted.sum())
         worst = _worse(worst, verdict)
-        found = _simpler(found, theorem, sample, verdict)
+        found = _simpler(found, theorem, sample, verdict, seed)
         if on_progress is not None:
             on_progress(theorem.key, done + members, trials)
     return Report(
         key=theorem.key,
         source=theorem.source,
         expected=theorem.expected,
-        status="refuted" if refuted else "holds" if applied else "does not apply",
+        status="refuted" if refuted or witnessed else "holds" if applied else "does not apply",
         trials=trials,
         applied=applied,
         decided=decided,
@@ -137,6 +194,13 @@ def verify_theorem(
         seed=seed,
         counterexample=found,
     )
+
+
+def _is_witnessed(theorem: Theorem[Any]) -> bool:
+    """Say whether a claim that is refuted as stated has a witness that refutes it again."""
+    if theorem.expected != "refuted" or theorem.witness is None:
+        return False
+    return bool(check(theorem, theorem.witness()).refuted.any())
 
 
 def _first(theorem: Theorem[Any], sample: Sample[Any], members: int) -> Sample[Any]:
@@ -172,7 +236,11 @@ def _worse(worst: _Worst, verdict: Verdict) -> _Worst:
 
 
 def _simpler(
-    found: Counterexample | None, theorem: Theorem[Any], sample: Sample[Any], verdict: Verdict
+    found: Counterexample | None,
+    theorem: Theorem[Any],
+    sample: Sample[Any],
+    verdict: Verdict,
+    seed: int,
 ) -> Counterexample | None:
     """Keep the counterexample with the fewest numbers, and of those the clearest."""
     if not verdict.refuted.any():
@@ -185,20 +253,21 @@ def _simpler(
         lhs=float(verdict.lhs[i]),
         rhs=float(verdict.rhs[i]),
         rounding=float(verdict.rounding[i]),
+        origin={"search": "verify", "seed": seed},
     )
     return new if found is None or new.rank < found.rank else found
 
 
-def _find(key: str) -> Theorem[Any]:
-    if key in CATALOGUE:
-        return CATALOGUE[key]
-    near = get_close_matches(key, CATALOGUE, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(CATALOGUE)}"
+def _require_known(key: str) -> None:
+    if key in known():
+        return
+    near = get_close_matches(key, known(), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known())}"
     raise InputError(f"there is no theorem with the key {key!r}; {hint}")
 
 
-def _require_count(trials: int) -> None:
-    if isinstance(trials, bool) or not isinstance(trials, int):
-        raise InputError(f"trials must be a whole number, but is {trials!r}")
-    if not 1 <= trials <= _MOST_TRIALS:
-        raise InputError(f"trials must be between 1 and {_MOST_TRIALS:,}, but is {trials:,}")
+def _require_count(count: int, name: str, most: int) -> None:
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise InputError(f"{name} must be a whole number, but is {count!r}")
+    if not 1 <= count <= most:
+        raise InputError(f"{name} must be between 1 and {most:,}, but is {count:,}")
