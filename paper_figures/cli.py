@@ -14,14 +14,14 @@ import cyclopts
 from cyclopts import Parameter
 from rich.progress import Progress
 
-from paper_figures import attack_commands, theorem_commands, trace_commands
+from paper_figures import attack_commands, sweep_commands, theorem_commands, trace_commands
 from paper_figures.catalogue import make_figures
 from paper_figures.terminal import app, complain, err, out
 from simulations.ensembles import Stack
 from simulations.seeds import generator
 from theory.arrays import InputError
 
-COMMANDS = (theorem_commands, attack_commands, trace_commands)
+COMMANDS = (theorem_commands, attack_commands, trace_commands, sweep_commands)
 """The modules that add commands to the application when they are imported."""
 
 

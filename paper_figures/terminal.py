@@ -29,6 +29,6 @@ def emit(value: Any) -> None:
 
 
 def complain(message: object) -> None:
-    """Print one line on stderr, as it is: no markup, no emoji codes, no line breaks."""
-    line = " ".join(str(message).splitlines())
-    err.print(f"oversmooth: {line}", highlight=False, markup=False, emoji=False, soft_wrap=True)
+    """Print a line for each problem on stderr, as it is: no markup, no emoji codes."""
+    for line in str(message).splitlines():
+        err.print(f"oversmooth: {line}", highlight=False, markup=False, emoji=False, soft_wrap=True)

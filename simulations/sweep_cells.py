@@ -1,0 +1,188 @@
+"""Which cells does a sweep have, and which of them are computed together?
+
+A cell is one stack with one seed. Cells that only scale the same draw share it, so they make up a
+task. Tasks follow from the sweep alone, never from what is still missing: a batch decides the
+last bits of its members.
+"""
+
+import hashlib
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from simulations.engine import SCALING
+from simulations.ensembles import Stack
+from simulations.mask_names import mask_by_name
+from simulations.sweep_config import MOST_CELLS, Sobol, Sweep
+from theory.arrays import InputError
+
+_PLAIN = Stack()
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One direction of the grid: its name, and at each point the values of its axes."""
+
+    name: str
+    points: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stack and a mask, at a place on the grid; with a seed it is a cell."""
+
+    place: tuple[int, ...]
+    stack: Stack
+    mask: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """Cells that are computed together: cases that share their draws, on some seeds."""
+
+    number: int
+    cases: tuple[Case, ...]
+    seeds: range
+
+    def cells(self) -> Iterator[tuple[Case, int]]:
+        """Yield case and seed of every cell."""
+        yield from itertools.product(self.cases, self.seeds)
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return len(self.cases) * len(self.seeds)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All the cells of a sweep, in their tasks."""
+
+    sweep: Sweep
+    dimensions: tuple[Dimension, ...]
+    cases: tuple[Case, ...]
+    seeds: range
+
+    @cached_property
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the tasks; each has at most ``cells_per_task`` cells."""
+        return tuple(_tasks(self))
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return len(self.cases) * len(self.seeds)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the dimensions, without the seeds."""
+        return tuple(len(dimension.points) for dimension in self.dimensions)
+
+    def keys(self) -> set[str]:
+        """Return the keys of all cells."""
+        return {cell_key(self.sweep, case, seed) for case in self.cases for seed in self.seeds}
+
+
+def expand(sweep: Sweep) -> Grid:
+    """Return the cells of a sweep.
+
+    Raises: InputError if there are too many, or a cell is no stack (its place is named)
+    """
+    dimensions = tuple(_dimensions(sweep))
+    count = sweep.seeds.count
+    for dimension in dimensions:
+        count *= len(dimension.points)
+    if count > MOST_CELLS:
+        raise InputError(f"a sweep must have at most {MOST_CELLS:,} cells, but has {count:,}")
+    cases = []
+    masks: set[tuple[str, int]] = set()
+    for place in itertools.product(*(range(len(each.points)) for each in dimensions)):
+        values: dict[str, Any] = dict(sweep.stack)
+        for dimension, i in zip(dimensions, place, strict=True):
+            values |= dimension.points[i]
+        mask = values.pop("mask", sweep.mask)
+        try:
+            case = Case(place, Stack(**values), str(mask))
+            if (case.mask, case.stack.tokens) not in masks:
+                mask_by_name(case.mask, case.stack.tokens)
+                masks.add((case.mask, case.stack.tokens))
+        except InputError as error:
+            told = ", ".join(f"{name} = {value!r}" for name, value in values.items())
+            raise InputError(f"{error} (in the cell with {told or 'nothing set'})") from None
+        cases.append(case)
+    seeds = range(sweep.seeds.first, sweep.seeds.first + sweep.seeds.count)
+    return Grid(sweep, dimensions, tuple(cases), seeds)
+
+
+def cell_key(sweep: Sweep, case: Case, seed: int) -> str:
+    """Return a cell's name: a hash of all that its numbers depend on, and of nothing else."""
+    told = {
+        "stack": asdict(case.stack),
+        "mask": _mask_identity(case.mask),
+        "seed": seed,
+        "quantities": sorted(sweep.quantities),
+        "tolerance": sweep.tolerance,
+        "dtype": sweep.run.dtype,
+        "backend": sweep.run.backend,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _mask_identity(name: str) -> str:
+    """Return a mask's name; for a file its content, which may change where its name does not."""
+    if not name.endswith(".npy"):
+        return name
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
+def _dimensions(sweep: Sweep) -> Iterator[Dimension]:
+    for name, axis in sweep.axes.items():
+        yield Dimension(name, tuple({name: value} for value in axis.points()))
+    for group in sweep.zipped:
+        together = zip(*(axis.points() for axis in group.values()), strict=True)
+        points = tuple(dict(zip(group, values, strict=True)) for values in together)
+        yield Dimension("+".join(group), points)
+    if sweep.sobol is not None:
+        yield Dimension("point", tuple(_sobol_points(sweep.sobol)))
+
+
+def _sobol_points(sobol: Sobol) -> Iterator[Mapping[str, float]]:
+    """Yield points of the sequence; more points go on where fewer stop."""
+    unit = qmc.Sobol(len(sobol.axes), rng=np.random.default_rng(sobol.seed)).random_base2(
+        max(0, (sobol.points - 1).bit_length())
+    )[: sobol.points]
+    for point in unit:
+        values = {}
+        for (name, axis), share in zip(sobol.axes.items(), point, strict=True):
+            if axis.scale == "log":
+                values[name] = float(axis.low * (axis.high / axis.low) ** share)
+            else:
+                values[name] = float(axis.low + (axis.high - axis.low) * share)
+        yield values
+
+
+def _tasks(grid: Grid) -> Iterator[Task]:
+    limit = grid.sweep.run.cells_per_task
+    plain = {name: getattr(_PLAIN, name) for name in SCALING}
+    sharing: dict[tuple[Stack, str], list[Case]] = defaultdict(list)
+    for case in grid.cases:
+        sharing[replace(case.stack, **plain), case.mask].append(case)
+    number = itertools.count()
+    for cases in sharing.values():
+        for some in _pieces(cases, limit):
+            for seeds in _pieces(grid.seeds, max(1, limit // len(some))):
+                yield Task(next(number), tuple(some), seeds)
+
+
+def _pieces(whole: Sequence[Any], length: int) -> Iterator[Any]:
+    for start in range(0, len(whole), length):
+        yield whole[start : start + length]

@@ -1,0 +1,281 @@
+"""What does a sweep's file say, and what is wrong with it?"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from simulations.engine import DEFAULT_QUANTITIES, QUANTITIES, Quantity
+from simulations.ensembles import Stack
+from theory.arrays import InputError
+
+Value: TypeAlias = int | float | str | bool
+# A file has lists where Python has tuples; the numbers in them stay strict.
+Spaced: TypeAlias = Annotated[
+    tuple[float, float, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
+]
+
+STACK_FIELDS = tuple(field.name for field in fields(Stack))
+AXES = (*STACK_FIELDS, "mask")
+MOST_CELLS = 10**9
+
+_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Axis(BaseModel):
+    """The values of an axis: a list, or numbers spaced evenly or by equal ratios, ends included."""
+
+    model_config = _STRICT
+    values: list[Value] | None = None
+    linspace: Spaced | None = None
+    logspace: Spaced | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_means_values(cls, value: Any) -> Any:
+        return {"values": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Axis":
+        given = [way for way in (self.values, self.linspace, self.logspace) if way is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "must be a list, or one of {linspace = [from, to, count]} and logspace"
+            )
+        if self.logspace is not None and min(self.logspace[:2]) <= 0:
+            raise ValueError("logspace must have positive ends: the numbers, not their logarithms")
+        if not self.points():
+            raise ValueError("must hold at least one value, but is empty")
+        if len(set(map(repr, self.points()))) < len(self.points()):
+            raise ValueError("holds a value twice")
+        return self
+
+    def points(self) -> list[Any]:
+        """Return the values; the ends of a spaced axis are exact."""
+        if self.values is not None:
+            return list(self.values)
+        low, high, count = self.linspace or self.logspace or (0.0, 0.0, 0)
+        if count < 2:
+            return [low][:count]
+        if self.linspace is not None:
+            middle = (low + (high - low) * i / (count - 1) for i in range(1, count - 1))
+        else:
+            middle = (low * (high / low) ** (i / (count - 1)) for i in range(1, count - 1))
+        return [low, *middle, high]
+
+
+Axes: TypeAlias = Annotated[dict[str, Axis], AfterValidator(lambda axes: _named(axes, AXES))]
+
+
+class SobolAxis(BaseModel):
+    """The range of one axis of a Sobol sequence."""
+
+    model_config = _STRICT
+    low: float
+    high: float
+    scale: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SobolAxis":
+        if not self.low < self.high or (self.scale == "log" and self.low <= 0):
+            raise ValueError("low must be below high, and positive on a log scale")
+        return self
+
+
+class Sobol(BaseModel):
+    """Points of a scrambled Sobol sequence over several axes at once."""
+
+    model_config = _STRICT
+    points: Annotated[int, Field(ge=1, le=2**24)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    axes: Annotated[
+        dict[str, SobolAxis], Field(min_length=1), AfterValidator(lambda axes: _named(axes, AXES))
+    ]
+
+
+class Seeds(BaseModel):
+    """Consecutive seeds."""
+
+    model_config = _STRICT
+    first: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1)] = 1
+
+
+class Run(BaseModel):
+    """On what, and in which portions, the cells are computed."""
+
+    model_config = _STRICT
+    backend: Literal["numpy", "torch", "cupy"] = "numpy"
+    device: str | None = None
+    dtype: Literal["float32", "float64"] = "float64"
+    chunk_megabytes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    cells_per_task: Annotated[int, Field(ge=1, le=100_000)] = 64
+
+
+class Sweep(BaseModel):
+    """A grid of stacks, the seeds of each, and what to read from them.
+
+    The cells are the product of ``axes``, of the ``zipped`` groups (whose axes move together) and
+    of the ``sobol`` points, each with every seed. An axis is a field of `Stack`, or "mask".
+    """
+
+    model_config = _STRICT
+    name: str = ""
+    stack: Annotated[
+        dict[str, Value], AfterValidator(lambda fields: _named(fields, STACK_FIELDS))
+    ] = {}
+    mask: str = "full"
+    axes: Axes = {}
+    zipped: list[Axes] = []
+    sobol: Sobol | None = None
+    seeds: Seeds = Seeds()
+    quantities: list[Quantity] = list(DEFAULT_QUANTITIES)
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2
+    run: Run = Run()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Sweep":
+        problems = list(_problems(self))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def manifest(self) -> dict[str, Any]:
+        """Return all that the sweep's numbers depend on, and its name, as JSON can hold it."""
+        found: dict[str, Any] = self.model_dump(mode="json")
+        return found
+
+
+def _named(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """Refuse names that are not known, all at once."""
+    unknown = [f"{name}: {_unknown(name, known)}" for name in given if name not in known]
+    if unknown:
+        raise ValueError("\n".join(unknown))
+    return given
+
+
+def _problems(sweep: Sweep) -> Iterator[str]:
+    """Yield what no single key could know; each line starts with the key it is about."""
+    seen = dict.fromkeys(sweep.stack, "stack")
+    groups: list[tuple[str, Mapping[str, Any]]] = [("axes", sweep.axes)]
+    groups += [(f"zipped.{i}", group) for i, group in enumerate(sweep.zipped)]
+    groups += [("sobol.axes", sweep.sobol.axes)] if sweep.sobol else []
+    for place, group in groups:
+        for name in group:
+            if name in seen:
+                yield f"{place}.{name}: is set twice, here and in {seen[name]}"
+            seen[name] = place
+    for i, group in enumerate(sweep.zipped):
+        lengths = {name: len(axis.points()) for name, axis in group.items()}
+        if len(set(lengths.values())) != 1:
+            yield f"zipped.{i}: its axes must have one length, but have {lengths or 'no axis'}"
+    if len(set(sweep.quantities)) < max(1, len(sweep.quantities)):
+        yield f"quantities: must be some of {', '.join(QUANTITIES)}, each once"
+
+
+def read_sweep(path: Path | str) -> Sweep:
+    """Read a sweep from a TOML file.
+
+    Raises: InputError with every problem of the file, one a line, as file:line: key: what is wrong
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
+    try:
+        return TypeAdapter(Sweep).validate_python(content)
+    except ValidationError as error:
+        lines = [_line(path, text, problem) for one in error.errors() for problem in _told(one)]
+        raise InputError("\n".join(dict.fromkeys(lines))) from None
+
+
+def make_sweep(**content: Any) -> Sweep:
+    """Return a sweep from the same keys that a file has.
+
+    Raises: InputError with every problem
+    """
+    try:
+        return Sweep.model_validate(content)
+    except ValidationError as error:
+        told = [f"{key}: {what}" for one in error.errors() for key, what in _told(one)]
+        raise InputError("\n".join(dict.fromkeys(told))) from None
+
+
+def _told(error: Any) -> Iterator[tuple[str, str]]:
+    """Yield (key, what is wrong) for one of pydantic's errors."""
+    location = [str(part) for part in error["loc"] if not _is_choice(part)]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        known = _known(location[:-1])
+        yield key, _unknown(location[-1], known) if known else "is not known here"
+    elif error["type"] == "value_error":
+        for line in str(error["ctx"]["error"]).splitlines():
+            # What our own checks say about a key inside starts with its name.
+            named = not key or re.match(r"[\w.-]+: is ", line)
+            name, _, what = line.partition(": ") if named else ("", "", line)
+            yield ".".join(part for part in (key, name) if part), what
+    else:
+        came = "" if error["type"] == "missing" else f", but is {error['input']!r}"
+        message = error["msg"].removeprefix("Value error, ")
+        message = re.sub(r"^Input should be", "must be", message)
+        yield key, f"{message}{came}"
+
+
+def _is_choice(part: Any) -> bool:
+    """Whether a part of pydantic's location names a member of a union, not a key of the file."""
+    return part in ("int", "float", "str", "bool")
+
+
+def _known(location: list[str]) -> tuple[str, ...]:
+    models: dict[str, type[BaseModel]] = {
+        "": Sweep, "run": Run, "seeds": Seeds, "sobol": Sobol,
+    }  # fmt: skip
+    place = ".".join(location)
+    if place in models:
+        return tuple(models[place].model_fields)
+    if place.startswith("sobol.axes"):
+        return tuple(SobolAxis.model_fields)
+    return tuple(Axis.model_fields) if place.startswith(("axes", "zipped")) else ()
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return f"is not known; {hint}"
+
+
+def _line(path: Path, text: str, problem: tuple[str, str]) -> str:
+    """Put file and line before a problem, of the nearest key around it that has its own line."""
+    key, what = problem
+    lines: dict[str, int] = {}
+    section = ""
+    for i, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        assigned = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
+        if header:
+            section = header[1]
+            lines.setdefault(section, i)
+        elif assigned:
+            lines.setdefault(".".join(part for part in (section, assigned[1]) if part), i)
+    parts = [part for part in key.split(".") if not part.isdigit()]
+    around = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    number = next((lines[name] for name in around if name in lines), None)
+    place = f"{path}:{number}" if number else str(path)
+    return f"{place}: {key}: {what}"

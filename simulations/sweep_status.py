@@ -1,0 +1,87 @@
+"""How far is a sweep, how fast does it go, and what went wrong in it?"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulations.records import (
+    CorruptError,
+    Store,
+    is_held,
+    open_store,
+    read_cell,
+    read_file,
+    read_manifest,
+    stored_keys,
+)
+from simulations.sweep import Tally
+from simulations.sweep_cells import expand
+from simulations.sweep_config import make_sweep
+
+_RECENT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """A tally; whether a driver is at work; cells a second of late; seconds left at that rate."""
+
+    tally: Tally
+    running: bool
+    rate: float
+    seconds_left: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers by name."""
+        tally = self.tally
+        return {
+            "cells": tally.cells,
+            "done": tally.done,
+            "failed": tally.failed,
+            "missing": tally.missing,
+            "corrupt": tally.corrupt,
+            "running": self.running,
+            "cells_per_second": self.rate,
+            "seconds_left": self.seconds_left,
+        }
+
+
+def sweep_status(root: Path | str) -> Status:
+    """Read every file of a store and say how far its sweep is; nothing is changed.
+
+    A damaged cell counts as missing too: the next run will do it again.
+
+    Raises: InputError if there is no store, or a newer version wrote it
+    """
+    store = open_store(Path(root))
+    wanted = expand(make_sweep(**read_manifest(store))).keys()
+    done = corrupt = 0
+    kept_at = []
+    for key in stored_keys(store) & wanted:
+        try:
+            read_cell(store, key)
+        except CorruptError:
+            corrupt += 1
+        else:
+            done += 1
+            kept_at.append(store.cell_path(key).stat().st_mtime)
+    failed = len((stored_keys(store, "failed") & wanted) - stored_keys(store))
+    tally = Tally(len(wanted), done, failed, corrupt)
+    running = is_held(store)
+    recent = [at for at in kept_at if at > time.time() - _RECENT_SECONDS]
+    span = time.time() - min(recent) if recent else 0.0
+    rate = len(recent) / span if running and span > 0 else 0.0
+    return Status(tally, running, rate, tally.missing / rate if rate else None)
+
+
+def failures(store: Store) -> dict[str, Mapping[str, Any]]:
+    """Return what is known of every failed cell, by its key; a damaged note says so."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for key in sorted(stored_keys(store, "failed")):
+        try:
+            found[key] = json.loads(read_file(store.failure_path(key)))
+        except CorruptError as error:
+            found[key] = {"error": str(error), "traceback": ""}
+    return found
