@@ -56,6 +56,7 @@ from theory.theorems.fusion_bounds import Fusion
 from theory.theorems.huang2020 import Convolution
 from theory.theorems.kim2021 import DistancePair
 from theory.theorems.norms import Normalised
+from theory.theorems.oono2020 import GraphConvolution
 from theory.theorems.shi2022_activations import Activated
 from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.tau_temperature import TwoRuns
@@ -77,6 +78,7 @@ __all__ = [
     "DistancePair",
     "FeedForward",
     "Fusion",
+    "GraphConvolution",
     "Hypothesis",
     "InputError",
     "LinearMap",

@@ -19,6 +19,7 @@ from theory.theorems import (
     noci2022,
     norm_limits,
     norms,
+    oono2020,
     post_norm,
     shi2022_activations,
     shi2022_block,
@@ -67,6 +68,7 @@ _ALL: tuple[Theorem[Any], ...] = (
     wu2024.WITHOUT_FLOOR,
     dovonon2024.TRANSVERSE,
     dovonon2024.RULING_PAIR,
+    oono2020.CONVOLUTION,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}

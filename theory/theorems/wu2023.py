@@ -75,7 +75,7 @@ def _factor(at: Steps) -> Array:
     xp, r = namespace(at.bound), exponent(_mask(at))
     n = at.tokens.shape[-2]
     rounds = xp.floor(at.count / r)
-    return (n / 2) ** 0.5 * power(1 - n * at.bound**r, rounds)
+    return constant(n / 2, like=at.bound) ** 0.5 * power(1 - n * at.bound**r, rounds)
 
 
 def _rounding(at: Steps) -> Array:
