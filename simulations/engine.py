@@ -87,10 +87,10 @@ def survey(
 ) -> Survey:
     """Run every cell on every seed and return all readings.
 
-    The draws are those of `simulations.ensembles`, bit for bit, whatever cells, seeds, chunks or
-    backend. The readings agree with `theory` within rounding; on NumPy they are bitwise the same
-    for the same chunks. ``tolerance`` is the relative width wanted of the brackets. Where memory
-    runs out, the chunk is halved.
+    The draws are those of `engine_draws.survey_blocks`, bit for bit, whatever cells, seeds,
+    chunks or backend. The readings agree with `theory` within rounding; on NumPy they are bitwise
+    the same for the same chunks. ``tolerance`` is the relative width wanted of the brackets. Where
+    memory runs out, the chunk is halved.
 
     Shapes: mask boolean (n, n), True where a token may listen, the same for all
     Raises: InputError for cells that do not share their draws, no seeds, or a wrong option
@@ -139,9 +139,9 @@ def survey_chunks(
     tolerance: float = 1e-2,
     chunk_bytes: int | None = None,
 ) -> Iterator[tuple[tuple[slice, slice], Survey]]:
-    """Yield the readings of one chunk after the other, each with its place: (cells, seeds).
+    """Yield what `survey` returns chunk by chunk, each with its place: (cells, seeds).
 
-    The same as `survey`, for batches whose readings would not fit into memory.
+    For batches whose readings would not fit into memory.
     """
     on = backend() if on is None else on
     _require(cells, seeds, quantities, tolerance)

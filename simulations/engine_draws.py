@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from simulations.backends import Backend
+from simulations.backends import Backend, backend
+from simulations.engine_normals import Normals
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
-from simulations.seeds import generator
 from theory.arrays import Array
 from theory.layers import Block
 
 _SCALED_NORMALS = ("gaussian", "bert")
-"""Ensembles whose matrices are normals times a number: one call draws all of a layer's."""
+"""Ensembles whose matrices are normals times a number: quick to draw in single precision."""
 
-_NOISE = 2**13  # normals drawn at a time
+_NOISE = 2**14  # normals drawn at a time, for a matrix of any size to stay in the cache
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,16 @@ def weights_bytes(stack: Stack, itemsize: int) -> int:
 class Draws:
     """The weights of the layers, one after the other, drawn some seeds at a time.
 
-    Those of `simulations.ensembles.draw_blocks` at unit gain, bit for bit the same numbers
-    whatever the seeds beside them: drawn in float64, then rounded to the backend's dtype. (Normals
-    drawn as float32 would be another stream, and take as long.) NumPy keeps the weights of all
-    seeds in one room, which the next layer uses again.
+    The same numbers bit for bit whatever the seeds beside them, the backend and its dtype:
+    Gaussian ones are single precision, which float64 holds exactly; the other ensembles are those
+    of `simulations.ensembles.draw_blocks`, rounded where the backend's dtype is float32. NumPy
+    keeps the weights of all seeds in one room, which the next layer uses again.
     """
 
     def __init__(self, stack: Stack, *, seeds: range, on: Backend) -> None:
         self._stack, self._seeds, self._on = stack, seeds, on
         self._room = _empty(stack, len(seeds), _host_dtype(on))
-        self._noise = np.empty(max(_NOISE, stack.ffn_width, stack.width))
+        self._noise = np.empty(_NOISE, np.float32)
         self._moved: dict[int, Weights] = {}
         self._blocks: list[Iterator[Block]] = []
         if stack.weights not in _SCALED_NORMALS:
@@ -85,8 +85,8 @@ class Draws:
         if self._blocks:
             _from_block(self._room, row, next(self._blocks[row]))
         else:
-            rng = generator(self._seeds[row], "block", *self._stack.draw_key(), layer)
-            _from_normals(self._stack, self._room, row, rng, self._noise)
+            normals = Normals(self._seeds[row], "survey", *self._stack.draw_key(), layer)
+            _from_normals(self._stack, self._room, row, normals, self._noise)
 
 
 def draw_entry(stack: Stack, *, seeds: range, on: Backend) -> Array:
@@ -94,27 +94,48 @@ def draw_entry(stack: Stack, *, seeds: range, on: Backend) -> Array:
     return on.move(draw_tokens(stack, seeds=seeds))
 
 
-def _from_normals(
-    stack: Stack, room: Weights, row: int, rng: np.random.Generator, noise: Array
-) -> None:
-    """Draw one layer in the order of `draw_blocks`, through a buffer that stays in the cache."""
-    d = stack.width
-    places = [room.mixing[row, :, i * d : (i + 1) * d] for i in range(3)]
-    places += [room.output[row], room.bias[row], room.ffn_in[row]]
-    places += [room.ffn_out[row], room.bias_in[row], room.bias_out[row]]
-    for place in places:
-        rows = max(1, len(noise) // max(1, place[:1].size))
-        for start in range(0, len(place), rows):
-            part = place[start : start + rows]
-            drawn = noise[: part.size]
-            rng.standard_normal(out=drawn)
-            drawn = drawn.reshape(part.shape)
-            if place.ndim == 1:
+def survey_blocks(stack: Stack, *, seeds: range) -> Iterator[Block]:
+    """Yield the blocks that a survey of this cell runs, in float64, for any other tool to recheck.
+
+    Shapes: every weight has the leading axis (len(seeds),)
+    """
+    draws, every = Draws(stack, seeds=seeds, on=backend()), slice(0, len(seeds))
+    s, d, h, gain = len(seeds), stack.width, stack.heads, stack.value_gain
+    for layer, block in enumerate(draw_blocks(stack, seeds=seeds)):  # whose gains are kept
+        w = draws.part(layer, every)
+        heads = np.transpose(w.mixing.reshape(s, d, 3, h, d // h), (2, 0, 3, 1, 4))
+        query, key, value = np.array(heads)
+        output = np.array(w.output).reshape(s, h, d // h, d)
+        attention = replace(
+            block.attention, query=query, key=key, value=gain * value, output=output
+        )
+        if attention.bias is not None:
+            attention = replace(attention, bias=stack.bias_std * w.bias)
+        ffn = block.feed_forward
+        if ffn is not None:
+            ffn = replace(ffn, weight_in=+w.ffn_in, weight_out=stack.ffn_gain * w.ffn_out)
+            if ffn.bias_in is not None:
+                ffn = replace(
+                    ffn, bias_in=stack.bias_std * w.bias_in, bias_out=stack.bias_std * w.bias_out
+                )
+        yield replace(block, attention=attention, feed_forward=ffn)
+
+
+def _from_normals(stack: Stack, room: Weights, row: int, normals: Normals, noise: Array) -> None:
+    """Draw one layer: straight into its place, or where that is float64 through a buffer."""
+    d, f = stack.width, stack.ffn_width
+    fan_in = {"mixing": d, "output": d, "ffn_in": d, "ffn_out": f}
+    for name, place in ((field.name, getattr(room, field.name)[row]) for field in fields(Weights)):
+        std = 1.0
+        if name in fan_in:
+            std = 0.02 if stack.weights == "bert" else max(1, fan_in[name]) ** -0.5
+        flat = place.reshape(-1)  # a view, since a row of the room is one piece
+        for start in range(0, flat.size, len(noise)):
+            part = flat[start : start + len(noise)]
+            drawn = part if part.dtype == np.float32 else noise[: part.size]
+            normals.fill(drawn, std=std)
+            if drawn is not part:
                 part[...] = drawn
-            elif stack.weights == "bert":
-                np.multiply(0.02, drawn, out=part, casting="same_kind")
-            else:
-                np.divide(drawn, np.sqrt(len(place)), out=part, casting="same_kind")
 
 
 def _from_block(room: Weights, row: int, block: Block) -> None:

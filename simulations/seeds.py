@@ -17,9 +17,14 @@ def generator(seed: int, *key: str | int) -> np.random.Generator:
 
     Raises: InputError if the seed is negative
     """
+    return np.random.Generator(np.random.Philox(sequence(seed, *key)))
+
+
+def sequence(seed: int, *key: str | int) -> np.random.SeedSequence:
+    """Return what any of NumPy's bit generators starts from, as `generator` does."""
     if seed < 0:
         raise InputError(f"seed must not be negative, but is {seed}")
     digest = hashlib.sha256(json.dumps([seed, *key]).encode()).digest()
     # An array of 32 bits each is what NumPy makes of a list of numbers, in ten times the time.
     entropy = np.frombuffer(digest, np.uint8).astype(np.uint32)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
+    return np.random.SeedSequence(entropy)
