@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import erfc, exp, pi, sqrt
+from typing import Any
 
 import numpy as np
 from array_api_compat import is_numpy_array
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import erfc as scipy_erfc
 
-from theory.arrays import Array, InputError, constant, namespace, to_numpy
+from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
 
+_EPS = 2.0**-52  # of float64
 _TANH_CUBIC = 0.044715  # the cubic coefficient of the tanh approximation, hendrycks2016gelu
 
 
@@ -37,6 +39,13 @@ def _erfc(x: Array) -> Array:
     return native(x) if native else constant(scipy_erfc(to_numpy(x)), like=x)
 
 
+def _root(number: Any, *, like: Array) -> Any:
+    """Return a square root as a float, or with all the digits of an array that has more."""
+    if eps(like) >= _EPS:
+        return sqrt(number)
+    return namespace(like).sqrt(constant(number, like=like))
+
+
 def _moderate(x: Array) -> Array:
     """Clip to where gates still move: beyond, squares and cubes may overflow for nothing."""
     return namespace(x).clip(x, min=-1000, max=1000)
@@ -51,13 +60,15 @@ def _step(x: Array) -> Array:
 
 
 def _gelu(x: Array) -> Array:
-    return 0.5 * x * _erfc(-x / sqrt(2))  # erfc keeps the digits that 1 + erf loses at x << 0
+    # erfc keeps the digits that 1 + erf loses at x << 0.
+    return 0.5 * x * _erfc(-x / _root(2, like=x))
 
 
 def _gelu_slope(x: Array) -> Array:
     x = _moderate(x)
-    density = namespace(x).exp(-0.5 * x * x) / sqrt(2 * pi)
-    return 0.5 * _erfc(-x / sqrt(2)) + x * density
+    xp = namespace(x)
+    density = xp.exp(-0.5 * x * x) / _root(2 * xp.pi, like=x)
+    return 0.5 * _erfc(-x / _root(2, like=x)) + x * density
 
 
 def _sigmoid(x: Array) -> Array:
@@ -77,7 +88,7 @@ def _silu_slope(x: Array) -> Array:
 
 def _tanh_gate(x: Array) -> Array:
     # 1/2 (1 + tanh u) = sigmoid(2 u)
-    return _sigmoid(2 * sqrt(2 / pi) * (x + _TANH_CUBIC * x**3))
+    return _sigmoid(2 * _root(2 / namespace(x).pi, like=x) * (x + _TANH_CUBIC * x**3))
 
 
 def _gelu_tanh(x: Array) -> Array:
@@ -87,7 +98,7 @@ def _gelu_tanh(x: Array) -> Array:
 def _gelu_tanh_slope(x: Array) -> Array:
     x = _moderate(x)
     gate = _tanh_gate(x)
-    inner = 2 * sqrt(2 / pi) * (1 + 3 * _TANH_CUBIC * x**2)
+    inner = 2 * _root(2 / namespace(x).pi, like=x) * (1 + 3 * _TANH_CUBIC * x**2)
     return gate * (1 + x * (1 - gate) * inner)
 
 

@@ -8,6 +8,7 @@ import array_api_compat
 from theory.arrays import (
     Array,
     InputError,
+    constant,
     eps,
     namespace,
     require_finite,
@@ -66,8 +67,7 @@ def consensus(n: int, *, like: Array) -> Subspace:
     if n < 1:
         raise InputError(f"n must be positive, but is {n}")
     require_float("like", like)
-    device = array_api_compat.device(like)
-    return Subspace(namespace(like).full((n, 1), n**-0.5, dtype=like.dtype, device=device))
+    return Subspace(constant([[float(n)]] * n, like=like) ** -0.5)  # to all the digits of like
 
 
 def partition(labels: Array | Sequence[int], *, like: Array) -> Subspace:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.diameters import projective_diameter, token_diameter
 from theory.domains import Domain, Free, Params, Sizes, adjacency
 from theory.magnitude import frobenius_norm
@@ -147,8 +147,8 @@ BIRKHOFF = Theorem[Averaging](
 
 
 def _coupling_bound(at: Averaging) -> Array:
-    n = at.tokens.shape[-2]
-    return _tau(at) * (n / 2) ** 0.5 * consensus_distance(at.tokens)
+    half = constant(at.tokens.shape[-2] / 2, like=at.tokens)
+    return _tau(at) * half**0.5 * consensus_distance(at.tokens)
 
 
 def _coupling_rounding(at: Averaging) -> Array:

@@ -53,9 +53,11 @@ class TwoRuns:
         """The run without tau."""
         block, tau = self.run.block, self.run.block.norm_2.tau
         attention = block.attention
+        if attention.query is not None:  # an array by numbers: 1 / tau^2 alone might be rounded
+            attention = replace(attention, query=attention.query / tau / tau)
         block = replace(
             block,
-            attention=replace(attention, scale=attention.score_scale / tau**2),
+            attention=attention,
             norm_1=replace(block.norm_1, tau=1.0),
             norm_2=replace(block.norm_2, tau=1.0),
         )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.domains import Domain, Free, Params, Sizes
 from theory.graphs import random_walk
 from theory.roundoff import distance_rounding
@@ -31,7 +31,8 @@ def _scores_beyond(at: Steps) -> Array:
     wide = xp.max(xp.max(logs, axis=-1) - xp.min(logs, axis=-1), axis=(-2, -1))
     n = at.adjacency.shape[-1]
     allowed = (2 * n + 16 * xp.abs(at.bound) + 16) * eps(at.bound)
-    none = xp.where(xp.any(at.adjacency <= 0, axis=(-3, -2, -1)), np.inf, -np.inf)
+    infinite = constant(np.inf, like=at.adjacency)
+    none = xp.where(xp.any(at.adjacency <= 0, axis=(-3, -2, -1)), infinite, -infinite)
     return xp.maximum(wide - 2 * at.bound - allowed, none)
 
 
@@ -65,7 +66,8 @@ def _high(at: Steps) -> Array:
 
 
 def _low_pass(at: Steps) -> Array:
-    return (at.tokens.shape[-2] / 2) ** 0.5 * power(namespace(at.bound).tanh(at.bound), at.count)
+    half = constant(at.tokens.shape[-2] / 2, like=at.bound)
+    return half**0.5 * power(namespace(at.bound).tanh(at.bound), at.count)
 
 
 def _rounding(at: Steps, factor: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.domains import Domain, Free, Params, Sizes
 from theory.magnitude import frobenius_norm
 from theory.spectra import spectral_norm, spectral_norm_error
@@ -51,9 +51,10 @@ def entropy_bound(sigma: Array, *, tokens: int) -> Array:
     xp, others = namespace(sigma), tokens - 1
     if others == 0:
         return 0 * sigma
-    share = xp.exp(-sigma * math.sqrt(tokens / others))
+    root = constant(tokens, like=sigma) ** 0.5, constant(others, like=sigma) ** 0.5
+    share = xp.exp(-sigma * root[0] / root[1])
     total = 1 + others * share
-    return xp.log1p(others * share) + sigma * math.sqrt(tokens * others) * share / total
+    return xp.log1p(others * share) + sigma * root[0] * root[1] * share / total
 
 
 def _norms(at: Scored) -> tuple[Array, Array]:
