@@ -50,6 +50,7 @@ from theory.subspace import Subspace, consensus, distance, general, partition, p
 from theory.theorems import CATALOGUE
 from theory.theorems.attention_steps import Steps
 from theory.theorems.block_input import BlockInput
+from theory.theorems.cai2020 import GraphTokens
 from theory.theorems.castin2024 import AttentionPair
 from theory.theorems.dovonon2024 import LinearStack
 from theory.theorems.fusion_bounds import Fusion
@@ -79,6 +80,7 @@ __all__ = [
     "FeedForward",
     "Fusion",
     "GraphConvolution",
+    "GraphTokens",
     "Hypothesis",
     "InputError",
     "LinearMap",

@@ -4,6 +4,7 @@ from typing import Any
 
 from theory.statements import Theorem
 from theory.theorems import (
+    cai2020,
     castin2024,
     dobrushin1956,
     dovonon2024,
@@ -69,6 +70,10 @@ _ALL: tuple[Theorem[Any], ...] = (
     dovonon2024.TRANSVERSE,
     dovonon2024.RULING_PAIR,
     oono2020.CONVOLUTION,
+    cai2020.SMOOTHING,
+    cai2020.SMALLEST,
+    cai2020.LINEAR,
+    cai2020.RELU,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
