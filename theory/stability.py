@@ -141,9 +141,10 @@ def transverse_rates(
     """
     matrix = mask_walk(walk)
     components = weak_components(matrix)
-    tokens = [host_token(token)] * len(components)
-    if getattr(token, "ndim", 0) == 2 and token.shape[0] == len(components) > 1:
+    if getattr(token, "ndim", 0) == 2 and token.shape[0] == len(components):
         tokens = [host_token(token[i, :]) for i in range(len(components))]
+    else:
+        tokens = [host_token(token)] * len(components)
     if not isinstance(blocks, Block) and len(components) > 1:
         blocks = list(blocks)  # read once for each component
 
