@@ -8,15 +8,16 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from simulations.attack_recheck import DIGITS, persists
-from simulations.attack_search import Point, Search, polish, run
+from simulations.attack_search import polish, run
 from simulations.attack_shrink import shrink
+from simulations.attack_state import Point, Search
 from simulations.counterexamples import Counterexample
 from simulations.seeds import generator
 from theory.arrays import InputError
 from theory.statements import Status, Theorem
 from theory.theorems import CATALOGUE
 
-DEFAULT_BUDGET = 40_000
+DEFAULT_BUDGET = 60_000
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
 
@@ -114,6 +115,7 @@ def attack(
         small, spent = shrink(theorem, found, budget=budget - search.spent)
         search.spent += spent
         found = small if not small.refuted or persists(theorem, small) is not False else found
+        ratio = max(ratio, found.score)  # what is simple may be sharp
         told(search.spent)
     attacked = Attack(
         key=theorem.key,

@@ -1,12 +1,13 @@
 """Which small instance, readable by people, shows the same as the one that a search found?"""
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from simulations.attack_moves import Floats, Population
-from simulations.attack_search import Point, point, score
+from simulations.attack_state import Point, point, score
 from theory.domains import Domain
 from theory.statements import Theorem, check
 
@@ -106,12 +107,8 @@ def _smaller_sizes(work: _Work) -> None:
     """Leave out one token, feature, head; make one choice plain, or nearer to it."""
     for name, (low, _) in work.domain.sizes.items():
         if _is_axis(work.domain, name):
-            while work.best.sizes[name] > low and work.left > 0:
-                now = work.best.sizes
-                sizes = {**now, name: now[name] - 1}
-                work.accept(sizes, list(_without(work, name)))
-                if work.best.sizes is now or work.best.sizes[name] != sizes[name]:
-                    break
+            while any(_left_out(work, name, low, count) for count in (1, 2)):
+                pass
         else:
             plain, value = _plain(work.domain, name), work.best.sizes[name]
             for nearer in sorted({plain, (plain + value) // 2, plain + np.sign(value - plain)}):
@@ -119,19 +116,26 @@ def _smaller_sizes(work: _Work) -> None:
                     work.accept({**work.best.sizes, name: int(nearer)}, [work.best.params])
 
 
-def _without(work: _Work, name: str) -> Iterator[Population]:
-    for i in range(work.best.sizes[name]):
-        yield {
-            key: _delete(
-                values, [a for a, b in enumerate(work.domain.free[key].axes) if b == name], i
-            )
-            for key, values in work.best.params.items()
-        }
+def _left_out(work: _Work, name: str, low: int, count: int) -> bool:
+    """Leave out one or two of the tokens, say, and tell whether that could be done."""
+    now = work.best
+    if now.sizes[name] - count < low or work.left <= 0:
+        return False
+    axes = {
+        key: [axis for axis, each in enumerate(free.axes) if each == name]
+        for key, free in work.domain.free.items()
+    }
+    smaller = [
+        {key: _delete(values, axes[key], rows) for key, values in now.params.items()}
+        for rows in combinations(range(now.sizes[name]), count)
+    ]
+    work.accept({**now.sizes, name: now.sizes[name] - count}, smaller)
+    return work.best is not now
 
 
-def _delete(values: Floats, axes: list[int], i: int) -> Floats:
+def _delete(values: Floats, axes: list[int], rows: tuple[int, ...]) -> Floats:
     for axis in axes:
-        values = np.delete(values, i, axis=axis)
+        values = np.delete(values, list(rows), axis=axis)
     return values
 
 

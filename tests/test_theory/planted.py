@@ -16,6 +16,7 @@ from theory.magnitude import frobenius_norm
 from theory.normalisation import norm_std
 from theory.spectra import coupling, singular_values
 from theory.statements import Theorem
+from theory.stochastic import dobrushin_coefficient
 from theory.subspace import consensus_distance
 from theory.theorems import CATALOGUE
 from theory.theorems.block_input import BLOCK_DOMAIN, BlockInput
@@ -24,11 +25,11 @@ from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.tau_temperature import TwoRuns
 
 
-def _root(at: Averaging) -> Array:
+def sqrt_lambda(at: Averaging) -> Array:
     return coupling(at.adjacency[..., None, :, :])[..., 0]
 
 
-def _plant(key: str, source: str, **changes: Any) -> Theorem[Any]:
+def plant(key: str, source: str, **changes: Any) -> Theorem[Any]:
     return replace(CATALOGUE[source], key=key, tight=False, outside=None, **changes)
 
 
@@ -107,60 +108,97 @@ def _block(key: str, *, domain: Domain[BlockInput] = POST_NORM, **wrong: Any) ->
     def rhs(at: BlockInput) -> Array:
         return post_norm_v(at, **wrong) * consensus_distance(at.tokens)
 
-    return _plant(key, "block-v", domain=domain, rhs=rhs)
+    return plant(key, "block-v", domain=domain, rhs=rhs)
 
 
-def _other_without_temperature(at: TwoRuns) -> Array:
+def _singular_value(at: LinearMap, which: int) -> Array:
+    return singular_values(at.weight)[..., which] * consensus_distance(at.tokens)
+
+
+def _frobenius_over_rank(at: LinearMap) -> Array:
+    """The spectral norm is at least this, with equality for an orthogonal matrix."""
+    norm = frobenius_norm(at.weight) / min(at.weight.shape[-2:]) ** 0.5
+    return norm * consensus_distance(at.tokens)
+
+
+def _with_smallest_gain(at: Normalised) -> Array:
+    xp, gain = namespace(at.tokens), at.norm.gain
+    assert gain is not None
+    plain = norm_stretch(replace(at.norm, gain=None), at.sigma[..., None], like=at.tokens)
+    return xp.min(xp.abs(gain), axis=-1) * plain * consensus_distance(at.tokens)
+
+
+def _other_without_temperature(at: TwoRuns, power: int = 0) -> Array:
     tau, run = at.run.block.norm_2.tau, at.run
     block = replace(
         run.block,
         norm_1=replace(run.block.norm_1, tau=1.0),
         norm_2=replace(run.block.norm_2, tau=1.0),
     )
+    attention = block.attention
+    attention = replace(attention, scale=attention.score_scale / tau**power)
+    block = replace(block, attention=attention)
     plain = replace(run, block=block, tokens=tau * run.tokens)
     return frobenius_norm(tau * run.step.output - plain.step.output)
 
 
 PLANTED: tuple[Theorem[Any], ...] = (
-    _plant("linear, average singular value", "linear", rhs=_average_singular_value),
-    _plant(
+    plant("linear, average singular value", "linear", rhs=_average_singular_value),
+    plant(
         "linear, a constant 2 % too small",
         "linear",
         rhs=lambda at: 0.98 * CATALOGUE["linear"].rhs(at),
     ),
-    _plant("a sum as if orthogonal", "weighted-sum", rhs=_as_if_orthogonal),
-    _plant(
+    plant("linear, the smallest singular value", "linear", rhs=lambda at: _singular_value(at, -1)),
+    plant("linear, Frobenius over the root of the rank", "linear", rhs=_frobenius_over_rank),
+    plant("a sum as if orthogonal", "weighted-sum", rhs=_as_if_orthogonal),
+    plant(
         "a gate instead of a sum",
         "weighted-sum",
         domain=_with_build("weighted-sum", _gated),
         hypotheses=(),
     ),
-    _plant(
+    plant(
         "attention, lambda without its root",
         "attention",
-        rhs=lambda at: _root(at) ** 2 * consensus_distance(at.tokens),
+        rhs=lambda at: sqrt_lambda(at) ** 2 * consensus_distance(at.tokens),
     ),
-    _plant(
+    plant(
         "attention never expands",
         "attention",
         rhs=lambda at: consensus_distance(at.tokens),
     ),
-    _plant(
+    plant(
         "attention, rows that do not sum to one",
         "attention",
         domain=_with_build("attention", _unnormalised),
         hypotheses=(),
     ),
-    _plant(
+    plant(
         "layer-norm, the largest std for sigma",
         "layer-norm",
         domain=_with_build("layer-norm", _with_largest_std),
         hypotheses=(),
     ),
-    _plant(
+    plant(
         "layer-norm, a constant 0.1 % too small",
         "layer-norm",
         rhs=lambda at: 0.999 * CATALOGUE["layer-norm"].rhs(at),
+    ),
+    plant("layer-norm, the smallest gain", "layer-norm", rhs=_with_smallest_gain),
+    plant(
+        "layer-norm, tau once too often",
+        "layer-norm",
+        rhs=lambda at: CATALOGUE["layer-norm"].rhs(at) / at.norm.tau,
+    ),
+    plant(
+        "attention, Dobrushin's coefficient in the wrong norm",
+        "attention",
+        domain=replace(
+            CATALOGUE["attention"].domain,
+            sizes={**CATALOGUE["attention"].domain.sizes, "signed": (0, 0)},
+        ),
+        rhs=lambda at: dobrushin_coefficient(at.adjacency) * consensus_distance(at.tokens),
     ),
     _block("block, lambda without its root", root=lambda lambda_: lambda_, domain=PLAIN),
     _block("block, sigma_1 sigma_2 squared", power=2),
@@ -171,6 +209,11 @@ PLANTED: tuple[Theorem[Any], ...] = (
     _block("block, tau forgotten", tau=False),
     _block("block, one head for all", heads=False, domain=PLAIN),
     _block("block, s for s squared", s_power=1, domain=PLAIN),
-    _plant("v is never below one", "block-v-lower-bound", lhs=lambda at: 1 + 0 * at.coefficients.v),
-    _plant("tau changes nothing at all", "tau-is-a-temperature", lhs=_other_without_temperature),
+    plant("v is never below one", "block-v-lower-bound", lhs=lambda at: 1 + 0 * at.coefficients.v),
+    plant(
+        "tau is a temperature, off by one exponent",
+        "tau-is-a-temperature",
+        lhs=lambda at: _other_without_temperature(at, power=1),
+    ),
+    plant("tau changes nothing at all", "tau-is-a-temperature", lhs=_other_without_temperature),
 )
