@@ -19,6 +19,7 @@ from theory.subspace import consensus_distance
 
 Numbers: TypeAlias = np.ndarray[Any, Any]
 _Tree = TypeVar("_Tree")
+_TOLERANCE = 1e-6  # of s in wide layers: the digits that are printed stay true
 
 
 def counting(n: int, present: Array | None, token_mask: Array | None) -> Array | None:
@@ -59,7 +60,7 @@ class Judge:
         """Return a block as verdicts want it, and the spectral norms of its weights."""
         if self._found is None or block is not self._given:
             moved = self.move(block)
-            self._given, self._found = block, (moved, weight_norms(moved))
+            self._given, self._found = block, (moved, weight_norms(moved, tolerance=_TOLERANCE))
         return self._found
 
 
@@ -96,7 +97,8 @@ def block_row(
     found = block_coefficients(block, step, norms=norms, token_mask=present)
     ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=present)
     row = {name: value for name, value in found.items() if value is not None}
-    return row | dict(ends.items()) | {"v_error": ends.v_upper - found.v}
+    excess = 0 * found.v + norms.excess
+    return row | dict(ends.items()) | {"v_error": ends.v_upper - found.v, "s_excess": excess}
 
 
 def attention_row(

@@ -91,7 +91,9 @@ def coefficient_bounds(
         low[name] = xp.where(smallest > 0, smallest, 1.0)
         high[name] = std + error[..., None]
     weights = weight_errors(block.attention, block.feed_forward, norms=norms)
-    s_lower = xp.clip(weights.s * (1 - 4 * unit) - weights.error, min=0.0)
+    excess = 0.0 if norms is None else norms.excess
+    s_lower = weights.s / (1 + excess) * (1 - 8 * unit) - weights.error
+    s_lower = xp.clip(s_lower, min=0.0)
     s_upper = weights.s * (1 + 4 * unit) + weights.error
     # lambda is a square that may have underflowed: then its root is somewhere below sqrt(least).
     error = xp.max(coupling_error(step.adjacency, token_mask=token_mask), axis=-1)

@@ -4,6 +4,11 @@ Theorems need an upper end that is one, and sweeps need millions of them. Three 
 those members of a batch that the one before left wider than the tolerance: Lanczos on the Gram
 matrix; on polynomials of it, a few squarings at a time; in float64, and at last by LAPACK.
 `theory.lanczos` says why the ends are certain, rounding included.
+
+This is the general route: any matrix, any tolerance, every member to its own; the norms of wide
+weights go it. `simulations.engine_squaring` is the route of surveys: small matrices in groups of
+which only the largest norm counts, to about a per cent. A verdict on a single block takes
+neither, but LAPACK and the bound on its error of `theory.spectra`.
 """
 
 import math

@@ -3,15 +3,21 @@
 from dataclasses import dataclass, fields
 
 from theory.activations import activation
-from theory.arrays import Array, constant, namespace
+from theory.arrays import Array, constant, eps, namespace
+from theory.brackets import Bracket, spectral_bracket
 from theory.layers import Attention, Block, BlockStep
 from theory.normalisation import Norm
 from theory.spectra import coupling, product_norm, row_deviations, spectral_norm
+
+_WIDE = 256  # below, LAPACK is as fast
 
 
 @dataclass(frozen=True, eq=False)
 class WeightNorms:
     """Spectral norms of the weights of one block; they do not depend on the tokens.
+
+    ``excess`` is how far above the true norm any of them may be, relative to it, beside the
+    rounding of LAPACK: 0 unless a tolerance was given.
 
     Shapes: value (*b, h), one for each head's value times output matrix; ffn_in, ffn_out (*b,)
             or None without a feed-forward sublayer
@@ -20,6 +26,7 @@ class WeightNorms:
     value: Array
     ffn_in: Array | None
     ffn_out: Array | None
+    excess: float = 0.0
 
     @property
     def largest(self) -> Array:
@@ -59,8 +66,12 @@ class Coefficients:
         return [(field.name.rstrip("_"), getattr(self, field.name)) for field in fields(self)]
 
 
-def weight_norms(block: Block) -> WeightNorms:
-    """Return the spectral norms of a block's weights, each from a full LAPACK SVD."""
+def weight_norms(block: Block, *, tolerance: float | None = None) -> WeightNorms:
+    """Return the spectral norms of a block's weights, each from a full LAPACK SVD.
+
+    With a tolerance, the feed-forward matrices of `_WIDE` features or more get the upper end of
+    a certified bracket of that relative width: for 384 x 1536 at 1e-6 in about half the time.
+    """
     attention, ffn = block.attention, block.feed_forward
     value = (
         spectral_norm(attention.value)
@@ -69,7 +80,21 @@ def weight_norms(block: Block) -> WeightNorms:
     )
     if ffn is None:
         return WeightNorms(value, None, None)
-    return WeightNorms(value, spectral_norm(ffn.weight_in), spectral_norm(ffn.weight_out))
+    one, two = ffn.weight_in, ffn.weight_out
+    if tolerance is None or min(one.shape[-2:]) < _WIDE:
+        return WeightNorms(value, spectral_norm(one), spectral_norm(two))
+    tolerance = max(tolerance, 64 * eps(one))  # float32 does not allow much narrower brackets
+    first, second = (spectral_bracket(weight, tolerance=tolerance) for weight in (one, two))
+    excess = max(_width(first), _width(second))
+    return WeightNorms(value, first.upper, second.upper, excess)
+
+
+def _width(found: Bracket) -> float:
+    """Return the largest upper / lower - 1 of a batch, rounded up; that of 0 / 0 is 0."""
+    xp, low = namespace(found.lower), found.lower
+    ratio = xp.where(low > 0, found.upper / xp.where(low > 0, low, 1.0), xp.inf)
+    ratio = xp.where(found.upper > 0, ratio, 1.0)
+    return float(xp.max(ratio)) * (1 + 4 * eps(low)) - 1
 
 
 def block_coefficients(

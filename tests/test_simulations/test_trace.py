@@ -459,6 +459,22 @@ def test_the_ends_enclose_the_coefficients_closely(trace_of: Any) -> None:
         assert (value < upper).all()
         assert (upper - lower <= 1e-7 * value).all()
     np.testing.assert_array_equal(found["v_error"], found["v_upper"] - found["v"])
+    assert trace_json(trace_of(STACK, TOKENS, mask=CAUSAL))["tier"] == "exact"
+
+
+def test_wide_layers_say_that_s_comes_from_brackets() -> None:
+    rng = np.random.default_rng(0)
+    block = random_block(0, d=256)
+    ffn = block.feed_forward
+    assert ffn is not None
+    wide = replace(ffn, weight_in=rng.standard_normal((256, 256)), bias_in=None)
+    wide = replace(wide, weight_out=rng.standard_normal((256, 256)))
+    trace = trace_blocks([replace(block, feed_forward=wide)], random_tokens(0, 3, 256))
+    assert trace_json(trace)["tier"] == "bracket"
+    assert words(trace) == ["holds"]
+    found, s = trace.blocks, np.linalg.norm([wide.weight_in, wide.weight_out], 2, axis=(1, 2)).max()
+    assert found["s_lower"][0] < s < found["s_upper"][0]
+    assert 0 < found["s_excess"][0] < 1.1e-6
 
 
 def test_only_a_ratio_above_the_upper_end_of_v_refutes() -> None:

@@ -15,7 +15,8 @@ from tests.exact_block import block_step, rows_of
 from tests.test_theory.exact import norm as frobenius
 from tests.test_theory.exact import residual as centred
 from theory.activations import activation
-from theory.arrays import to_numpy
+from theory.arrays import namespace, to_numpy
+from theory.block_rounding import coefficient_bounds
 from theory.coefficients import (
     Coefficients,
     WeightNorms,
@@ -409,3 +410,57 @@ def test_weights_of_any_size_give_the_scaled_number(scale: float) -> None:
     wanted = coefficients(block, tokens, adjacency=adjacency)
     for name in ("v", "v_sharp", "v_stacked"):
         assert abs(getattr(found, name) / scale / getattr(wanted, name) - 1) <= ROUNDING, name
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("spread", [0.0, 3.0])
+def test_norms_of_wide_weights_may_be_upper_ends_of_narrow_brackets(
+    dtype: str, spread: float
+) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((2, 260, 300)) * np.geomspace(1, 10.0**-spread, 300)
+    block = Block(
+        Attention(None, None, np.eye(260)[None]),
+        FeedForward(weights, np.ascontiguousarray(np.swapaxes(weights, -1, -2))),
+    )
+    block = move(block, namespace(weights), dtype=dtype)
+    exact, fast = weight_norms(block), weight_norms(block, tolerance=1e-6)
+    assert exact.excess == 0
+    rounding = 64 * float(np.finfo(dtype).eps)
+    assert 0 < fast.excess <= max(2e-6, 2 * rounding)
+    for one, two in ((exact.ffn_in, fast.ffn_in), (exact.ffn_out, fast.ffn_out)):
+        assert one is not None
+        assert two is not None
+        assert two.dtype == one.dtype == dtype
+        assert np.all(two >= one * (1 - rounding))
+        assert np.all(two <= one * (1 + fast.excess + rounding))
+
+
+def test_the_ends_of_s_and_v_know_of_the_brackets() -> None:
+    rng = np.random.default_rng(0)
+    weights, tokens = rng.standard_normal((8, 8)), rng.standard_normal((4, 8))
+    block = Block(Attention(None, None, np.eye(8)[None]), FeedForward(weights, weights))
+    shares = np.eye(4)[None] / 2 + 1 / 8
+    step = apply_block(block, tokens, adjacency=shares)
+    exact = block_coefficients(block, step)
+    norms = weight_norms(block)
+    assert norms.ffn_in is not None
+    assert norms.ffn_out is not None
+    norms = replace(norms, ffn_in=1.01 * norms.ffn_in, ffn_out=1.01 * norms.ffn_out, excess=0.0101)
+    found = block_coefficients(block, step, norms=norms)
+    ends = coefficient_bounds(block, tokens, step, found, norms=norms)
+    for name in ("s", "v"):
+        lower, upper = (getattr(ends, f"{name}_{end}") for end in ("lower", "upper"))
+        assert lower < getattr(exact, name) < upper
+        assert lower < getattr(found, name) < upper
+        assert lower > getattr(exact, name) * (1 - 1e-3)
+        assert upper > getattr(exact, name) * (1 + 1e-3)
+
+
+def test_no_norm_is_wide_enough_for_zeros() -> None:
+    zeros = np.zeros((256, 256))
+    block = Block(Attention(None, None, np.eye(256)[None]), FeedForward(zeros, zeros))
+    found = weight_norms(block, tolerance=1e-6)
+    assert found.ffn_in == 0
+    assert found.ffn_out == 0
+    assert 0 <= found.excess < 1e-14
