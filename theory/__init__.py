@@ -52,6 +52,7 @@ from theory.theorems.attention_steps import Steps
 from theory.theorems.block_input import BlockInput
 from theory.theorems.cai2020 import GraphTokens
 from theory.theorems.castin2024 import AttentionPair
+from theory.theorems.dong2021 import PureAttention
 from theory.theorems.dovonon2024 import LinearStack
 from theory.theorems.fusion_bounds import Fusion
 from theory.theorems.huang2020 import Convolution
@@ -87,6 +88,7 @@ __all__ = [
     "LinearStack",
     "Norm",
     "Normalised",
+    "PureAttention",
     "Scored",
     "Steps",
     "Subspace",

@@ -88,7 +88,7 @@ def test_many_draws_are_decided_by_more_than_rounding(key: str) -> None:
     decided = total = 0
     for number in range(40):
         verdict = check(theorem, draw(theorem.domain, _rng(number), members=8).instance)
-        decided += int((verdict.rounding < 1e-6 * verdict.rhs).sum())
+        decided += int((verdict.rounding < 1e-6 * verdict.scale).sum())
         total += verdict.rhs.size
     assert decided > total / 4
 

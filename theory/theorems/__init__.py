@@ -7,6 +7,8 @@ from theory.theorems import (
     cai2020,
     castin2024,
     dobrushin1956,
+    dong2021,
+    dong2021_heads,
     dovonon2024,
     fusion_bounds,
     fusion_gate,
@@ -74,6 +76,9 @@ _ALL: tuple[Theorem[Any], ...] = (
     cai2020.SMALLEST,
     cai2020.LINEAR,
     cai2020.RELU,
+    dong2021.PATHS,
+    dong2021.RANK_COLLAPSE,
+    *dong2021_heads.HEAD_THEOREMS,
 )
 
 CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
