@@ -3,11 +3,10 @@
 from typing import NamedTuple
 
 from simulations.engine_draws import Weights
-from simulations.engine_squaring import group_bracket
+from simulations.engine_squaring import group_bracket, square_sum
 from simulations.ensembles import Stack
 from theory.arrays import Array, eps, namespace
 from theory.brackets import Bracket
-from theory.magnitude import frobenius_norm
 
 
 class WeightBrackets(NamedTuple):
@@ -66,7 +65,7 @@ def product_bracket(left: Array, right: Array, *, tolerance: float) -> Bracket:
         except (ValueError, RuntimeError):  # one singular matrix stops the whole batch
             factor = right
     found = group_bracket(left @ factor, tolerance=tolerance)
-    size = frobenius_norm(left) * frobenius_norm(right)
+    size = xp.reshape(xp.sqrt(square_sum(left) * square_sum(right)), left.shape[:-2])
     unit, rough = eps(left), 2 * float(xp.finfo(dtype).eps)
     squared, moved = (c + k + 1) * unit * size**2, k * unit * size
     lower = xp.sqrt(xp.clip(xp.clip(found.lower - moved, min=0) ** 2 - squared, min=0))
