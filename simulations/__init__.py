@@ -24,6 +24,7 @@ from simulations.simulation import simulate
 from simulations.texts import DEFAULT_TEXTS, read_texts, sentences
 from simulations.trace import Trace, trace_blocks, trace_centred
 from simulations.verify import Report, verify, verify_theorem
+from simulations.verify_trend import TrendReport, verify_trend
 
 __all__ = [
     "DEFAULT_TEXTS",
@@ -38,6 +39,7 @@ __all__ = [
     "Stack",
     "Survey",
     "Trace",
+    "TrendReport",
     "analyze",
     "attack",
     "backend",
@@ -66,5 +68,6 @@ __all__ = [
     "trace_table",
     "verify",
     "verify_theorem",
+    "verify_trend",
     "write_counterexample",
 ]

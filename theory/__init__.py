@@ -47,7 +47,7 @@ from theory.spectra import coupling, spectral_norm
 from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, convergence
 from theory.stochastic import dobrushin_coefficient, is_row_stochastic
 from theory.subspace import Subspace, consensus, distance, general, partition, project
-from theory.theorems import CATALOGUE
+from theory.theorems import CATALOGUE, TRENDS
 from theory.theorems.attention_steps import Steps
 from theory.theorems.block_input import BlockInput
 from theory.theorems.cai2020 import GraphTokens
@@ -63,10 +63,12 @@ from theory.theorems.shi2022_activations import Activated
 from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.tau_temperature import TwoRuns
 from theory.theorems.zhai2023 import Scored
+from theory.trends import Evidence, Interval, Judgement, Trend, judge
 
 __all__ = [
     "ACTIVATIONS",
     "CATALOGUE",
+    "TRENDS",
     "Activated",
     "Attention",
     "AttentionPair",
@@ -78,12 +80,15 @@ __all__ = [
     "Convergence",
     "Convolution",
     "DistancePair",
+    "Evidence",
     "FeedForward",
     "Fusion",
     "GraphConvolution",
     "GraphTokens",
     "Hypothesis",
     "InputError",
+    "Interval",
+    "Judgement",
     "LinearMap",
     "LinearStack",
     "Norm",
@@ -94,6 +99,7 @@ __all__ = [
     "Subspace",
     "Theorem",
     "TokenMeasures",
+    "Trend",
     "TwoRuns",
     "Verdict",
     "WeightNorms",
@@ -129,6 +135,7 @@ __all__ = [
     "graph_mask",
     "high_frequency_ratio",
     "is_row_stochastic",
+    "judge",
     "max_fusion",
     "mean_average_distance",
     "measure_tokens",
