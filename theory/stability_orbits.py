@@ -121,7 +121,7 @@ class _Map(NamedTuple):
 
 
 def find_attractor(
-    block: Block, token: Array, *, most_steps: int = 3000, longest: int = 24
+    block: Block, token: Array, *, most_steps: int = 2000, longest: int = 24
 ) -> Attractor | None:
     """Follow a token through one block again and again until it repeats; None if it does not.
 
