@@ -239,9 +239,9 @@ def _count_not_finite(instance: object) -> int:
 
 def _stack(theorem: Theorem[Any], single: list[Verdict], batch: tuple[int, ...]) -> Verdict:
     def join(values: Iterable[Numbers]) -> Numbers:
-        found = list(values)
+        found = [np.asarray(value) for value in values]
         kind = np.result_type(np.float64, *found)  # objects where some have more digits
-        return np.asarray(found, dtype=kind).reshape(batch)
+        return np.asarray([value[()] for value in found], dtype=kind).reshape(batch)
 
     names = (FINITE, *(hypothesis.name for hypothesis in theorem.hypotheses), COMPUTABLE)
     return Verdict(

@@ -110,7 +110,8 @@ class Library:
             data = data.astype(np.float64)
         elif isinstance(obj, ExtendedArray):
             return self.wrap(data)
-        return self.wrap(self._number(data))
+        with np.errstate(invalid="ignore"):  # NaN is a number like any other
+            return self.wrap(self._number(data))
 
     def astype(self, x: Array, dtype: Any, /, *, copy: Any = True, device: Any = None) -> Array:
         """Return the array with another dtype."""

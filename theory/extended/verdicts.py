@@ -1,6 +1,7 @@
 """Is a theorem still refuted, or still true, when both sides are computed to many digits?"""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -101,16 +102,24 @@ def check_extended(
     def read(values: Array) -> NDArray[Any]:
         return np.asarray(library(digits).asarray(values, dtype=np.float64).data)
 
-    verdict = judge(theorem, exact, read=read)
+    verdict = _each(read, judge(theorem, exact, read=read))  # a NaN of its own may be among them
+    rounded = _each(_float64, verdict)
     return ExtendedVerdict(
-        key=verdict.key,
-        margins={name: _float64(margin) for name, margin in verdict.margins.items()},
-        lhs=_float64(verdict.lhs),
-        rhs=_float64(verdict.rhs),
-        rounding=_float64(verdict.rounding),
-        scale=_float64(verdict.scale),
+        **{field.name: getattr(rounded, field.name) for field in fields(Verdict)},
         digits=digits,
         exact=verdict,
+    )
+
+
+def _each(function: Callable[[Any], NDArray[Any]], verdict: Verdict) -> Verdict:
+    """Return the verdict with the function of all its numbers."""
+    return Verdict(
+        verdict.key,
+        {name: function(margin) for name, margin in verdict.margins.items()},
+        function(verdict.lhs),
+        function(verdict.rhs),
+        function(verdict.rounding),
+        function(verdict.scale),
     )
 
 
