@@ -28,13 +28,15 @@ class Scales:
     """What each of c cells multiplies the shared draw by; None where all multiply by one.
 
     Shapes: (c, 1, 1); ``std`` is the fixed std, NaN in cells that divide by the tokens' own;
-            mean (d, 1), what takes the mean over the features as a product, many times faster
+            mean (d, 1) and ones (n, 1) take the mean over the features and the sum over the
+            tokens as products, many times faster
     """
 
     xp: ModuleType
     looks: bool  # NumPy: branches on values, which elsewhere would have to leave the device first
     eps: float
     mean: Array
+    ones: Array
     score: Array
     value: Array | None
     ffn: Array | None
@@ -74,6 +76,7 @@ def scales(cells: Sequence[Stack], *, on: Backend) -> Scales:
         looks=on.name == "numpy",
         eps=float(on.xp.finfo(on.dtype).eps),
         mean=on.xp.full((width, 1), 1 / width, dtype=on.dtype, device=on.device),
+        ones=on.xp.ones((cells[0].tokens, 1), dtype=on.dtype, device=on.device),
         score=column([cell.score_gain * heads**-0.5 for cell in cells]),
         value=column([cell.value_gain for cell in cells], neutral=1.0),
         ffn=column([cell.ffn_gain for cell in cells], neutral=1.0),
@@ -186,11 +189,11 @@ def shared_product(x: Array, weights: Array) -> Array:
     One tall product a seed. Only where NumPy's BLAS has quick routines for small matrices (as
     OpenBLAS has up to a million multiplications) are single ones better.
     """
-    xp = namespace(x)
     s, c, n, d = x.shape
     e = weights.shape[-1]
-    if is_numpy_array(x) and n * d * e <= 10**6:
+    if n * d * e <= 10**6 and is_numpy_array(x):
         return x @ weights[:, None]
+    xp = namespace(x)
     return xp.reshape(xp.reshape(x, (s, c * n, d)) @ weights, (s, c, n, e))
 
 
@@ -207,7 +210,7 @@ def _softmax(by: Scales, scores: Array, mask: Array | None) -> tuple[Array, Arra
     weights = np.exp(scores, out=scores) if by.looks else xp.exp(scores)
     if mask is not None:
         weights *= xp.astype(mask, weights.dtype)
-    weights *= 1 / (weights @ xp.ones_like(weights[0, 0, 0, :, :1]))
+    weights *= 1 / (weights @ by.ones)
     return weights, largest
 
 
