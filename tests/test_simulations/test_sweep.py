@@ -44,7 +44,7 @@ def test_cells_hold_what_the_engine_reads(undisturbed: Path) -> None:
 
 
 def test_a_second_run_does_nothing(undisturbed: Path) -> None:
-    def never(*_: object) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    def never(*_: object) -> dict[str, np.ndarray]:
         raise AssertionError("a cell was computed again")
 
     assert run_sweep(small_sweep(), undisturbed, workers=0, compute=never).done == 24
