@@ -15,6 +15,7 @@ from simulations.counterexamples import (
     write_counterexample,
 )
 from simulations.engine import Survey, grid, join_surveys, survey
+from simulations.engine_draws import survey_blocks
 from simulations.engine_processes import survey_in_processes
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.mask_names import mask_by_name
@@ -60,6 +61,7 @@ __all__ = [
     "sentences",
     "simulate",
     "survey",
+    "survey_blocks",
     "survey_in_processes",
     "trace_blocks",
     "trace_captured",
