@@ -12,6 +12,7 @@ from theory.chains import (
 )
 from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
 from theory.diameters import projective_diameter, token_diameter
+from theory.extended import ExtendedVerdict, check_extended, extended, recheck
 from theory.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
 from theory.layers import (
@@ -81,6 +82,7 @@ __all__ = [
     "Convolution",
     "DistancePair",
     "Evidence",
+    "ExtendedVerdict",
     "FeedForward",
     "Fusion",
     "GraphConvolution",
@@ -115,6 +117,7 @@ __all__ = [
     "block_mask",
     "causal_mask",
     "check",
+    "check_extended",
     "closed_classes",
     "concat_fusion",
     "consensus",
@@ -127,6 +130,7 @@ __all__ = [
     "dobrushin_coefficient",
     "dong_residual",
     "effective_rank",
+    "extended",
     "feed_forward",
     "from_networkx",
     "full_mask",
@@ -147,6 +151,7 @@ __all__ = [
     "radius",
     "random_walk",
     "rank_one_fraction",
+    "recheck",
     "relative_distance",
     "spectral_gap",
     "spectral_norm",
