@@ -1,6 +1,7 @@
 """The attacker finds what is false, reaches what is tight, calls no rounding a violation."""
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -67,10 +68,11 @@ def test_a_planted_falsehood_is_refuted_and_stays_so_with_fifty_digits(key: str)
 @pytest.mark.slow
 @pytest.mark.parametrize("theorem", [*PLANTED, *SUBTLE], ids=lambda theorem: theorem.key)
 def test_every_planted_falsehood_is_refuted_in_the_default_budget(theorem: Theorem[Any]) -> None:
+    start = time.process_time()  # a clock on the wall would say how busy the machine is
     found = attack(theorem)
+    assert time.process_time() - start < 60
     assert found.status == "refuted"
     assert found.rechecked
-    assert found.seconds < 60, "on two cores; a busy machine may need longer"
 
 
 @pytest.mark.slow
