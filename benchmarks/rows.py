@@ -213,18 +213,10 @@ def measure_rows(size: Size) -> list[Row]:
     for name, wanted, goal in (("", RANK, 2.5), (", with entropy rank", ENTROPY, 3.5)):
 
         def turn(wanted: Sequence[Quantity] = wanted) -> tuple[float, float]:
-            full = seconds(
-                lambda: run_chunk(
-                    [made] * cells,
-                    seeds=seeds,
-                    mask=None,
-                    on=on,
-                    quantities=wanted,
-                    tolerance=1e-2,
-                    fit=fit,
-                    draws=ready,
-                )
-            )
+            full = seconds(lambda: run_chunk(
+                [made] * cells, seeds=seeds, mask=None, on=on, quantities=wanted, tolerance=1e-2,
+                fit=fit, draws=ready,
+            ))  # fmt: skip
             return full / (len(seeds) * made.depth), seconds(plain.forward, 10)
 
         turn()
