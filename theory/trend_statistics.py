@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes half a second to load, for two quantiles
 
 from theory.statements import Numbers
 
@@ -19,10 +19,11 @@ def student(samples: Numbers, bounds: tuple[float, float], alpha: float) -> Foun
     normal tail is an assumption, not a theorem. ``bounds`` are not used.
     """
     del bounds
-    mean, error = float(samples.mean()), float(stats.sem(samples))
+    mean = float(samples.mean())
+    error = float(samples.std(ddof=1)) / samples.size**0.5
     # Equal samples do not know the mean better than their own last digits.
     error = max(error, 4 * float(np.finfo(np.float64).eps) * abs(mean))
-    half = float(stats.t.isf(alpha / 2, samples.size - 1)) * error
+    half = -float(special.stdtrit(samples.size - 1, alpha / 2)) * error
     return mean, mean - half, mean + half
 
 
@@ -52,9 +53,9 @@ def clopper_pearson(samples: Numbers, bounds: tuple[float, float], alpha: float)
     del bounds
     assert np.isin(samples, (0.0, 1.0)).all(), "a proportion counts zeros and ones"
     ones, count = int(samples.sum()), samples.size
-    # Not scipy's binomtest: it takes 1 - alpha, which has lost half of alpha's digits here.
-    lower = stats.beta.ppf(alpha / 2, ones, count - ones + 1) if ones else 0.0
-    upper = stats.beta.isf(alpha / 2, ones + 1, count - ones) if ones < count else 1.0
+    # Not at level 1 - alpha: that has lost half of alpha's digits.
+    lower = special.betaincinv(ones, count - ones + 1, alpha / 2) if ones else 0.0
+    upper = special.betainccinv(ones + 1, count - ones, alpha / 2) if ones < count else 1.0
     return float(samples.mean()), float(lower), float(upper)
 
 

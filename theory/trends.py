@@ -155,7 +155,7 @@ def judge(
     the experiment that breaks a hypothesis.
 
     Raises: InputError for an impossible number of runs or an alpha outside (0, 1)
-    Source: the sequential design is a union bound over the looks
+    Source: this project's; a union bound over the looks
     """
     most = trend.runs if runs is None else _require_runs(runs)
     if not 0 < alpha < 1:
