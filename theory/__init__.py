@@ -15,6 +15,7 @@ from theory.diameters import projective_diameter, token_diameter
 from theory.extended import ExtendedVerdict, check_extended, extended, recheck
 from theory.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
+from theory.jacobians import feed_forward_jacobian, norm_jacobian
 from theory.layers import (
     Attention,
     Block,
@@ -45,9 +46,16 @@ from theory.measures import (
 )
 from theory.normalisation import Norm, apply_norm
 from theory.spectra import coupling, spectral_norm
+from theory.stability import LawReport, transverse_rates
+from theory.stability_cocycle import linear_distances, operator_rate, transient_growth
+from theory.stability_orbits import Attractor, find_attractor
+from theory.stability_order import NextOrder, next_order
+from theory.stability_powers import PowerLaw, power_law
+from theory.stability_rates import ModeRates, mode_rates
 from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, convergence
 from theory.stochastic import dobrushin_coefficient, is_row_stochastic
 from theory.subspace import Subspace, consensus, distance, general, partition, project
+from theory.synchronised import Linearised, linearise, synchronised_orbit, transverse_factor
 from theory.theorems import CATALOGUE, TRENDS
 from theory.theorems.attention_steps import Steps
 from theory.theorems.block_input import BlockInput
@@ -73,6 +81,7 @@ __all__ = [
     "Activated",
     "Attention",
     "AttentionPair",
+    "Attractor",
     "Averaging",
     "Block",
     "BlockInput",
@@ -91,10 +100,15 @@ __all__ = [
     "InputError",
     "Interval",
     "Judgement",
+    "LawReport",
     "LinearMap",
     "LinearStack",
+    "Linearised",
+    "ModeRates",
+    "NextOrder",
     "Norm",
     "Normalised",
+    "PowerLaw",
     "PureAttention",
     "Scored",
     "Steps",
@@ -132,6 +146,8 @@ __all__ = [
     "effective_rank",
     "extended",
     "feed_forward",
+    "feed_forward_jacobian",
+    "find_attractor",
     "from_networkx",
     "full_mask",
     "gate_fusion",
@@ -140,12 +156,19 @@ __all__ = [
     "high_frequency_ratio",
     "is_row_stochastic",
     "judge",
+    "linear_distances",
+    "linearise",
     "max_fusion",
     "mean_average_distance",
     "measure_tokens",
+    "mode_rates",
+    "next_order",
+    "norm_jacobian",
+    "operator_rate",
     "participation_rank",
     "partition",
     "periods",
+    "power_law",
     "project",
     "projective_diameter",
     "radius",
@@ -159,8 +182,12 @@ __all__ = [
     "stable_rank",
     "stationary_distributions",
     "symmetric_adjacency",
+    "synchronised_orbit",
     "to_networkx",
     "token_diameter",
+    "transient_growth",
+    "transverse_factor",
+    "transverse_rates",
     "weight_norms",
     "window_mask",
 ]

@@ -19,12 +19,12 @@ def norm_jacobian(norm: Norm, token: Array) -> Array:
     y = x C / std, it is (C - y^T y / d) diag(gain) / (tau std). An eps > 0 is in std and in y,
     and changes nothing else. A fixed std is a constant, so that only C diag(gain) / (tau std)
     is left. At eps = 0 changes along y and, for LayerNorm, along 1 are lost: LayerNorm of two
-    features has derivative zero.
+    features has derivative zero. `theory.symbolic_maps.norm_jacobian` derives it.
 
     Shapes: token (*b, d) -> (*b, d, d)
     Raises: InputError as `theory.normalisation.apply_norm` does: at a token of zero variance
             without eps the derivative does not exist
-    Source: ba2016, zhang2019rmsnorm; derived in `theory.symbolic_maps.norm_jacobian`
+    Source: ba2016, zhang2019rmsnorm
     """
     require_float("token", token)
     require_shape("token", token, "d")

@@ -138,6 +138,7 @@ def transverse_rates(
     Shapes: walk boolean mask (n, n) or row-stochastic (n, n); token (d,), which all tokens are
             equal to, or (components, d), one for each component of the graph
     Raises: InputError as `mode_rates` and `theory.chains.spectrum` do
+    Source: pecora1998, for the idea of a master stability function
     """
     matrix = mask_walk(walk)
     components = weak_components(matrix)

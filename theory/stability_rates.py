@@ -148,7 +148,7 @@ def standard_error(values: Matrix) -> Matrix:
     averages no longer know of each other. The largest is taken, and no less than half of what
     the two halves differ by.
 
-    Source: flyvbjerg1989error
+    Source: flyvbjerg1989
     """
     half = len(values) // 2
     if half == 0:

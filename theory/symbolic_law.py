@@ -108,7 +108,7 @@ def two_tokens() -> TwoTokens:
     At small distances it is (a - b) / 4, second order in the distance, so that pure attention
     shrinks the difference to its third power: gate * D.
 
-    Source: dong2021attention
+    Source: dong2021
     """
     s00, s01, s10, s11 = sp.symbols("s_00 s_01 s_10 s_11", real=True)
     own = sp.exp(s00) / (sp.exp(s00) + sp.exp(s01))
