@@ -132,10 +132,12 @@ def tied_orbit(
                 log = _log(size) - _log(float(np.linalg.norm(token)))
                 yield step, log
                 token = step.token / (size or 1.0)
-        blocks = repeat(block)
+        stack: Iterable[Block] = repeat(block)
+    else:
+        stack = map(host_block, blocks)
     before = _log(float(np.linalg.norm(token)))
     with np.errstate(over="ignore", invalid="ignore"):
-        for step in synchronised_orbit(map(host_block, blocks), token):
+        for step in synchronised_orbit(stack, token):
             after = _log(float(np.linalg.norm(step.token)))
             yield step, after - before
             before = after

@@ -13,7 +13,7 @@ from tests.test_theory.test_stability import GRAPHS, N, drawn, simulated
 from theory.arrays import InputError
 from theory.layers import Attention, Block, apply_block, softmax
 from theory.masks import causal_mask, full_mask, graph_mask, window_mask
-from theory.normalisation import Norm
+from theory.normalisation import Norm, apply_norm
 from theory.stability import transverse_rates
 from theory.stability_cocycle import (
     apply_adjoint,
@@ -75,6 +75,52 @@ def test_with_a_score_bias_the_operator_is_the_derivative_of_the_block(causal: b
     found = (operator @ deviations.reshape(-1)).reshape(n, 6)
     moved = apply_step(step, walks, centred)
     assert np.allclose(found, moved - moved.mean(axis=0), atol=1e-12)
+
+
+def rotary_weights(block: Block, tokens: Floats) -> Floats:
+    """Return softmax weights of queries and keys that are turned by their position."""
+    attention = block.attention
+    assert attention.query is not None
+    assert attention.key is not None
+    angle = 0.7 * np.arange(len(tokens))
+    turn = np.zeros((len(tokens), 3, 3))
+    turn[:, 2, 2] = 1
+    turn[:, 0, 0] = turn[:, 1, 1] = np.cos(angle)
+    turn[:, 0, 1] = np.sin(angle)
+    turn[:, 1, 0] = -np.sin(angle)
+    queries = ((tokens @ attention.query)[..., None, :] @ turn)[..., 0, :]
+    keys = ((tokens @ attention.key)[..., None, :] @ turn)[..., 0, :]
+    return np.asarray(softmax(queries @ np.swapaxes(keys, -2, -1)), dtype=np.float64)
+
+
+@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+def test_rotary_weights_follow_the_token_from_layer_to_layer(placement: Any) -> None:
+    """P_k then depends on the token itself, so a function of the layer gives it."""
+    n, depth = 5, 3
+    block = random_block(8, placement=placement, residual=0.8, activation="gelu")
+    token, deviations = random_tokens(9, 6), random_tokens(10, n, 6)
+    deviations -= deviations.mean(axis=0)
+
+    def run(tokens: Floats) -> Floats:
+        for _ in range(depth):
+            seen = tokens if placement == "post" else apply_norm(block.norm_1, tokens)
+            weights = rotary_weights(block, seen)
+            tokens = apply_block(block, tokens, adjacency=weights).output
+        return tokens
+
+    t = 1e-6
+    change = (run(token + t * deviations) - run(token - t * deviations)) / (2 * t)
+    wanted = np.log(np.linalg.norm(change - change.mean(axis=0)))
+    found = linear_distances(
+        block,
+        lambda step: rotary_weights(block, np.tile(step.listening, (n, 1))),
+        token,
+        deviations,
+        depth=depth,
+    )
+    assert found[-1] == pytest.approx(wanted, abs=1e-6)
+    plain = linear_distances(block, full_mask(n), token, deviations, depth=depth)
+    assert abs(plain[-1] - wanted) > 1e-3  # the turning is seen
 
 
 @given(seed=SEEDS, mask=masks(4))
