@@ -30,7 +30,9 @@ class LawReport:
     are equal they stay equal, so it is invariant, and its rank is their number. ``undecided``
     modes have eigenvalue 1 although they are transverse: a component with several closed
     classes, whose transient tokens hear more than one of them. ``along`` is rho(1), the rate of
-    changes inside M: at most 1 at an attracting fixed point, and no growth of the token. ``gap``
+    changes inside M: at most 1 at an attracting fixed point, and no growth of the token. Where
+    ``token_growth`` is above 1 the scores grow with the token, and with them what the law leaves
+    out: it then describes smaller and smaller distances only. ``gap``
     says by which part of the rate all others are below the largest: 0 where a complex pair
     turns, where an eigenvalue is defective or nearly, or where the token never settles.
 
