@@ -98,7 +98,7 @@ class _Map(NamedTuple):
     def step(self, token: Matrix) -> Matrix:
         with np.errstate(over="ignore", invalid="ignore"):
             out: Matrix = synchronised_step(self.block, token)
-        size = float(np.linalg.norm(out))
+            size = float(np.linalg.norm(out))
         if not np.isfinite(size):
             raise InputError(
                 "the token left the range of float64; a norm, or smaller gains, would keep it in it"
@@ -182,7 +182,7 @@ def _polish(layer: _Map, past: list[Matrix]) -> Attractor | None:
         points = [best]
         for _ in range(period - 1):
             points.append(layer.step(points[-1]))
-        return Attractor(np.stack(points), residual / size, _growth(layer, points))
+        return Attractor(np.stack(points), residual / (size or 1.0), _growth(layer, points))
     return None
 
 
