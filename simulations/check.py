@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from simulations.backends import backend
+from simulations.law_check import block_law
 from simulations.report import EXACT
 from theory.arrays import (
     Array,
@@ -36,6 +37,11 @@ class BlockReport:
     verdicts use the upper end of v, which is safe for what they say. ``tier`` is "exact": by
     LAPACK and a bound on its error. ``relative_in`` and ``relative_out`` are d_M / |H|: a
     distance can fall while the tokens become no more alike.
+
+    ``law`` is the exact rate of d_M near consensus, a layer, if this block came again and again
+    on the graph of its mask: `simulations.law_check.block_law` says on which orbit.
+    ``law_method`` says how it was found, or why there is none; ``law_error`` is None where no
+    error is known.
     """
 
     coefficients: dict[str, float | None]
@@ -47,6 +53,9 @@ class BlockReport:
     verdict: str
     converges: str
     reasons: tuple[str, ...]
+    law: float | None
+    law_error: float | None
+    law_method: str
     tier: str = EXACT
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,6 +105,8 @@ def check_block(
             f"rounding decides: it may reach {verdict.rounding:.3g}, and v d_M(input) is "
             f"{verdict.rhs:.3g}"
         )
+    with np.errstate(all="ignore"):
+        law = block_law(given.block, given.tokens, adjacency=given.adjacency, mask=given.mask)
     before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
     upper = float(to_numpy(ends.v_upper))
     if word == "refuted" and not verdict.lhs > upper * before + verdict.rounding:
@@ -116,6 +127,9 @@ def check_block(
         verdict=word,
         converges=implied.status,
         reasons=(*reasons, implied.reason),
+        law=law.rate,
+        law_error=law.error,
+        law_method=law.method,
     )
 
 
