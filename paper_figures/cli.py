@@ -14,14 +14,20 @@ import cyclopts
 from cyclopts import Parameter
 from rich.progress import Progress
 
-from paper_figures import attack_commands, sweep_commands, theorem_commands, trace_commands
+from paper_figures import (
+    attack_commands,
+    law_commands,
+    sweep_commands,
+    theorem_commands,
+    trace_commands,
+)
 from paper_figures.catalogue import make_figures
 from paper_figures.terminal import app, complain, err, out
 from simulations.ensembles import Stack
 from simulations.seeds import generator
 from theory.arrays import InputError
 
-COMMANDS = (theorem_commands, attack_commands, trace_commands, sweep_commands)
+COMMANDS = (theorem_commands, attack_commands, trace_commands, law_commands, sweep_commands)
 """The modules that add commands to the application when they are imported."""
 
 
@@ -48,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _require_whole(words: Sequence[str]) -> None:
     """Refuse fractions for whole numbers, which the parser would round without a word."""
-    names = {"seed", "seeds", "trials", "budget", "max-length"}
+    names = {"seed", "seeds", "trials", "budget", "max-length", "n", "layers", "points"}
     names |= {field.name.replace("_", "-") for field in fields(Stack) if field.type is int}
     for name, value in pairwise([*words, ""]):
         option, _, attached = name.partition("=")

@@ -206,7 +206,7 @@ def _late(
         error = abs(float(logs[:half].mean() - logs[half:].mean()))
     else:
         error = float(standard_error(logs))
-    return replace(window, error=window.simulated * error)
+    return replace(window, error=window.simulated * max(error, float(np.finfo(np.float64).eps)))
 
 
 def _along(

@@ -89,6 +89,17 @@ class ModelLaw:
     synchronised: SynchronisedModel
     tangent: TangentModel
 
+    @property
+    def ordered(self) -> bool:
+        """Whether measured <= v_sharp <= v in every layer of every text, as the theorem says."""
+        real = self.tangent
+        slack = 1 + 1e-9  # rounding of norms and ratios: d^2 eps is 3e-11 for 384 features
+        return bool(
+            (real.measured <= real.v_sharp * slack).all()
+            and (real.v_sharp <= real.v * slack).all()
+            and (self.synchronised.largest <= self.synchronised.v_sharp * slack).all()
+        )
+
 
 def model_law(
     checkpoint: Checkpoint | str,
