@@ -23,7 +23,7 @@ def sweep(
     config: Path,
     *,
     store: Path,
-    workers: int = 1,
+    workers: int | None = None,
     scheduler: str | None = None,
     retry_failed: Annotated[bool, Parameter(negative=())] = False,
     dry_run: Annotated[bool, Parameter(negative=())] = False,
@@ -38,7 +38,8 @@ def sweep(
     store
         The folder that keeps the cells; made if it is not there.
     workers
-        Processes on this machine, one thread each; 0 computes in this process.
+        Processes on this machine, one thread each, as many as it has cores unless you say;
+        0 computes in this process.
     scheduler
         The address of a running Dask scheduler, in the place of workers here.
     retry_failed
@@ -52,8 +53,10 @@ def sweep(
     from simulations.sweep import Tally, run_sweep
     from simulations.sweep_cells import expand
     from simulations.sweep_config import read_sweep
+    from simulations.sweep_workers import default_workers, require_dask
 
     wanted = read_sweep(config)
+    workers = default_workers(wanted.run) if workers is None else workers
     if dry_run:
         from simulations.sweep_cost import estimate
 
@@ -61,11 +64,14 @@ def sweep(
         rows = {
             "cells": cost.cells,
             "tasks": cost.tasks,
+            "workers": workers,
             "hours": cost.seconds / 3600 / max(1, workers),
             "disk_megabytes": cost.disk_bytes / 1e6,
         }
         emit(rows) if json else out.print(report.pairs_table(rows.items(), title=config.name))
         return 0
+    if workers or scheduler:
+        require_dask()  # before anything is written
     columns = (
         *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
         *(TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[failed]}")),

@@ -89,6 +89,22 @@ def backend(name: str = "numpy", *, device: str | None = None, dtype: str = "flo
     return Backend(name, xp, place, getattr(xp, dtype))
 
 
+def device_count(name: str) -> int:
+    """Return how many CUDA devices the library ``name`` sees; none if it is not installed."""
+    try:
+        if name == "torch":
+            import torch
+
+            return int(torch.cuda.device_count())
+        if name == "cupy":
+            import cupy
+
+            return int(cupy.cuda.runtime.getDeviceCount())
+    except (ImportError, RuntimeError):  # CuPy raises where there is no driver
+        return 0
+    return 0
+
+
 def _device(name: str, device: str | None) -> Any:
     if device is None or (name == "numpy" and device == "cpu"):
         return None

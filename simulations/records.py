@@ -1,15 +1,14 @@
-"""How is a cell of a sweep kept, so that no crash loses it and no flipped bit goes unseen?
+"""How is a cell of a sweep kept, so that it is there once, whole, and told from a damaged one?
 
-One file a cell. It is written to a temporary file, flushed to the disk, and linked to its name,
-which either happens whole or not at all and never replaces what is there. Every file starts with
-a checksum of the rest of it.
+One file a cell, in a folder that one driver holds at a time. `simulations.durable` says how a file
+is written.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,35 +19,39 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from simulations.durable import (
+    CorruptError,
+    commit_file,
+    listed,
+    make_folder,
+    read_file,
+    refused,
+)
 from theory.arrays import InputError
 
-VERSION = 1
-_MAGIC = b"oversmooth store"
+_LOCK_SECONDS = 1.0
+_STALE_SECONDS = 60.0
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
-class CorruptError(Exception):
-    """A stored file is not what was written."""
-
-
-class DiskError(InputError):
-    """The store's folder does not take any more: it is full, read-only, or gone."""
-
-
 @dataclass(frozen=True)
 class Store:
-    """A folder that holds a sweep: ``sweep``, ``cells/``, ``failed/``, ``corrupt/``, ``lock``."""
+    """A folder of a sweep: ``sweep``, ``lock``, ``cells``, ``failed``, ``corrupt``, ``masks``."""
 
     root: Path
 
     def cell_path(self, key: str) -> Path:
-        """Return where a cell is kept: at most a few thousand files in one folder."""
+        """Return where a cell is kept: 1/256 of them in one folder."""
         return self.root / "cells" / key[:2] / key
 
     def failure_path(self, key: str) -> Path:
         """Return where the traceback of a failed cell is kept."""
         return self.root / "failed" / key
+
+    def mask_path(self, digest: str) -> Path:
+        """Return where a mask is kept that was a file."""
+        return self.root / "masks" / f"{digest}.npy"
 
 
 def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
@@ -60,10 +63,10 @@ def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
     path = root / "sweep"
     if not path.exists():
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            make_folder(root)
             strangers = [each.name for each in root.iterdir() if not _is_ours(each.name)]
         except OSError as error:
-            raise _refused(root, error) from error
+            raise refused(root, error) from error
         if strangers:
             raise InputError(
                 f"store must be a new or empty folder or one of a sweep, but {root} holds "
@@ -81,7 +84,9 @@ def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
 
 
 def _is_ours(name: str) -> bool:
-    return name in ("lock", "cells", "failed", "corrupt") or name.endswith(".part")
+    # Hidden files are the system's; a new disk has lost+found.
+    known = ("lock", "cells", "failed", "corrupt", "masks", "lost+found")
+    return name in known or name.startswith(".")
 
 
 def open_store(root: Path) -> Store:
@@ -108,8 +113,6 @@ def read_manifest(store: Store) -> dict[str, Any]:
             f"{error}; its cells are safe: put the sweep's file back by starting the sweep "
             "again after moving this one away"
         ) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     return manifest
 
 
@@ -123,22 +126,37 @@ def only_driver(store: Store) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise _refused(store.root, error) from error
+        raise refused(store.root, error) from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise InputError(
-                f"store {store.root} is in use by {holder}: two sweeps into one store would do "
-                "the same cells twice"
-            ) from None
+        _hold(store, handle)
         with contextlib.suppress(OSError):  # the name is a courtesy; a full disk refuses later
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _hold(store: Store, handle: int) -> None:
+    limit = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < limit:  # `is_held` may have it for a moment
+                time.sleep(0.02)
+                continue
+            holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+            raise InputError(
+                f"store {store.root} is in use by {holder}: two sweeps into one store would do "
+                "the same cells twice"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"store {store.root} must be on a file system that can lock files, so that two "
+                f"sweeps cannot meet in it: {error.strerror}"
+            ) from error
+        return
 
 
 def is_held(store: Store) -> bool:
@@ -149,8 +167,10 @@ def is_held(store: Store) -> bool:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
     finally:
         os.close(handle)
     return False
@@ -183,94 +203,41 @@ def read_cell(store: Store, key: str) -> tuple[dict[str, np.ndarray[Any, Any]], 
     return arrays, header
 
 
-def commit_file(path: Path, payload: bytes) -> bool:
-    """Write a file with its checksum, whole or not at all; return whether it was new.
-
-    Raises: DiskError if it cannot be written
-    """
-    part = path.parent / f".{path.name[:16]}.{uuid.uuid4().hex}.part"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                file.write(_first_line(payload) + payload)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(part, path)
-        except FileExistsError:
-            return False
-        finally:
-            part.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise _refused(path.parent, error) from error
-    return True
-
-
-def read_file(path: Path) -> bytes:
-    """Return what `commit_file` was given.
-
-    Raises: CorruptError if a bit of it has changed; InputError if a newer version wrote it
-    """
-    content = path.read_bytes()
-    first, _, payload = content.partition(b"\n")
-    if first + b"\n" == _first_line(payload):
-        return payload
-    words = first.split()
-    if (
-        len(words) == 4
-        and first.startswith(_MAGIC)
-        and words[2].isdigit()
-        and (int(words[2]) > VERSION and words[3] == hashlib.sha256(payload).hexdigest().encode())
-    ):
-        raise InputError(
-            f"{path} was written by a newer version (store format {int(words[2])}, here "
-            f"{VERSION}): update oversmooth to read it"
-        )
-    raise CorruptError(f"{path} is damaged: its checksum does not fit its content")
-
-
 def set_aside(store: Store, path: Path) -> Path:
     """Move a damaged file out of the way, to be looked at; nothing is thrown away."""
     target = store.root / "corrupt" / f"{path.name}.{uuid.uuid4().hex[:8]}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         path.rename(target)
     except OSError as error:
-        raise _refused(target.parent, error) from error
+        raise refused(target.parent, error) from error
     return target
 
 
 def stored_keys(store: Store, folder: str = "cells") -> set[str]:
     """Return the keys of all cells (or ``folder="failed"``) that have a file, sound or not."""
-    found = (store.root / folder).glob("*/*" if folder == "cells" else "*")
-    return {path.name for path in found if not path.name.endswith(".part")}
+    top = store.root / folder
+    folders = [each.path for each in listed(top) if each.is_dir()] if folder == "cells" else [top]
+    return {each.name for at in folders for each in listed(at) if not each.name.startswith(".")}
 
 
 def sweep_parts(store: Store) -> int:
     """Remove what a killed writer left half written; return how many files that were.
 
     Only for the driver that holds the store. A writer of a driver that was killed may still be at
-    it, so a file younger than a minute stays.
+    it, so a file younger than a minute, by the clock of the file system itself, stays.
     """
-    newest = max((p.stat().st_mtime for p in (store.root / "lock",) if p.exists()), default=0.0)
-    stale = [p for p in store.root.rglob("*.part") if p.stat().st_mtime < newest - 60]
-    for part in stale:
-        part.unlink(missing_ok=True)
+    now = (store.root / "lock").stat().st_mtime  # the driver has just written its name there
+    parts = [
+        Path(each.path)
+        for folder in (store.root, store.root / "failed", *(store.root / "cells").glob("*"))
+        for each in listed(folder)
+        if each.name.endswith(".part")
+    ]
+    stale = []
+    for part in parts:
+        with contextlib.suppress(FileNotFoundError):  # its writer may have been quicker
+            if part.stat().st_mtime < now - _STALE_SECONDS:
+                part.unlink()
+                stale.append(part)
     return len(stale)
-
-
-def _first_line(payload: bytes) -> bytes:
-    return b"%s %d %s\n" % (_MAGIC, VERSION, hashlib.sha256(payload).hexdigest().encode())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _refused(folder: Path, error: OSError) -> DiskError:
-    return DiskError(f"store {folder} cannot be written: {error.strerror or error}")

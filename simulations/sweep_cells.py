@@ -10,8 +10,8 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from scipy.stats import qmc
 from simulations.engine import SCALING
 from simulations.ensembles import Stack
 from simulations.mask_names import mask_by_name
-from simulations.sweep_config import MOST_CELLS, Sobol, Sweep
+from simulations.sweep_config import MOST_CELLS, REAL_FIELDS, Sobol, Sweep, make_sweep
 from theory.arrays import InputError
 
 _PLAIN = Stack()
+_WHOLE_FIELDS = tuple(each.name for each in fields(Stack) if each.type is int)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Grid:
     dimensions: tuple[Dimension, ...]
     cases: tuple[Case, ...]
     seeds: range
+    mask_files: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 of every mask that is a file: its content may change where its name does not."""
 
     @cached_property
     def tasks(self) -> tuple[Task, ...]:
@@ -88,11 +91,45 @@ class Grid:
 
     def keys(self) -> set[str]:
         """Return the keys of all cells."""
-        return {cell_key(self.sweep, case, seed) for case in self.cases for seed in self.seeds}
+        return {key for case in self.cases for key in self.keys_of(case, self.seeds)}
+
+    def keys_of(self, case: Case, seeds: range) -> list[str]:
+        """Return a case's key for each seed: a hash of all that a cell's numbers depend on."""
+        run = self.sweep.run
+        told = {
+            "stack": vars(case.stack),
+            "mask": self.mask_files.get(case.mask, case.mask),
+            "quantities": sorted(self.sweep.quantities),
+            "tolerance": self.sweep.tolerance,
+            "dtype": run.dtype,
+            "backend": run.backend,
+        }
+        common = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+        found = []
+        for seed in seeds:  # what the seeds share is hashed once
+            digest = common.copy()
+            digest.update(b" seed %d" % seed)
+            found.append(digest.hexdigest()[:32])
+        return found
+
+    def task_keys(self, task: Task) -> list[str]:
+        """Return the keys of a task's cells, in their order."""
+        return [key for case in task.cases for key in self.keys_of(case, task.seeds)]
+
+    def manifest(self) -> dict[str, Any]:
+        """Return all that the sweep's numbers depend on, as JSON can hold it."""
+        return self.sweep.manifest() | {"mask_files": dict(self.mask_files)}
 
 
-def expand(sweep: Sweep) -> Grid:
-    """Return the cells of a sweep.
+def grid_of(manifest: Mapping[str, Any]) -> Grid:
+    """Return the cells that a store was made for, whatever has become of the files of its masks."""
+    content = dict(manifest)
+    mask_files = content.pop("mask_files", {})
+    return expand(make_sweep(**content), mask_files=mask_files)
+
+
+def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid:
+    """Return the cells of a sweep; masks that are files are read, unless their hashes are given.
 
     Raises: InputError if there are too many, or a cell is no stack (its place is named)
     """
@@ -101,55 +138,57 @@ def expand(sweep: Sweep) -> Grid:
     for dimension in dimensions:
         count *= len(dimension.points)
     if count > MOST_CELLS:
-        raise InputError(f"a sweep must have at most {MOST_CELLS:,} cells, but has {count:,}")
+        raise InputError(
+            f"a sweep must have at most {MOST_CELLS:,} cells, but has {count:,}: make several of "
+            "it, with other seeds say, each with its store"
+        )
     cases = []
+    hashes = dict(mask_files or {})
     masks: set[tuple[str, int]] = set()
+    base = {name: _typed(name, value) for name, value in sweep.stack.items()}
     for place in itertools.product(*(range(len(each.points)) for each in dimensions)):
-        values: dict[str, Any] = dict(sweep.stack)
+        values: dict[str, Any] = dict(base)
         for dimension, i in zip(dimensions, place, strict=True):
             values |= dimension.points[i]
         mask = values.pop("mask", sweep.mask)
         try:
             case = Case(place, Stack(**values), str(mask))
-            if (case.mask, case.stack.tokens) not in masks:
+            if case.mask not in (mask_files or ()) and (case.mask, case.stack.tokens) not in masks:
                 mask_by_name(case.mask, case.stack.tokens)
                 masks.add((case.mask, case.stack.tokens))
+                if case.mask.endswith(".npy"):
+                    hashes[case.mask] = hashlib.sha256(Path(case.mask).read_bytes()).hexdigest()
         except InputError as error:
             told = ", ".join(f"{name} = {value!r}" for name, value in values.items())
             raise InputError(f"{error} (in the cell with {told or 'nothing set'})") from None
         cases.append(case)
     seeds = range(sweep.seeds.first, sweep.seeds.first + sweep.seeds.count)
-    return Grid(sweep, dimensions, tuple(cases), seeds)
+    return Grid(sweep, dimensions, tuple(cases), seeds, hashes)
 
 
-def cell_key(sweep: Sweep, case: Case, seed: int) -> str:
-    """Return a cell's name: a hash of all that its numbers depend on, and of nothing else."""
-    told = {
-        "stack": asdict(case.stack),
-        "mask": _mask_identity(case.mask),
-        "seed": seed,
-        "quantities": sorted(sweep.quantities),
-        "tolerance": sweep.tolerance,
-        "dtype": sweep.run.dtype,
-        "backend": sweep.run.backend,
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
-
-
-@cache
-def _mask_identity(name: str) -> str:
-    """Return a mask's name; for a file its content, which may change where its name does not."""
-    if not name.endswith(".npy"):
-        return name
-    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+def _typed(name: str, value: Any) -> Any:
+    """Return a number as its field wants it, so that 1 and 1.0 are one cell."""
+    if isinstance(value, float) and name in _WHOLE_FIELDS and value.is_integer():
+        return int(value)
+    if type(value) is int and name in REAL_FIELDS:
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(
+                f"{name} must be within float64, but has {len(str(value))} digits"
+            ) from None
+    return value
 
 
 def _dimensions(sweep: Sweep) -> Iterator[Dimension]:
     for name, axis in sweep.axes.items():
-        yield Dimension(name, tuple({name: value} for value in axis.points()))
+        yield Dimension(name, tuple({name: _typed(name, value)} for value in axis.points()))
     for group in sweep.zipped:
         together = zip(*(axis.points() for axis in group.values()), strict=True)
-        points = tuple(dict(zip(group, values, strict=True)) for values in together)
+        points = tuple(
+            {name: _typed(name, value) for name, value in zip(group, values, strict=True)}
+            for values in together
+        )
         yield Dimension("+".join(group), points)
     if sweep.sobol is not None:
         yield Dimension("point", tuple(_sobol_points(sweep.sobol)))

@@ -1,5 +1,6 @@
 """What does a sweep's file say, and what is wrong with it?"""
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,15 +23,18 @@ from simulations.engine import DEFAULT_QUANTITIES, QUANTITIES, Quantity
 from simulations.ensembles import Stack
 from theory.arrays import InputError
 
-Value: TypeAlias = int | float | str | bool
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Value: TypeAlias = int | Number | str | bool
 # A file has lists where Python has tuples; the numbers in them stay strict.
 Spaced: TypeAlias = Annotated[
-    tuple[float, float, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
+    tuple[Number, Number, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
 ]
 
 STACK_FIELDS = tuple(field.name for field in fields(Stack))
 AXES = (*STACK_FIELDS, "mask")
-MOST_CELLS = 10**9
+REAL_FIELDS = tuple(field.name for field in fields(Stack) if field.type in (float, float | None))
+MOST_CELLS = 10**7
+"""The driver keeps a line of memory for every cell; more of them are several sweeps."""
 
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -59,7 +63,9 @@ class Axis(BaseModel):
             raise ValueError("logspace must have positive ends: the numbers, not their logarithms")
         if not self.points():
             raise ValueError("must hold at least one value, but is empty")
-        if len(set(map(repr, self.points()))) < len(self.points()):
+        if not all(math.isfinite(point) for point in self.points() if isinstance(point, float)):
+            raise ValueError("has ends too far apart for the numbers between them")
+        if len(set(self.points())) < len(self.points()):
             raise ValueError("holds a value twice")
         return self
 
@@ -84,14 +90,16 @@ class SobolAxis(BaseModel):
     """The range of one axis of a Sobol sequence."""
 
     model_config = _STRICT
-    low: float
-    high: float
+    low: Number
+    high: Number
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
     def _ordered(self) -> "SobolAxis":
         if not self.low < self.high or (self.scale == "log" and self.low <= 0):
             raise ValueError("low must be below high, and positive on a log scale")
+        if not math.isfinite(self.high / self.low if self.scale == "log" else self.high - self.low):
+            raise ValueError("has ends too far apart for the numbers between them")
         return self
 
 
@@ -100,9 +108,11 @@ class Sobol(BaseModel):
 
     model_config = _STRICT
     points: Annotated[int, Field(ge=1, le=2**24)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**62)] = 0
     axes: Annotated[
-        dict[str, SobolAxis], Field(min_length=1), AfterValidator(lambda axes: _named(axes, AXES))
+        dict[str, SobolAxis],
+        Field(min_length=1),
+        AfterValidator(lambda axes: _named(axes, REAL_FIELDS)),
     ]
 
 
@@ -110,7 +120,7 @@ class Seeds(BaseModel):
     """Consecutive seeds."""
 
     model_config = _STRICT
-    first: Annotated[int, Field(ge=0)] = 0
+    first: Annotated[int, Field(ge=0, le=2**62)] = 0
     count: Annotated[int, Field(ge=1)] = 1
 
 
@@ -170,6 +180,8 @@ def _named(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
 def _problems(sweep: Sweep) -> Iterator[str]:
     """Yield what no single key could know; each line starts with the key it is about."""
     seen = dict.fromkeys(sweep.stack, "stack")
+    if sweep.mask != "full":
+        seen["mask"] = "mask"
     groups: list[tuple[str, Mapping[str, Any]]] = [("axes", sweep.axes)]
     groups += [(f"zipped.{i}", group) for i, group in enumerate(sweep.zipped)]
     groups += [("sobol.axes", sweep.sobol.axes)] if sweep.sobol else []

@@ -38,6 +38,7 @@ def estimate(grid: Grid) -> Cost:
         shapes[replace(task.cases[0].stack, **plain, depth=1)].append(task)
     tried = list(shapes)[:: max(1, -(-len(shapes) // _SHAPES_TRIED))]
     per_cell_layer, cell_bytes = {}, {}
+    _try(grid, shapes[tried[0]][0])  # what only the first run pays is not the sweep's rate
     for shape in tried:
         per_cell_layer[shape], cell_bytes[shape] = _try(grid, shapes[shape][0])
     mean_seconds = sum(per_cell_layer.values()) / len(tried)

@@ -1,17 +1,23 @@
 """How is a store read as one labelled data set, and taken elsewhere?"""
 
+import importlib.util
 import json
+import os
+import shutil
+import uuid
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from simulations.records import CorruptError, open_store, read_cell, read_manifest
-from simulations.sweep_cells import Grid, cell_key, expand
-from simulations.sweep_config import make_sweep
+from simulations.durable import CorruptError
+from simulations.records import open_store, read_cell, read_manifest
+from simulations.sweep_cells import Grid, grid_of
 from theory.arrays import InputError
 
+_MADE_BY = ("oversmooth", "numpy", "scipy", "python", "commit")
 _TEXTS = {
     "cosine_similarity": "mean cosine of the angle between two tokens",
     "norm": "Frobenius norm of the tokens, |H|",
@@ -40,28 +46,30 @@ def read_store(root: Path | str) -> Any:
 
     Dimensions: those of the sweep (an axis, a zipped group as "a+b", "point" of a Sobol
     sequence), "seed", and "layer" (0 is before the first block) or "block" (from 1). A cell that
-    is missing, failed or damaged is NaN (-1 for whole numbers and flags), and ``complete``
-    (dimensions of the sweep, seed) says which are there. All numbers are without a unit.
+    is missing, failed or damaged is NaN (-1 for whole numbers and flags), and so are the layers
+    below the last of a stack that is less deep than others; ``complete`` (dimensions of the sweep,
+    seed) says which cells are there. All numbers are without a unit.
 
     Raises: InputError if there is no store, or xarray is not installed
     """
     xarray = _xarray()
     store = open_store(Path(root))
     manifest = read_manifest(store)
-    grid = expand(make_sweep(**manifest))
+    grid = grid_of(manifest)
     depth = max(case.stack.depth for case in grid.cases)
     shape = (*grid.shape, len(grid.seeds))
     columns: dict[str, np.ndarray[Any, Any]] = {}
     complete = np.zeros(shape, dtype=bool)
-    made: dict[str, str] = {}
+    made: dict[str, set[str]] = defaultdict(set)
     for case in grid.cases:
-        for i, seed in enumerate(grid.seeds):
+        for i, key in enumerate(grid.keys_of(case, grid.seeds)):
             try:
-                arrays, header = read_cell(store, cell_key(grid.sweep, case, seed))
+                arrays, header = read_cell(store, key)
             except (FileNotFoundError, CorruptError):
                 continue
             complete[(*case.place, i)] = True
-            made |= {k: header[k] for k in ("oversmooth", "numpy", "scipy", "python", "commit")}
+            for name in _MADE_BY:
+                made[name].add(header[name])
             for name, values in arrays.items():
                 rows = depth + name.startswith("tokens/")
                 if name not in columns:
@@ -97,8 +105,9 @@ def _coordinates(grid: Grid, depth: int) -> dict[str, Any]:
     return found
 
 
-def _attributes(manifest: Mapping[str, Any], made: Mapping[str, str]) -> dict[str, str]:
-    return {"title": manifest["name"], "sweep": json.dumps(manifest), **made}
+def _attributes(manifest: Mapping[str, Any], made: Mapping[str, set[str]]) -> dict[str, str]:
+    makers = {name: ", ".join(sorted(found)) for name, found in made.items()}
+    return {"title": manifest["name"], "sweep": json.dumps(manifest), **makers}
 
 
 def export_store(root: Path | str, out: Path | str) -> Path:
@@ -111,22 +120,31 @@ def export_store(root: Path | str, out: Path | str) -> Path:
         raise InputError(f"out must end in .nc or .zarr, but is {out.name!r}")
     if out.exists():
         raise InputError(f"{out} is there already; nothing is overwritten")
+    needed = {".nc": ("h5netcdf", "h5py"), ".zarr": ("zarr",)}[out.suffix]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        names = " and ".join(missing)
+        raise InputError(f"{out.suffix} needs {names}: pip install 'oversmooth[sweep]'")
     data = read_store(root)
-    part = out.with_name(f".{out.name}.part{out.suffix}")
+    part = out.with_name(f".{out.stem}.{uuid.uuid4().hex[:8]}.part{out.suffix}")
     try:
         if out.suffix == ".nc":
             checksums = {name: {"fletcher32": True} for name in data.data_vars if data[name].ndim}
             data.to_netcdf(part, engine="h5netcdf", encoding=checksums)
+            os.link(part, out)  # unlike a rename, never over what has come there meanwhile
         else:
             from zarr.codecs import Crc32cCodec
 
             codec = {name: {"compressors": [Crc32cCodec()]} for name in data.data_vars}
             data.to_zarr(part, mode="w-", encoding=codec, zarr_format=3, consolidated=False)
-        part.rename(out)
-    except ImportError as error:
-        raise InputError(f"{out.suffix} needs more: pip install 'oversmooth[sweep]'") from error
+            part.rename(out)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}") from error
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
     return out
 
 

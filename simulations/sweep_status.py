@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulations.records import (
-    CorruptError,
-    Store,
-    is_held,
-    open_store,
-    read_cell,
-    read_file,
-    read_manifest,
-    stored_keys,
-)
+from simulations.durable import CorruptError, read_file
+from simulations.records import Store, is_held, open_store, read_manifest, stored_keys
 from simulations.sweep import Tally
-from simulations.sweep_cells import expand
-from simulations.sweep_config import make_sweep
+from simulations.sweep_cells import grid_of
 
 _RECENT_SECONDS = 120.0
 
@@ -56,18 +47,21 @@ def sweep_status(root: Path | str) -> Status:
     Raises: InputError if there is no store, or a newer version wrote it
     """
     store = open_store(Path(root))
-    wanted = expand(make_sweep(**read_manifest(store))).keys()
+    wanted = grid_of(read_manifest(store)).keys()
     done = corrupt = 0
     kept_at = []
-    for key in stored_keys(store) & wanted:
+    there = stored_keys(store) & wanted
+    for key in there:
+        path = store.cell_path(key)
         try:
-            read_cell(store, key)
+            read_file(path)
+            kept_at.append(path.stat().st_mtime)
+            done += 1
         except CorruptError:
             corrupt += 1
-        else:
-            done += 1
-            kept_at.append(store.cell_path(key).stat().st_mtime)
-    failed = len((stored_keys(store, "failed") & wanted) - stored_keys(store))
+        except FileNotFoundError:  # the driver has just put it aside
+            continue
+    failed = len((stored_keys(store, "failed") & wanted) - there)
     tally = Tally(len(wanted), done, failed, corrupt)
     running = is_held(store)
     recent = [at for at in kept_at if at > time.time() - _RECENT_SECONDS]
@@ -84,4 +78,6 @@ def failures(store: Store) -> dict[str, Mapping[str, Any]]:
             found[key] = json.loads(read_file(store.failure_path(key)))
         except CorruptError as error:
             found[key] = {"error": str(error), "traceback": ""}
+        except FileNotFoundError:  # it is just being tried again
+            continue
     return found

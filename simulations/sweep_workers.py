@@ -4,42 +4,73 @@ Dask hands a task whose worker was killed to another one, where process pools gi
 batch. A task that kills worker after worker is given up after a few.
 """
 
+import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
-from simulations.engine_processes import one_thread_each
+from simulations.backends import device_count
+from simulations.durable import DiskError
+from simulations.engine_processes import cores, one_thread_each
+from simulations.sweep_config import Run as Place
+from simulations.sweep_task import Compute, Order, StopError, any_device, compute_task, run_task
 from theory.arrays import InputError
 
-Call = tuple[Any, ...]
-Results = Iterator[tuple[Any, BaseException | None]]
-Run = Callable[[Iterable[tuple[Any, Call]]], Results]
-
-_KILLED_BEFORE_GIVEN_UP = 2
+_KILLED_BEFORE_GIVEN_UP = 1
 _WAITING_PER_WORKER = 4
+_LEAST_WAITING = 16  # a cluster that starts with no worker grows by what waits for one
+_COUNT_AGAIN_SECONDS = 1.0
 _CONNECT_SECONDS = 20
 
 
-class WorkerLostError(Exception):
-    """Every worker that tried a task died of it."""
+@dataclass(frozen=True)
+class Failure:
+    """Why a task has no result: it raised, its workers died, or nothing can go on."""
+
+    kind: Literal["raised", "lost", "stop"]
+    error: str
+    traceback: str = ""
+
+
+Outcomes: TypeAlias = Iterator[tuple[Any, Failure | None]]
+Run: TypeAlias = Callable[[Iterable[tuple[Any, Order]]], Outcomes]
+
+
+def attempt(order: Order, compute: Compute = compute_task) -> Failure | None:
+    """Run a task and return its failure as text, since not every exception can travel."""
+    try:
+        run_task(order, compute)
+    except (DiskError, StopError) as error:
+        return Failure("stop", str(error))
+    except Exception as error:  # noqa: BLE001  whatever a cell raises is that cell's failure
+        return Failure("raised", f"{type(error).__name__}: {error}", traceback.format_exc())
+    return None
+
+
+def default_workers(run: Place) -> int:
+    """Return one worker a device where a sweep wants those, else one a core."""
+    if run.backend == "numpy" or run.device == "cpu":
+        return cores()
+    if any_device(run):
+        return max(1, device_count(run.backend))
+    return 1 if run.device else cores()
 
 
 @contextmanager
-def task_results(*, workers: int, scheduler: str | None) -> Iterator[Run]:
-    """Give a function that runs calls and yields each one's tag with its error, or None.
+def task_results(*, workers: int, scheduler: str | None, compute: Compute) -> Iterator[Run]:
+    """Give a function that runs tasks and yields each one's tag with its failure, or None.
 
     Raises: InputError if Dask is needed and not installed, or the scheduler does not answer
     """
     if scheduler is None and workers == 0:
-        yield _run_here
+        yield lambda orders: ((tag, attempt(order, compute)) for tag, order in orders)
         return
-    try:
-        import dask
-        import distributed
-    except ImportError as error:
-        raise InputError(
-            "workers must be 0 unless Dask is installed: pip install 'oversmooth[sweep]'"
-        ) from error
+    require_dask()
+    import dask
+    import distributed
+
     settings = {
         "distributed.scheduler.allowed-failures": _KILLED_BEFORE_GIVEN_UP,
         "distributed.admin.tick.limit": "1h",  # a worker deep in a BLAS call is no fault
@@ -47,7 +78,7 @@ def task_results(*, workers: int, scheduler: str | None) -> Iterator[Run]:
     with dask.config.set(settings):
         if scheduler is not None:
             with _connect(distributed, scheduler) as client:
-                yield lambda calls: _run_on(client, calls)
+                yield lambda orders: _run_on(client, orders, compute)
             return
         with (
             one_thread_each(workers),
@@ -61,7 +92,22 @@ def task_results(*, workers: int, scheduler: str | None) -> Iterator[Run]:
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
-            yield lambda calls: _run_on(client, calls)
+            yield lambda orders: _run_on(client, orders, compute)
+
+
+def require_dask() -> None:
+    """Refuse workers where there is nothing to run them with.
+
+    Raises: InputError if Dask is not installed
+    """
+    try:
+        import dask
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "workers must be 0 unless Dask is installed: pip install 'oversmooth[sweep]'"
+        ) from error
+    del dask
 
 
 def _connect(distributed: Any, scheduler: str) -> Any:
@@ -74,48 +120,51 @@ def _connect(distributed: Any, scheduler: str) -> Any:
         ) from error
 
 
-def _run_here(calls: Iterable[tuple[Any, Call]]) -> Results:
-    for tag, (function, *arguments) in calls:
-        try:
-            function(*arguments)
-        except Exception as error:  # noqa: BLE001  whatever a cell raises is that cell's failure
-            yield tag, error
-        else:
-            yield tag, None
-
-
-def _run_on(client: Any, calls: Iterable[tuple[Any, Call]]) -> Results:
+def _run_on(client: Any, orders: Iterable[tuple[Any, Order]], compute: Compute) -> Outcomes:
     """Keep a few tasks waiting for every worker, however many there are in all."""
     import distributed
 
-    waiting = iter(calls)
+    waiting = iter(orders)
     tags: dict[Any, Any] = {}
-    finished = distributed.as_completed()
+    finished = distributed.as_completed(loop=client.loop)
+    counted_at, wanted = -_COUNT_AGAIN_SECONDS, 0
 
     def top_up() -> None:
-        wanted = _WAITING_PER_WORKER * max(1, sum(client.nthreads().values()))
+        nonlocal counted_at, wanted
+        if time.monotonic() > counted_at + _COUNT_AGAIN_SECONDS:  # it asks the scheduler
+            threads = sum(client.nthreads().values())
+            counted_at, wanted = (
+                time.monotonic(),
+                max(_LEAST_WAITING, _WAITING_PER_WORKER * threads),
+            )
         while len(tags) < wanted:
             following = next(waiting, None)
             if following is None:
                 return
-            tag, (function, *arguments) = following
-            future = client.submit(function, *arguments, pure=False)
-            tags[future.key] = tag
+            tag, order = following
+            future = client.submit(attempt, order, compute, pure=False)
+            tags[future] = tag
             finished.add(future)
 
     top_up()
     try:
         for future in finished:
-            tag = tags.pop(future.key)
-            error = future.exception()
+            tag = tags.pop(future)
+            yield tag, _outcome(distributed, future)
             future.release()
-            if isinstance(error, distributed.KilledWorker):
-                error = WorkerLostError(
-                    f"{_KILLED_BEFORE_GIVEN_UP + 1} workers died while they computed this cell"
-                )
-            yield tag, error
             top_up()
     finally:
-        with_left = list(tags)
-        if with_left:
-            client.cancel([distributed.Future(key, client) for key in with_left])
+        if tags:
+            client.cancel(list(tags), force=True)
+
+
+def _outcome(distributed: Any, future: Any) -> Failure | None:
+    """Return what a worker answered, or what became of it."""
+    error = future.exception()
+    if error is None:
+        answer: Failure | None = future.result()
+        return answer
+    if isinstance(error, distributed.KilledWorker):
+        died = error.allowed_failures + 1
+        return Failure("lost", f"{died} workers died while they computed it")
+    return Failure("stop", f"the workers cannot run a task: {type(error).__name__}: {error}")

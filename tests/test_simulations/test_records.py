@@ -12,19 +12,16 @@ from hypothesis import strategies as st
 
 pytest.importorskip("safetensors")
 
-from simulations import records
+from simulations import durable
+from simulations.durable import CorruptError, DiskError, commit_file, read_file
 from simulations.records import (
-    CorruptError,
-    DiskError,
     Store,
     commit_cell,
-    commit_file,
     create_store,
     is_held,
     only_driver,
     open_store,
     read_cell,
-    read_file,
     set_aside,
     stored_keys,
 )
@@ -82,9 +79,9 @@ def test_a_file_cut_short_anywhere_is_seen(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_version_is_refused_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "VERSION", 2)
+    monkeypatch.setattr(durable, "VERSION", 2)
     commit_file(tmp_path / "file", b"payload")
-    monkeypatch.setattr(records, "VERSION", 1)
+    monkeypatch.setattr(durable, "VERSION", 1)
     with pytest.raises(InputError, match="newer version"):
         read_file(tmp_path / "file")
 

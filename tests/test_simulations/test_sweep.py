@@ -12,7 +12,7 @@ pytest.importorskip("safetensors")
 from simulations.engine import survey
 from simulations.records import Store, stored_keys
 from simulations.sweep import Tally, run_sweep
-from simulations.sweep_cells import Task, cell_key, expand
+from simulations.sweep_cells import Task, expand
 from simulations.sweep_cost import estimate
 from simulations.sweep_data import export_store, read_store
 from simulations.sweep_status import failures, sweep_status
@@ -36,8 +36,8 @@ def test_cells_hold_what_the_engine_reads(undisturbed: Path) -> None:
         if case.mask != "full":
             continue
         found = survey([case.stack], seeds=grid.seeds, quantities=sweep.quantities)
-        for i, seed in enumerate(grid.seeds):
-            cell = stored[cell_key(sweep, case, seed)]
+        for i, key in enumerate(grid.keys_of(case, grid.seeds)):
+            cell = stored[key]
             np.testing.assert_array_equal(
                 cell["tokens/distance"], found.tokens["distance"][:, 0, i]
             )
@@ -124,7 +124,7 @@ def test_tasks_hold_every_cell_once_and_no_more_than_asked() -> None:
         run={"cells_per_task": 4},
     )
     grid = expand(sweep)
-    cells = [cell_key(sweep, *cell) for task in grid.tasks for cell in task.cells()]
+    cells = [key for task in grid.tasks for key in grid.task_keys(task)]
     assert len(cells) == len(set(cells)) == grid.size == 2 * 5 * 6
     assert set(cells) == grid.keys()
     assert max(task.size for task in grid.tasks) <= 4

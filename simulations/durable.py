@@ -1,0 +1,162 @@
+"""How is a file written, so that no crash leaves half of it and no flipped bit goes unseen?
+
+It is written under a temporary name, flushed to the disk, and linked to its own name, which either
+happens whole or not at all and never replaces what is there. It starts with a checksum of its name
+and of the rest of it.
+"""
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from theory.arrays import InputError
+
+VERSION = 1
+_MAGIC = b"oversmooth store"
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+class CorruptError(Exception):
+    """A stored file is not what was written."""
+
+
+class DiskError(InputError):
+    """The store's folder does not take any more: it is full, read-only, or gone."""
+
+
+def commit_file(path: Path, payload: bytes) -> bool:
+    """Write a file with its checksum, whole or not at all; return whether it was new.
+
+    Raises: DiskError if it cannot be written
+    """
+    return commit_raw(path, _first_line(path.name, payload) + payload)
+
+
+def commit_raw(path: Path, content: bytes) -> bool:
+    """Write a file as it is, whole or not at all; return whether it was new.
+
+    Raises: DiskError if it cannot be written
+    """
+    part = path.parent / f".{path.name[:16]}.{uuid.uuid4().hex}.part"
+    try:
+        make_folder(path.parent)
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            _link(part, path)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise refused(path.parent, error) from error
+    return True
+
+
+def _link(part: Path, path: Path) -> None:
+    """Give a file its name, unless something has it."""
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError from error
+        part.rename(path)  # two writers in between hold the same cell: either will do
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that is still there after a power cut, by flushing the one that it is in."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def read_file(path: Path) -> bytes:
+    """Return what `commit_file` was given.
+
+    Raises: FileNotFoundError if it is not there; CorruptError if a bit of it has changed, it was
+            written under another name, or the disk cannot give it back; InputError if a newer
+            version wrote it or it may not be read
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(str(path)) from error
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise CorruptError(f"{path} cannot be read: {error.strerror}") from error
+    first, _, payload = content.partition(b"\n")
+    if first + b"\n" == _first_line(path.name, payload):
+        return payload
+    words = first.split()
+    if (
+        len(words) == 4
+        and first.startswith(_MAGIC)
+        and words[2].isdigit()
+        and (int(words[2]) > VERSION and words[3] == _checksum(path.name, payload))
+    ):
+        raise InputError(
+            f"{path} was written by a newer version (store format {int(words[2])}, here "
+            f"{VERSION}): update oversmooth to read it"
+        )
+    raise CorruptError(f"{path} is damaged: its checksum does not fit its name and content")
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that is not wanted any more.
+
+    Raises: DiskError if that cannot be
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise refused(path.parent, error) from error
+
+
+def listed(folder: Path | str) -> Iterator["os.DirEntry[str]"]:
+    """Yield what a folder holds, nothing if there is none: many times quicker than glob."""
+    try:
+        with os.scandir(folder) as found:
+            yield from found
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _checksum(name: str, payload: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + payload).hexdigest().encode()
+
+
+def _first_line(name: str, payload: bytes) -> bytes:
+    """Return what a file starts with; its name is in it, so that no cell passes for another."""
+    return b"%s %d %s\n" % (_MAGIC, VERSION, _checksum(name, payload))
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one that may be passed through and not listed
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems flush no folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def refused(folder: Path, error: OSError) -> DiskError:
+    """Return the error that says what the system said."""
+    return DiskError(f"store {folder} cannot be written: {error.strerror or error}")
