@@ -10,7 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.domains import ALIGNED, ENSEMBLES, Domain, Kind, draw
+from theory.domains import Domain, draw
+from theory.ensembles import ALIGNED, ENSEMBLES, Kind
 
 Floats: TypeAlias = NDArray[np.float64]
 Population: TypeAlias = dict[str, Floats]

@@ -202,7 +202,7 @@ PLANTED: tuple[Theorem[Any], ...] = (
     ),
     _block("block, lambda without its root", root=lambda lambda_: lambda_, domain=PLAIN),
     _block("block, sigma_1 sigma_2 squared", power=2),
-    _block("block, the largest std for sigma", std="max"),
+    _block("block, the largest std for sigma", std="max", domain=PLAIN),
     _block("block, no residual around attention", residuals=(0.0, 1.0)),
     _block("block, no residual around the feed-forward", residuals=(1.0, 0.0)),
     _block("block, gains forgotten", gain=False),

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from theory.arrays import namespace
 from theory.domains import draw
+from theory.extended import extended
 from theory.measures import dong_residual
 from theory.statements import check
 from theory.theorems import CATALOGUE
@@ -18,6 +20,7 @@ from theory.theorems.dong2021 import PureAttention
 from theory.theorems.dong2021_norms import column_norm, composite_norm, spread_ratio
 from theory.theorems.dovonon2024 import LinearStack
 from theory.theorems.huang2020 import Convolution
+from theory.theorems.kim2021 import inverse_growth
 from theory.theorems.zhai2023 import entropy_bound
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -68,6 +71,23 @@ def test_far_tokens_break_any_multiple_of_a_lipschitz_constant_without_a_radius(
     assert verdict.lhs > multiple * verdict.rhs
     ball = replace(at, radius=np.float64(np.abs(at.tokens).max()))
     assert check(CATALOGUE["attention-lipschitz-ball"], ball).status == "holds"
+
+
+@given(seed=SEEDS)
+def test_the_sharp_lipschitz_constant_in_a_ball_is_smaller_by_a_third_at_least(seed: int) -> None:
+    at = _draw("attention-lipschitz-ball", seed)
+    sharp, published = (
+        float(CATALOGUE[key].rhs(at))
+        for key in ("attention-lipschitz-ball-sharp", "attention-lipschitz-ball")
+    )
+    assert sharp <= published * 0.67
+
+
+@pytest.mark.parametrize("value", [0, 1, 5, 10**6])
+def test_the_number_behind_the_l2_bound_solves_its_equation_to_all_digits(value: int) -> None:
+    for like, error in ((np.ones(1), 1e-14), (extended(np.ones(1), digits=60), 1e-57)):
+        w = inverse_growth(value, like=like)
+        assert abs(w * namespace(w).exp(w + 1) - value) <= error * (1 + 20 * value)
 
 
 @given(seed=SEEDS)

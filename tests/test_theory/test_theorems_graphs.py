@@ -18,12 +18,12 @@ from theory.diameters import projective_diameter, token_diameter
 from theory.domains import draw
 from theory.graphs import random_walk
 from theory.instances import map_arrays
+from theory.layers import softmax
 from theory.statements import check
 from theory.stochastic import dobrushin_coefficient
 from theory.theorems import CATALOGUE
 from theory.theorems.attention_steps import Steps, power
 from theory.theorems.cai2020 import convolution, energy, on_graph
-from theory.theorems.dobrushin1956 import softmax
 from theory.theorems.oono2020 import distance_to
 from theory.theorems.wu2023 import exponent
 from theory.theorems.wu2024 import mask_radius
@@ -32,6 +32,7 @@ KEYS = (
     *("dobrushin-contraction", "birkhoff-contraction", "dobrushin-coupling", "graph-convolution"),
     *("dirichlet-energy-smoothing", "dirichlet-energy-linear", "dirichlet-energy-relu"),
     *("high-frequency-vanishes", "high-frequency-one-step", "high-frequency-second-eigenvalue"),
+    *("high-frequency-one-step-sharp", "attention-lipschitz-ball-sharp", "l2-attention-lipschitz"),
     *("attention-on-a-connected-graph", "masked-attention"),
 )
 REFUTED = {
@@ -216,6 +217,16 @@ def test_the_one_step_factor_never_says_that_differences_shrink(n: int, a: float
     assert verdict.status == "holds"
     assert verdict.lhs < 1e-14
     assert verdict.rhs >= np.sqrt(n - 1) * (1 - 1e-14)
+
+
+@given(seed=SEEDS)
+def test_the_sharp_factor_of_one_step_is_smaller_by_the_root_of_two_at_least(seed: int) -> None:
+    at = draw(CATALOGUE["high-frequency-one-step"].domain, np.random.default_rng(seed)).instance
+    sharp, published = (
+        float(CATALOGUE[key].rhs(at))
+        for key in ("high-frequency-one-step-sharp", "high-frequency-one-step")
+    )
+    assert sharp <= published / np.sqrt(2) * (1 + 1e-14)
 
 
 @given(seed=SEEDS)

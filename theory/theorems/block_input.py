@@ -127,7 +127,7 @@ def _build(sizes: Sizes, params: Params) -> BlockInput:
 
 
 WEIGHT_SIZES = {
-    "tokens": (1, 6),
+    "tokens": (2, 6),
     "features": (2, 5),
     "heads": (1, 3),
     "head_width": (1, 4),

@@ -10,8 +10,8 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.domains import Domain, Free, Params, Sizes
 from theory.magnitude import frobenius_norm
 from theory.roundoff import product_rounding
-from theory.spectra import spectral_norm, spectral_norm_error
 from theory.statements import Hypothesis, Theorem
+from theory.theorems.common import asymmetry, most_negative
 from theory.theorems.shi2022_lemmas import scaled
 
 
@@ -79,7 +79,7 @@ def _smallest_factor(at: GraphTokens) -> Array:
     return xp.where(xp.any(counts, axis=-1), largest * largest, 0.0)
 
 
-def _energy_rounding(at: GraphTokens, tokens: Array, error: Array) -> Array:
+def energy_rounding(at: GraphTokens, tokens: Array, error: Array) -> Array:
     """Let tokens be off by an error, and each of them by 4 eps of itself when scaled.
 
     E is |L^1/2 H|^2 with |L| <= 2 (so sqrt E moves by at most sqrt 2 times that), n^2 + d sums.
@@ -104,40 +104,35 @@ def _product_error(at: GraphTokens) -> Array:
 
 def _convolution_rounding(at: GraphTokens) -> Array:
     """Both energies, the factor, and what modes that count as zeros may keep of E, all of it."""
-    left = _energy_rounding(at, convolution(at) @ at.tokens, _product_error(at))
-    right = _energy_rounding(at, at.tokens, 0 * at.slope)
+    left = energy_rounding(at, convolution(at) @ at.tokens, _product_error(at))
+    right = energy_rounding(at, at.tokens, 0 * at.slope)
     kept = _cut(at) * (frobenius_norm(at.tokens) ** 2 + 4 * energy(at, at.tokens))
     return left + right + kept
 
 
-def _negative(at: GraphTokens) -> Array:
-    return -namespace(at.adjacency).min(at.adjacency, axis=(-2, -1))
-
-
-def _directed(at: GraphTokens) -> Array:
-    xp = namespace(at.adjacency)
-    apart = xp.abs(at.adjacency - xp.matrix_transpose(at.adjacency))
-    return xp.max(apart, axis=(-2, -1))
-
-
-WEIGHTS = Hypothesis("no edge weight is negative", _negative)
-UNDIRECTED = Hypothesis("the graph is undirected", _directed)
+WEIGHTS = Hypothesis[GraphTokens](
+    "no edge weight is negative", lambda at: most_negative(at.adjacency)
+)
+UNDIRECTED = Hypothesis[GraphTokens]("the graph is undirected", lambda at: asymmetry(at.adjacency))
 
 
 def _build(sizes: Sizes, params: Params) -> GraphTokens:
     xp, drawn = namespace(params["tokens"]), params["graph"]
-    squares = drawn * drawn
+    squares, n = drawn * drawn, sizes["tokens"]
     weights = squares + xp.matrix_transpose(squares)
+    place = xp.arange(n, device=device(drawn))
     if sizes["simple"]:
-        n = sizes["tokens"]
-        loops = xp.eye(n, dtype=xp.bool, device=device(drawn))
+        loops = place[:, None] == place[None, :]
         weights = xp.where((weights > 1) & ~loops, 1.0, xp.zeros_like(weights))
+    if sizes["path"]:
+        near = xp.abs(place[:, None] - place[None, :]) == 1
+        weights = xp.where(near, xp.clip(weights, min=1.0 if sizes["simple"] else 2.0), weights)
     slope = params["slope"] / (1 + xp.abs(params["slope"]))
     return GraphTokens(scaled(params["tokens"], sizes), weights, params["weight"], slope)
 
 
-_DOMAIN: Domain[GraphTokens] = Domain(
-    sizes={"tokens": (1, 6), "features": (1, 3), "width": (1, 3), "simple": (0, 1)}
+DOMAIN: Domain[GraphTokens] = Domain(
+    sizes={"tokens": (2, 6), "features": (1, 3), "width": (1, 3), "simple": (0, 1), "path": (0, 2)}
     | {"scale": (-480, 460)},
     free={
         "tokens": Free("tokens", ("tokens", "features")),
@@ -162,8 +157,7 @@ def on_graph(
     )
 
 
-_PAIR = [[0.0, 3.0], [3.0, 0.0]]
-_SIGNED = [[0.0, 0.5, 0.0], [0.5, 0.0, -0.5], [0.0, -0.5, 0.0]]
+PAIR = [[0.0, 3.0], [3.0, 0.0]]
 _PARTS = np.asarray([0, 0, 1, 1, 1])
 _K23 = np.where(_PARTS[:, None] != _PARTS, 1.0, 0.0)
 _K23_TOKENS = [4.0, 4.0, -3.0, -3.0, -3.0]
@@ -173,13 +167,13 @@ SMOOTHING = Theorem[GraphTokens](
     claim=r"E(P H) \le \max_{\lambda_i \ne 0} (1 - \lambda_i)^2 \, E(H),\quad"
     r" E(H) = \mathrm{tr}(H^\top (I - P) H),\ \lambda_i \text{ the eigenvalues of } I - P",
     source="cai2020",
-    domain=_DOMAIN,
+    domain=DOMAIN,
     hypotheses=(WEIGHTS, UNDIRECTED),
     lhs=lambda at: energy(at, convolution(at) @ at.tokens),
     rhs=lambda at: _worst_factor(at) * energy(at, at.tokens),
     rounding=_convolution_rounding,
     tight=True,
-    witness=lambda: on_graph(_PAIR, [1.0, -1.0]),
+    witness=lambda: on_graph(PAIR, [1.0, -1.0]),
     outside=lambda: on_graph([[0.0, 3.0], [0.0, 0.0]], [1.0, -1.0]),  # one listens, one does not
     note="P = D^-1/2 (W + I) D^-1/2. Proof: in eigenvectors of P, E is sum lambda_i c_i^2 and P "
     "multiplies c_i by 1 - lambda_i; modes with lambda_i = 0 have no energy.",
@@ -189,7 +183,7 @@ SMALLEST = Theorem[GraphTokens](
     claim=r"E(P H) \le (1 - \lambda)^2 \, E(H),\quad"
     r" \lambda \text{ the smallest non-zero eigenvalue of } I - P",
     source="cai2020",
-    domain=_DOMAIN,
+    domain=DOMAIN,
     hypotheses=(WEIGHTS, UNDIRECTED),
     lhs=SMOOTHING.lhs,
     rhs=lambda at: _smallest_factor(at) * energy(at, at.tokens),
@@ -201,70 +195,4 @@ SMALLEST = Theorem[GraphTokens](
     note="Nearly bipartite graphs have an eigenvalue of P near -1, in spite of the loops. "
     "K_2,3 is the smallest graph without edge weights that refutes it (1/3 stands for 5/12); with "
     "weights, three tokens do; K_5,5 has 1/6 for 2/3.",
-)
-
-
-def _product(at: GraphTokens) -> Array:
-    return at.tokens @ at.weight
-
-
-def _product_rounding(at: GraphTokens) -> Array:
-    """Both energies, the product, and the square of the norm."""
-    norm, error = spectral_norm(at.weight), spectral_norm_error(at.weight)
-    left = _energy_rounding(at, _product(at), product_rounding(at.tokens, at.weight))
-    right = (norm + error) ** 2 * _energy_rounding(at, at.tokens, 0 * at.slope)
-    value = namespace(at.tokens).abs(energy(at, at.tokens))
-    return left + right + (2 * norm * error + error**2 + 4 * eps(norm) * norm**2) * value
-
-
-LINEAR = Theorem[GraphTokens](
-    key="dirichlet-energy-linear",
-    claim=r"E(H W) \le \|W\|_2^2 \, E(H)",
-    source="cai2020",
-    domain=_DOMAIN,
-    hypotheses=(WEIGHTS, UNDIRECTED),
-    lhs=lambda at: energy(at, _product(at)),
-    rhs=lambda at: spectral_norm(at.weight) ** 2 * energy(at, at.tokens),
-    rounding=_product_rounding,
-    tight=True,
-    witness=lambda: on_graph(_PAIR, [1.0, -1.0], weight=[[2.0]]),
-    outside=lambda: on_graph(
-        _SIGNED, [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]], weight=[[2.0, 0.0], [0.0, 0.0]]
-    ),
-    note="E(H W) = |L^1/2 H W|^2 with L = I - P, which no edge of negative weight may make "
-    "indefinite.",
-)
-
-
-def leaky_relu(at: GraphTokens) -> Array:
-    """Return the tokens where they are positive, and slope times them elsewhere."""
-    xp = namespace(at.tokens)
-    return xp.where(at.tokens > 0, at.tokens, at.slope[..., None, None] * at.tokens)
-
-
-def _relu_rounding(at: GraphTokens) -> Array:
-    """Both energies; a product with the slope is one rounding of a token."""
-    lost = eps(at.tokens) * frobenius_norm(leaky_relu(at)) + tiny(at.tokens)
-    left = _energy_rounding(at, leaky_relu(at), lost)
-    return left + _energy_rounding(at, at.tokens, 0 * at.slope)
-
-
-RELU = Theorem[GraphTokens](
-    key="dirichlet-energy-relu",
-    claim=r"E(\phi(H)) \le E(H),\quad \phi \text{ ReLU, or leaky with slope } |a| \le 1",
-    source="cai2020",
-    domain=_DOMAIN,
-    hypotheses=(
-        WEIGHTS,
-        Hypothesis("the slope is at most one", lambda at: namespace(at.slope).abs(at.slope) - 1),
-    ),
-    lhs=lambda at: energy(at, leaky_relu(at)),
-    rhs=lambda at: energy(at, at.tokens),
-    rounding=_relu_rounding,
-    tight=True,
-    witness=lambda: on_graph(_PAIR, [1.0, 3.0]),
-    outside=lambda: on_graph(_PAIR, [-1.0, -3.0], slope=2.0),
-    note="phi(h) / sqrt D = phi(h / sqrt D), since phi is positively homogeneous, and phi moves no "
-    "two numbers apart. Tanh and GELU do not commute with the degrees: for them the energy may "
-    "grow on graphs of unequal degrees.",
 )

@@ -39,7 +39,7 @@ class AttentionPair:
     def attend(self, tokens: Array) -> Array:
         """Return the head's output on any tokens: (*b, n, d)."""
         scores = tokens @ self.weight @ namespace(tokens).matrix_transpose(tokens)
-        return softmax(scores[..., None, :, :])[..., 0, :, :] @ tokens @ self.value
+        return softmax(scores) @ tokens @ self.value
 
     @cached_property
     def moved(self) -> Array:
@@ -85,9 +85,24 @@ def _relative_error(matrix: Array) -> Array:
 
 
 def _coefficient(at: AttentionPair) -> Array:
-    n = at.tokens.shape[-2]
-    strength = spectral_norm(at.weight) * at.radius**2
-    return math.sqrt(3) * spectral_norm(at.value) * (strength**2 * (4 * n + 1) + n) ** 0.5
+    n, strength = at.tokens.shape[-2], _strength(at)
+    return spectral_norm(at.value) * (3 * (strength**2 * (4 * n + 1) + n)) ** 0.5
+
+
+def _strength(at: AttentionPair) -> Array:
+    """S = |W| R^2, a bound of all scores."""
+    return spectral_norm(at.weight) * at.radius**2
+
+
+def _sharp_coefficient(at: AttentionPair) -> Array:
+    n, strength = at.tokens.shape[-2], _strength(at)
+    heard = n / (1 + (n - 1) * namespace(strength).exp(-2 * strength))  # n p
+    return spectral_norm(at.value) * ((heard * (1 + strength**2)) ** 0.5 + strength)
+
+
+def _sharp_rounding(at: AttentionPair) -> Array:
+    """Of S the coefficient is at most a power of 2 + log n: S (n - 1) / (e^2S + n - 1) is less."""
+    return (2 + math.log(at.tokens.shape[-2])) * pair_rounding(at, _sharp_coefficient(at))
 
 
 def build_pair(sizes: Sizes, params: Params) -> AttentionPair:
@@ -109,7 +124,7 @@ def build_pair(sizes: Sizes, params: Params) -> AttentionPair:
 
 
 PAIR_SIZES = {
-    "tokens": (1, 6),
+    "tokens": (2, 6),
     "features": (1, 4),
     "near": (0, 24),
     "scale": (-100, 100),
@@ -134,22 +149,49 @@ def spread_pair(radius: float, *, allowed: float) -> AttentionPair:
     return AttentionPair(tokens, other, np.ones((1, 1)), np.ones((1, 1)), np.float64(allowed))
 
 
+_PAIR = np.asarray([[1.0], [-1.0]])
+_IN_BALL = Hypothesis[AttentionPair](
+    "no token is longer than R",
+    lambda at: farthest(at) * (1 - (at.tokens.shape[-1] + 8) * eps(at.radius)) - at.radius,
+)
+_DOMAIN = Domain[AttentionPair](sizes=PAIR_SIZES, free=PAIR_FREE, build=build_pair)
 BALL = Theorem[AttentionPair](
     key="attention-lipschitz-ball",
     claim=r"\|f(X) - f(Y)\|_F \le \sqrt{3} \, \|V\|_2 \, (\|W\|_2^2 R^4 (4n + 1) + n)^{1/2}"
     r" \, \|X - Y\|_F,\quad f(X) = \mathrm{softmax}(X W X^\top) X V,\ |x_i|, |y_i| \le R",
     source="castin2024",
-    domain=Domain(sizes=PAIR_SIZES, free=PAIR_FREE, build=build_pair),
-    hypotheses=(
-        Hypothesis(
-            "no token is longer than R",
-            lambda at: farthest(at) * (1 - (at.tokens.shape[-1] + 8) * eps(at.radius)) - at.radius,
-        ),
-    ),
+    domain=_DOMAIN,
+    hypotheses=(_IN_BALL,),
     lhs=lambda at: at.moved,
     rhs=lambda at: _coefficient(at) * at.apart,
     rounding=lambda at: pair_rounding(at, _coefficient(at)),
     outside=lambda: spread_pair(100.0, allowed=0.1),
     note="The ball is convex, so that the bound of the Jacobian is one of every difference "
-    "quotient. W is the product of query and key with their factor 1 / sqrt(k).",
+    "quotient. W is the product of query and key with their factor 1 / sqrt(k). It follows from "
+    "attention-lipschitz-ball-sharp, which is smaller by a third at least, so that it is never "
+    "reached; for one token, where attention is linear, it is sqrt 3 too large.",
+)
+BALL_SHARP = Theorem[AttentionPair](
+    key="attention-lipschitz-ball-sharp",
+    claim=r"\|f(X) - f(Y)\|_F \le \|V\|_2 \, (\sqrt{n p (1 + S^2)} + S) \, \|X - Y\|_F,\quad"
+    r" S = \|W\|_2 R^2,\ p = \tfrac{e^{2S}}{e^{2S} + n - 1},"
+    r"\ f(X) = \mathrm{softmax}(X W X^\top) X V,\ |x_i|, |y_i| \le R",
+    source="derived",
+    domain=_DOMAIN,
+    hypotheses=(_IN_BALL,),
+    lhs=lambda at: at.moved,
+    rhs=lambda at: _sharp_coefficient(at) * at.apart,
+    rounding=_sharp_rounding,
+    tight=True,
+    witness=lambda: AttentionPair(
+        _PAIR, _PAIR + 0.5, np.zeros((1, 1)), np.full((1, 1), 3.0), np.float64(1.5)
+    ),
+    outside=lambda: spread_pair(100.0, allowed=0.1),
+    note="Proof: with m_i the mean and C_i the covariance of the x_j under the shares P_ij, row i "
+    "of the derivative is (sum_j P_ij (dx_j + (x_i W dx_j) (x_j - m_i)) + dx_i W C_i) V. In the "
+    "ball C_i <= R^2, so that the last term is at most S |dX|. The first, times a unit u, is a "
+    "sum of P_ij dx_j . (u + c_j W^T x_i) with c_j = u . (x_j - m_i), at most the roots of "
+    "sum_j P_ij |dx_j|^2 and of 1 + |W^T x_i|^2 sum_j P_ij c_j^2 <= 1 + S^2, because the c_j have "
+    "mean zero. Scores are at most S, shares at most p, and a column of P at most n p in sum. "
+    "Without scores, where attention is the mean, tokens that all move alike reach it.",
 )

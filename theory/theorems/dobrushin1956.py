@@ -5,11 +5,13 @@ import numpy as np
 from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.diameters import projective_diameter, token_diameter
 from theory.domains import Domain, Free, Params, Sizes, adjacency
+from theory.layers import softmax
 from theory.magnitude import frobenius_norm
 from theory.roundoff import distance_rounding, product_rounding, row_defect
 from theory.statements import Hypothesis, Theorem
 from theory.stochastic import dobrushin_coefficient
 from theory.subspace import consensus_distance
+from theory.theorems.common import bounded_scores, most_negative
 from theory.theorems.shi2022_lemmas import Averaging, scaled, sums_to_one
 
 _SCALES = (-1070, 980)
@@ -52,7 +54,7 @@ def _build(sizes: Sizes, params: Params) -> Averaging:
     return Averaging(scaled(params["tokens"], sizes), weights)
 
 
-_SIZES = {"tokens": (1, 6), "features": (1, 4), "scale": _SCALES, "signed": (0, 1)}
+_SIZES = {"tokens": (2, 6), "features": (1, 4), "scale": _SCALES, "signed": (0, 1)}
 _FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
     "weights": Free("graph", ("tokens", "tokens")),
@@ -98,22 +100,6 @@ def _log_error(at: Averaging) -> Array:
     return _diameter_error(at) + lost
 
 
-def _negative(at: Averaging) -> Array:
-    return -namespace(at.adjacency).min(at.adjacency, axis=(-2, -1))
-
-
-def softmax(scores: Array) -> Array:
-    """Return weights whose ratios are the exponentials of differences of scores."""
-    xp = namespace(scores)
-    weights = xp.exp(scores - xp.max(scores, axis=-1, keepdims=True))
-    return weights / xp.sum(weights, axis=-1, keepdims=True)
-
-
-def bounded_scores(free: Array, most: float) -> Array:
-    """Map any numbers smoothly to scores between plus and minus ``most``."""
-    return most * free / (1 + namespace(free).abs(free))
-
-
 def _build_scores(sizes: Sizes, params: Params) -> Averaging:
     scores = bounded_scores(params["weights"], 2.0 ** sizes["scores"])
     weights = adjacency(params["weights"]) if sizes["zeros"] else softmax(scores)
@@ -126,12 +112,15 @@ BIRKHOFF = Theorem[Averaging](
     r" \Delta(A) = \max_{i,j,k,l} \log \frac{A_{ik} A_{jl}}{A_{jk} A_{il}}",
     source="seneta2006",
     domain=Domain(
-        sizes={"tokens": (1, 6), "features": (1, 4), "scale": _SCALES}
+        sizes={"tokens": (2, 6), "features": (1, 4), "scale": _SCALES}
         | {"scores": (-6, 6), "zeros": (0, 1)},
         free=_FREE,
         build=_build_scores,
     ),
-    hypotheses=(SUMS, Hypothesis("no entry of A is negative", _negative)),
+    hypotheses=(
+        SUMS,
+        Hypothesis("no entry of A is negative", lambda at: most_negative(at.adjacency)),
+    ),
     lhs=CONTRACTION.lhs,
     rhs=lambda at: _tanh(at) * token_diameter(at.tokens),
     rounding=_log_error,

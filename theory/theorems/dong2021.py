@@ -14,6 +14,7 @@ from theory.layers import softmax
 from theory.magnitude import frobenius_norm
 from theory.measures import dong_residual
 from theory.statements import Hypothesis, Theorem
+from theory.theorems.common import root_of, to_norm_one, varies
 from theory.theorems.dong2021_norms import column_norm, composite_norm, spread_ratio
 
 
@@ -56,7 +57,7 @@ class PureAttention:
         """Return the attention weights of layer i: (*b, H, n, n)."""
         x = tokens[..., None, :, :]
         scores = x @ self.weight[..., i, :, :, :] @ namespace(x).matrix_transpose(x)
-        return softmax(scores / math.sqrt(self.width))
+        return softmax(scores / root_of(self.width, like=scores))
 
     def head_outputs(self, i: int, tokens: Array) -> Array:
         """Return P_h X W_h of layer i: (*b, H, n, d)."""
@@ -81,7 +82,7 @@ def _bound(at: PureAttention) -> Array:
     beta = column_norm(at.weight) * composite_norm(at.value)
     gamma = [xp.max(spread_ratio(residual_part(at, i)), axis=-1) for i in range(at.depth)]
     worst = xp.max(xp.stack(gamma, axis=-1), axis=-1) * xp.max(beta, axis=(-2, -1))
-    factor = 4 * worst * at.heads / math.sqrt(at.width)
+    factor = 4 * worst * at.heads / root_of(at.width, like=worst)
     power = 3**at.depth
     return factor ** ((power - 1) // 2) * dong_residual(at.tokens) ** power
 
@@ -90,7 +91,7 @@ def residual_part(at: PureAttention, i: int) -> Array:
     """Return what is not shared by all rows of the scores of layer i: (*b, H, n, n)."""
     rest = _centred(at.states[i])[..., None, :, :]
     scores = rest @ at.weight[..., i, :, :, :] @ namespace(rest).matrix_transpose(rest)
-    return scores / math.sqrt(at.width)
+    return scores / root_of(at.width, like=scores)
 
 
 def stack_error(at: PureAttention) -> Array:
@@ -125,8 +126,7 @@ def residual_rounding(at: PureAttention) -> Array:
 
 def bias_varies(at: PureAttention) -> Array:
     """Return how much a layer's bias differs from token to token."""
-    xp = namespace(at.bias)
-    return xp.max(xp.abs(at.bias - at.bias[..., :1, :]), axis=(-3, -2, -1))
+    return namespace(at.bias).max(varies(at.bias), axis=-1)
 
 
 SAME_BIAS = Hypothesis[PureAttention]("a layer's bias is the same for every token", bias_varies)
@@ -134,21 +134,15 @@ SAME_BIAS = Hypothesis[PureAttention]("a layer's bias is the same for every toke
 
 def build_stack(sizes: Sizes, params: Params) -> PureAttention:
     """Tokens of norm 2^amplitude, and weights of norm one times what the sizes say."""
-    xp = namespace(params["tokens"])
-
-    def unit(array: Array) -> Array:
-        size = frobenius_norm(array)[..., None, None]
-        return array / xp.where(size > 0, size, xp.ones_like(size))
-
-    tokens = unit(params["tokens"]) * 2.0 ** sizes["amplitude"]
+    tokens = to_norm_one(params["tokens"]) * 2.0 ** sizes["amplitude"]
     like = 0 * tokens[..., None, :, :]
     bias = like + params["bias"][..., None, :] * (0.25 * sizes["biased"])
-    weight = unit(params["weight"]) * 2.0 ** sizes["strength"]
-    return PureAttention(tokens, weight, unit(params["value"]), bias, sizes["width"])
+    weight = to_norm_one(params["weight"]) * 2.0 ** sizes["strength"]
+    return PureAttention(tokens, weight, to_norm_one(params["value"]), bias, sizes["width"])
 
 
 _SIZES = {
-    "tokens": (1, 5),
+    "tokens": (2, 5),
     "features": (1, 4),
     "layers": (1, 3),
     "heads": (1, 3),

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace
+from theory.arrays import Array, constant, eps, namespace
 from theory.magnitude import frobenius_norm
 from theory.measures import dong_residual
 from theory.statements import Theorem
+from theory.theorems.common import root_of
 from theory.theorems.dong2021 import (
     SAME_BIAS,
     PureAttention,
@@ -27,7 +28,8 @@ def _tanh_bound(at: PureAttention) -> Array:
     change = xp.tanh(spread / 4)
     both = xp.sqrt(xp.max(change, axis=-1)) * xp.sqrt(xp.sum(change, axis=-1))
     value = composite_norm(at.value[..., 0, 0, :, :])
-    return 2 * math.sqrt(2) * (1 - 1 / n) * both * value * dong_residual(at.tokens)
+    mean = 1 - constant(1.0, like=both) / n
+    return 2 * root_of(2, like=both) * mean * both * value * dong_residual(at.tokens)
 
 
 def _rounding(at: PureAttention) -> Array:

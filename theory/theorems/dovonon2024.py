@@ -12,6 +12,7 @@ from theory.magnitude import frobenius_norm
 from theory.roundoff import distance_rounding
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance
+from theory.theorems.common import asymmetry, most_negative
 
 
 class Spectrum(NamedTuple):
@@ -134,9 +135,8 @@ def _not_symmetric(at: LinearStack) -> Array:
     xp = namespace(at.tokens)
     worst = tiny(at.tokens) - xp.min(at.root, axis=(-2, -1))
     for matrix in (at.adjacency, at.weight):
-        uneven = xp.max(xp.abs(matrix - xp.matrix_transpose(matrix)), axis=(-2, -1))
-        worst = xp.maximum(worst, uneven)
-    return xp.maximum(worst, -xp.min(at.adjacency, axis=(-2, -1)))
+        worst = xp.maximum(worst, asymmetry(matrix))
+    return xp.maximum(worst, most_negative(at.adjacency))
 
 
 def _build(sizes: Sizes, params: Params) -> LinearStack:
@@ -153,7 +153,7 @@ def _build(sizes: Sizes, params: Params) -> LinearStack:
 
 _DOMAIN = Domain[LinearStack](
     sizes={
-        "tokens": (1, 6),
+        "tokens": (2, 6),
         "features": (1, 4),
         "depth": (0, 12),
         "loop": (-3, 2),

@@ -14,6 +14,7 @@ from theory.roundoff import distance_rounding
 from theory.spectra import singular_values, spectral_norm_error
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance
+from theory.theorems.common import varies
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +91,8 @@ def _rounding(at: Fusion) -> Array:
     return lost + distance_rounding(at.fused) + 3 * xp.sum(right, axis=-1)
 
 
-def _bias_varies(at: Fusion) -> Array:
-    xp = namespace(at.bias)
-    return xp.max(xp.abs(at.bias - at.bias[..., :1, :]), axis=(-2, -1))
-
-
-SAME_BIAS = Hypothesis[Fusion]("the bias is the same for every token", _bias_varies)
-FUSION_SIZES = {"layers": (1, 4), "tokens": (1, 6), "features": (1, 4), "scale": (-900, 900)}
+SAME_BIAS = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
+FUSION_SIZES = {"layers": (1, 4), "tokens": (2, 6), "features": (1, 4), "scale": (-900, 900)}
 STACK = {
     "tokens": Free("tokens", ("layers", "tokens", "features")),
     "bias": Free("vector", ("features",)),

@@ -67,12 +67,23 @@ _APART = Fusion(  # tokens one apart in the first layer, equal in the second, ch
 def _build_gate(sizes: Sizes, params: Params) -> Fusion:
     """Layers that are each close to consensus, or not, and far from each other, or not."""
     centre = params["centre"][..., None, :] * float(sizes["apart"])
+    if sizes["shared"]:
+        centre = centre[..., :1, :, :] + 0 * centre
     tokens = centre + params["tokens"] * 0.5 ** sizes["near"]
     return build_fusion("gate")(sizes, {**params, "tokens": tokens})
 
 
+def _nearly_together() -> Fusion:
+    """Two layers a little apart, but where they both are the gate prefers the one that varies."""
+    step = 2.0**-22
+    first = np.asarray([[20 + step], [20 - step]])
+    tokens = np.stack([first, np.full((2, 1), 20.0)])
+    return Fusion(tokens, NO_BIAS, gate=np.asarray([[1.0], [-1.0]]))
+
+
 _GATES = Domain[Fusion](
-    sizes={**FUSION_SIZES, "scale": (-200, 300), "near": (0, 8), "apart": (0, 9)},
+    sizes={**FUSION_SIZES, "layers": (2, 4), "scale": (-200, 300)}
+    | {"near": (0, 12), "apart": (0, 9), "shared": (0, 1)},
     free={
         **STACK,
         "gate": Free("matrix", ("layers", "features")),
@@ -91,11 +102,14 @@ GATE_THEOREMS: tuple[Theorem[Fusion], ...] = (
         lhs=lambda at: consensus_distance(at.fused),
         rhs=_gate_bound,
         rounding=_gate_rounding,
+        tight=True,
+        witness=_nearly_together,
         outside=lambda: Fusion(TWO_LAYERS[:1], 3 * PAIR, gate=np.zeros((1, 1))),
         note="Two tokens' averages differ by at most max_k |h_ik - h_jk| under the same shares. "
         "Other shares move them by half the l1 difference of the shares times Delta; softmax "
         "shares differ in l1 by at most max_k |g_k| |h_ik - h_jk|. If all layers are in M, "
-        "so is the result.",
+        "so is the result. Sharp in the limit |g| Delta -> 0, where a gate can still prefer the "
+        "one layer that varies, by what the layers have in common.",
         batch=layer_batch,
     ),
     Theorem[Fusion](

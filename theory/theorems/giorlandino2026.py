@@ -52,8 +52,7 @@ def _above(scaled: bool) -> Experiment:
 
 _SETTING = (
     f"T = {_TOKENS}, overlaps p drawn from [0, 0.8], scores Gaussian as for many features. What is "
-    "checked is the random energy model that the threshold comes from, on both sides of it; "
-    "corrections of order 1 / log T are allowed for."
+    "checked is the random energy model that the threshold comes from, on both sides of it."
 )
 
 BELOW = Trend(
@@ -71,7 +70,8 @@ BELOW = Trend(
     runs=4096,
     first=256,
     bounds=Interval(0.0, 1.0),
-    note="The value is 3/4 for infinite T. " + _SETTING,
+    note="The value is 3/4 for infinite T. At half the threshold the sum of T weights has a "
+    "relative variance near T^(-1/2), 0.016; 0.05 is allowed. " + _SETTING,
 )
 
 ABOVE = Trend(
@@ -89,7 +89,10 @@ ABOVE = Trend(
     runs=8192,
     first=512,
     bounds=Interval(0.0, 2.0),
-    note="The value, 1 for infinite T, is where the threshold lies in units of beta_c. " + _SETTING,
+    note="The value, 1 for infinite T, is where the threshold lies in units of beta_c. It is "
+    "reached as 1 / log T, which is 0.12: the tail of a Gaussian has a slope of 3.8 where one of T "
+    "draws is expected, and not sqrt(2 log T) = 4.08, which alone makes 0.93 of it. Twice "
+    "1 / log T is allowed: an order, not a bound. " + _SETTING,
 )
 
 TRENDS = (BELOW, ABOVE)

@@ -11,6 +11,7 @@ from theory.domains import Domain, Free, Params, Sizes
 from theory.magnitude import frobenius_norm
 from theory.spectra import spectral_norm, spectral_norm_error
 from theory.statements import Hypothesis, Theorem
+from theory.theorems.common import asymmetry, most_negative, varies
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +95,8 @@ def _rounding(at: Convolution) -> Array:
 def _not_a_graph(at: Convolution) -> Array:
     """By how much weights are not symmetric or negative, or a node has no weight."""
     xp, weights = namespace(at.adjacency), at.adjacency
-    uneven = xp.max(xp.abs(weights - xp.matrix_transpose(weights)), axis=(-2, -1))
-    negative = -xp.min(weights, axis=(-2, -1))
     isolated = tiny(weights) - xp.min(xp.sum(weights, axis=-1), axis=-1)
-    return xp.maximum(xp.maximum(uneven, negative), isolated)
-
-
-def _bias_varies(at: Convolution) -> Array:
-    xp = namespace(at.bias)
-    return xp.max(xp.abs(at.bias - at.bias[..., :1, :]), axis=(-2, -1))
+    return xp.maximum(xp.maximum(asymmetry(weights), most_negative(weights)), isolated)
 
 
 def _build(sizes: Sizes, params: Params) -> Convolution:
@@ -137,7 +131,7 @@ BIASED_CONVOLUTION = Theorem[Convolution](
     source="huang2020",
     domain=Domain(
         sizes={
-            "tokens": (1, 6),
+            "tokens": (2, 6),
             "features": (1, 4),
             "width": (1, 4),
             "scale": (-300, 300),
@@ -154,7 +148,7 @@ BIASED_CONVOLUTION = Theorem[Convolution](
     ),
     hypotheses=(
         Hypothesis("edge weights are symmetric, not negative, and at every node", _not_a_graph),
-        Hypothesis("the bias is the same for every node", _bias_varies),
+        Hypothesis("the bias is the same for every node", lambda at: varies(at.bias)),
     ),
     lhs=lambda at: at.distance(at.output),
     rhs=_bound,

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import lambertw
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.domains import Domain, Free, Params, Sizes
 from theory.layers import softmax
 from theory.magnitude import frobenius_norm
@@ -22,6 +22,7 @@ from theory.theorems.castin2024 import (
     pair_rounding,
     spread_pair,
 )
+from theory.theorems.common import root_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +43,11 @@ class DistancePair:
 
     def attend(self, tokens: Array) -> Array:
         """Return the head's output on any tokens: (*b, n, d)."""
-        xp, root = namespace(tokens), math.sqrt(self.query.shape[-1])
+        xp, root = namespace(tokens), root_of(self.query.shape[-1], like=tokens)
         queries, keys = tokens @ self.query, tokens @ self.key
         differences = queries[..., :, None, :] - keys[..., None, :, :]
         scores = -xp.sum(differences**2, axis=-1) / root
-        mixed = softmax(scores[..., None, :, :])[..., 0, :, :] @ tokens
+        mixed = softmax(scores) @ tokens
         return mixed @ self.query @ xp.matrix_transpose(self.query) @ self.value / root
 
     @cached_property
@@ -58,8 +59,21 @@ class DistancePair:
 def distance_coefficient(at: DistancePair) -> Array:
     """Return sqrt(n / k) (4 w + 1) |W|^2 |V| with w exp(w + 1) = n - 1."""
     n, k = at.tokens.shape[-2], at.query.shape[-1]
-    factor = math.sqrt(n / k) * (4 * float(lambertw((n - 1) / math.e).real) + 1)
+    factor = root_of(n, like=at.tokens) / root_of(k, like=at.tokens)
+    factor = factor * (4 * inverse_growth(n - 1, like=at.tokens) + 1)
     return factor * spectral_norm(at.query) ** 2 * spectral_norm(at.value)
+
+
+def inverse_growth(value: int, *, like: Array) -> Array:
+    """Return w with w exp(w + 1) = value, to all the digits of ``like``: a number, without axes.
+
+    Lambert's function gives 16 digits, and each step of Newton's method doubles them.
+    """
+    xp, w = namespace(like), constant(float(lambertw(value / math.e).real), like=like)
+    for _ in range(4):
+        grown = xp.exp(w + 1)
+        w = w - (w * grown - value) / (grown * (1 + w))
+    return w
 
 
 def _rounding(at: DistancePair) -> Array:
@@ -115,8 +129,11 @@ L2_ATTENTION = Theorem[DistancePair](
     rhs=lambda at: distance_coefficient(at) * frobenius_norm(at.tokens - at.other),
     rounding=_rounding,
     outside=_untied_pair,
-    note="Their bound for one head, with value and output matrix multiplied together. Why it is "
-    "finite: a token is at distance zero from itself, so that far tokens get no share.",
+    note="Their bound for one head, with value and output matrix multiplied together; the power "
+    "of |W| is the one that is left when W is multiplied and X divided by the same number. Why it "
+    "is finite: a token is at distance zero from itself, so that far tokens get no share. For one "
+    "token w = 0 and the bound is reached by f(X) = X W W^T V / sqrt(k); for more it is not known "
+    "to be.",
 )
 
 

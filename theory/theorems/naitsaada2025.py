@@ -11,7 +11,10 @@ from theory.trends import Evidence, Experiment, Interval, Trend
 
 _SIZES = np.asarray([32, 64, 128, 256])
 _DOMINATED = "no weight is half of its row (entries with finite fourth moment)"
-_LARGE_T = " Sizes up to 256 tokens; 0.1 of an exponent is allowed for finite T."
+_LARGE_T = (
+    " Sizes from 32 to 256 tokens. 0.1 of an exponent is allowed for finite T: the edge of the "
+    "bulk is off by a share of order T^(-2/3), which is 0.1 at T = 32. An order, not a bound."
+)
 
 
 def _markov(weights: Numbers) -> Numbers:
@@ -71,7 +74,8 @@ FIRST = Trend(
     hypotheses=(_DOMINATED,),
     resolution=0.0,
     runs=64,
-    note="Scores i.i.d. Gaussian. The source gives no rate; about -1 is found." + _LARGE_T,
+    note="Scores i.i.d. Gaussian. The source gives no rate: any that is clearly negative will do. "
+    "s_1^2 - 1 is the variance of the column sums, of order 1/T." + _LARGE_T,
 )
 
 SECOND = Trend(
@@ -102,8 +106,8 @@ STABLE_RANK = Trend(
     resolution=0.05,
     runs=64,
     note="The covariance of the tokens after one attention, from orthonormal ones: the sum over "
-    "i >= 2 of (s_i / s_1)^4, T terms of order T^-2. Sizes up to 256 tokens; 0.2 is allowed "
-    "for finite T.",
+    "i >= 2 of (s_i / s_1)^4, T terms of order T^-2. Sizes from 32 to 256 tokens. 0.2 is allowed "
+    "for finite T, in fourth powers half of what is allowed for s_2. An order, not a bound.",
 )
 
 STABLE_RANK_OF_A = Trend(

@@ -43,7 +43,7 @@ def _not_a_partition(at: Normalised) -> Array:
 
 def _build_partition(sizes: Sizes, params: Params) -> Normalised:
     n = sizes["tokens"]
-    classes = min(sizes["classes"], n)
+    classes = min(sizes["classes"], n - 1) if n > 1 else 1
     labels = [min(i, classes - 1) if sizes["uneven"] else i % classes for i in range(n)]
     like = params["tokens"]
     basis = partition(labels, like=like).basis
@@ -126,7 +126,7 @@ ROW_SCALING = Theorem[Normalised](
     claim=r"d_M(D^{-1} H) \le d_M(H) / \sigma,\quad D = \mathrm{diag}(\text{std of each token})",
     source="derived",
     domain=Domain(
-        sizes=NORM_SIZES | {"features": (2, 5), "tau": (0, 0), "fixed_std": (0, 0)},
+        sizes=NORM_SIZES | {"tau": (0, 0), "fixed_std": (0, 0)},
         free=NORM_FREE,
         build=norm_builder("layer"),
     ),

@@ -87,7 +87,7 @@ def norm_from(sizes: Sizes, params: Params, *, kind: Literal["layer", "rms"]) ->
     return Norm(
         kind,
         gain=params["gain"],
-        shift=params["shift"],
+        shift=params["shift"] if sizes["shifted"] else None,
         eps=10.0 ** sizes["ln_eps"],
         tau=10.0 ** (sizes["tau"] / 4),
         fixed_std=2.0 ** sizes["fixed_std"] if sizes["fixed_std"] else None,
@@ -105,12 +105,13 @@ def normalised(sizes: Sizes, params: Params, norm: Norm, basis: Array | None) ->
 
 
 NORM_SIZES = {
-    "tokens": (1, 6),
-    "features": (1, 5),
+    "tokens": (2, 6),
+    "features": (2, 5),  # one feature alone is centred away
     "scale": (-200, 200),
     "ln_eps": (-100, 0),
     "tau": (-4, 4),
     "fixed_std": (-3, 3),
+    "shifted": (0, 1),
 }
 NORM_FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
@@ -138,7 +139,11 @@ def _theorem(
         claim=r"d_M(\mathrm{LN}(H)) \le \frac{\max|\gamma|}{\tau \sigma} d_M(H)"
         r"\quad\text{if every token's std} \ge \sigma",
         source=source,
-        domain=Domain(sizes=NORM_SIZES, free=NORM_FREE, build=norm_builder(kind)),
+        domain=Domain(
+            sizes=NORM_SIZES if kind == "layer" else {**NORM_SIZES, "features": (1, 5)},
+            free=NORM_FREE,
+            build=norm_builder(kind),
+        ),
         hypotheses=(SIGMA,),
         lhs=lambda at: _distance(at, apply_norm(at.norm, at.tokens)),
         rhs=lambda at: _stretch(at) * _distance(at, at.tokens),

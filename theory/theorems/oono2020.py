@@ -13,6 +13,7 @@ from theory.magnitude import frobenius_norm, gather, rescale
 from theory.roundoff import product_rounding
 from theory.spectra import spectral_norm, spectral_norm_error
 from theory.statements import Hypothesis, Theorem
+from theory.theorems.common import most_negative
 from theory.theorems.shi2022_lemmas import scaled
 
 
@@ -101,10 +102,6 @@ def _leaves(at: GraphConvolution) -> Array:
     return moved - _steps(at) * frobenius_norm(at.adjacency)
 
 
-def _negative(at: GraphConvolution) -> Array:
-    return -namespace(at.basis).min(at.basis, axis=(-2, -1))
-
-
 def _not_orthonormal(at: GraphConvolution) -> Array:
     xp, (n, m) = namespace(at.basis), at.basis.shape[-2:]
     gram = xp.matrix_transpose(at.basis) @ at.basis
@@ -116,7 +113,7 @@ def _build(sizes: Sizes, params: Params) -> GraphConvolution:
     """A graph with loops and as many parts, and any symmetric matrix that acts off M only."""
     xp, drawn = namespace(params["tokens"]), params["graph"]
     n = sizes["tokens"]
-    parts = min(sizes["parts"], n)
+    parts = min(sizes["parts"], n - 1) if n > 1 else 1
     label = xp.arange(n, device=device(drawn)) % parts
     same = label[:, None] == label[None, :]
     squares = drawn * drawn
@@ -146,7 +143,7 @@ CONVOLUTION = Theorem[GraphConvolution](
     r" \lambda = \max |\mathrm{spec}(P|_{M^\perp})|",
     source="oono2020",
     domain=Domain(
-        sizes={"tokens": (1, 6), "features": (1, 4), "width": (1, 4), "parts": (1, 3)}
+        sizes={"tokens": (2, 6), "features": (1, 4), "width": (1, 4), "parts": (1, 3)}
         | {"loops": (0, 8), "signed": (0, 1), "scale": (-1000, 900)},
         free={
             "tokens": Free("tokens", ("tokens", "features")),
@@ -160,7 +157,7 @@ CONVOLUTION = Theorem[GraphConvolution](
         Hypothesis("P is symmetric", _asymmetric),
         Hypothesis("P maps M into itself", _leaves),
         Hypothesis("the basis of M is orthonormal", _not_orthonormal),
-        Hypothesis("the basis of M has no negative entry", _negative),
+        Hypothesis("the basis of M has no negative entry", lambda at: most_negative(at.basis)),
     ),
     lhs=lambda at: distance_to(at.basis, convolve(at)),
     rhs=lambda at: spectral_norm(at.weight) * _lambda(at) * distance_to(at.basis, at.tokens),

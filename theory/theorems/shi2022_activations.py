@@ -69,7 +69,7 @@ def activation_theorem(
         + (f"{constant:g}" if constant is not None else rf"\sup|\phi'| = {phi.lipschitz:.6g}"),
         source="shi2022" if name == "relu" else "derived",
         domain=Domain(
-            sizes={"tokens": (1, 6), "features": (1, 4), "scale": (-1070, 300)},
+            sizes={"tokens": (2, 6), "features": (1, 4), "scale": (-1070, 300)},
             free={"tokens": Free("tokens", ("tokens", "features")), "slack": Free("scalar")},
             build=build,
         ),

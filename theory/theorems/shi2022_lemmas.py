@@ -14,6 +14,7 @@ from theory.spectra import coupling, coupling_error, spectral_norm, spectral_nor
 from theory.statements import Hypothesis, Theorem
 from theory.stochastic import row_sum_error
 from theory.subspace import consensus_distance
+from theory.theorems.common import varies
 
 _SCALES = (-1070, 980)  # powers of two that leave the products below the largest number
 
@@ -52,11 +53,6 @@ def _linear_output(at: LinearMap) -> Array:
     return at.tokens @ at.weight + at.bias
 
 
-def _bias_varies(at: LinearMap) -> Array:
-    xp = namespace(at.bias)
-    return xp.max(xp.abs(at.bias - at.bias[..., :1, :]), axis=(-2, -1))
-
-
 def _build_linear(sizes: Sizes, params: Params) -> LinearMap:
     xp = namespace(params["tokens"])
     bias = xp.zeros_like(params["tokens"] @ params["weight"]) + params["bias"][..., None, :]
@@ -68,7 +64,7 @@ LINEAR = Theorem[LinearMap](
     claim=r"d_M(H W + \mathbf{1} b^\top) \le \|W\|_2 \, d_M(H)",
     source="shi2022",
     domain=Domain(
-        sizes={"tokens": (1, 6), "features": (1, 5), "width": (1, 5), "scale": _SCALES},
+        sizes={"tokens": (2, 6), "features": (1, 5), "width": (1, 5), "scale": _SCALES},
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "weight": Free("matrix", ("features", "width")),
@@ -76,7 +72,7 @@ LINEAR = Theorem[LinearMap](
         },
         build=_build_linear,
     ),
-    hypotheses=(Hypothesis("the bias is the same for every token", _bias_varies),),
+    hypotheses=(Hypothesis("the bias is the same for every token", lambda at: varies(at.bias)),),
     lhs=lambda at: consensus_distance(_linear_output(at)),
     rhs=lambda at: spectral_norm(at.weight) * consensus_distance(at.tokens),
     rounding=_linear_rounding,
@@ -137,7 +133,7 @@ WEIGHTED_SUM = Theorem[WeightedSum](
     claim=r"d_M(a H + b B) \le |a| \, d_M(H) + |b| \, d_M(B)",
     source="shi2022",
     domain=Domain(
-        sizes={"tokens": (1, 6), "features": (1, 4), "scale": _SCALES},
+        sizes={"tokens": (2, 6), "features": (1, 4), "scale": _SCALES},
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "other": Free("tokens", ("tokens", "features")),
@@ -191,7 +187,7 @@ ATTENTION = Theorem[Averaging](
     r" \lambda = \lambda_{\max}(A^\top (I - e e^\top) A)",
     source="shi2022",
     domain=Domain(
-        sizes={"tokens": (1, 6), "features": (1, 4), "scale": _SCALES, "signed": (0, 1)},
+        sizes={"tokens": (2, 6), "features": (1, 4), "scale": _SCALES, "signed": (0, 1)},
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "weights": Free("graph", ("tokens", "tokens")),

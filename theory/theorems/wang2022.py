@@ -4,6 +4,7 @@ import numpy as np
 
 from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.domains import Domain, Free, Params, Sizes
+from theory.layers import softmax
 from theory.roundoff import distance_rounding
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance
@@ -14,7 +15,7 @@ from theory.theorems.attention_steps import (
     power,
     steps_rounding,
 )
-from theory.theorems.dobrushin1956 import bounded_scores, softmax
+from theory.theorems.common import bounded_scores
 from theory.theorems.shi2022_lemmas import scaled
 
 STEP_SCALES = (-1070, 900)
@@ -25,14 +26,21 @@ def _scores_beyond(at: Steps) -> Array:
 
     The two logs are off by eps of themselves, and softmax by (n + 2 a + 4) eps before.
     """
+    return _beyond(at) - 2 * at.bound - _forgiven(at)
+
+
+def _forgiven(at: Steps) -> Array:
+    n = at.adjacency.shape[-1]
+    return (2 * n + 16 * namespace(at.bound).abs(at.bound) + 16) * eps(at.bound)
+
+
+def _beyond(at: Steps) -> Array:
+    """Return the largest difference of two scores of a row, infinite where a weight is zero."""
     xp = namespace(at.adjacency)
     logs = xp.log(xp.clip(at.adjacency, min=tiny(at.adjacency)))
     wide = xp.max(xp.max(logs, axis=-1) - xp.min(logs, axis=-1), axis=(-2, -1))
-    n = at.adjacency.shape[-1]
-    allowed = (2 * n + 16 * xp.abs(at.bound) + 16) * eps(at.bound)
     infinite = constant(np.inf, like=at.adjacency)
-    none = xp.where(xp.any(at.adjacency <= 0, axis=(-3, -2, -1)), infinite, -infinite)
-    return xp.maximum(wide - 2 * at.bound - allowed, none)
+    return xp.where(xp.any(at.adjacency <= 0, axis=(-3, -2, -1)), infinite, wide)
 
 
 ATTENTION = Hypothesis("each step averages with weights", not_attention)
@@ -59,7 +67,7 @@ def _build(sizes: Sizes, params: Params) -> Steps:
     return Steps(scaled(tokens, sizes), weights, bound)
 
 
-def _domain(steps: tuple[int, int], *, tokens: tuple[int, int] = (1, 6)) -> Domain[Steps]:
+def _domain(steps: tuple[int, int], *, tokens: tuple[int, int] = (2, 6)) -> Domain[Steps]:
     return Domain(
         sizes={"tokens": tokens, "features": (1, 3), "steps": steps, "size": (-6, 4)}
         | {"scale": STEP_SCALES, "worst": (0, 3)},
@@ -153,8 +161,49 @@ ONE_STEP = Theorem[Steps](
     ),
     note="No weight exceeds p = e^2a / (e^2a + n - 1), so that |A|_F^2 <= n p, and the norm of "
     "(I - e e^T) A is below that of A. But n p >= 1 for every a, with equality at a = 0, where "
-    "nothing is left of the differences: the bound never shows that they shrink, and is never "
-    "reached. That of high-frequency-vanishes is 0 at a = 0 and below 1 for small a.",
+    "nothing is left of the differences: the bound never shows that they shrink. It is never "
+    "reached either: high-frequency-one-step-sharp is smaller by 1 / sqrt 2 at least, and 0 at "
+    "a = 0.",
+)
+
+
+def _half(at: Steps, bound: Array) -> Array:
+    """Return sqrt(min(n p / 2, n p - 1)), n p - 1 without cancellation where a is small."""
+    xp, n = namespace(bound), at.tokens.shape[-2]
+    total = 1 + (n - 1) * xp.exp(-2 * bound)
+    return xp.sqrt(xp.minimum(n / (2 * total), -(n - 1) * xp.expm1(-2 * bound) / total))
+
+
+def _half_rounding(at: Steps) -> Array:
+    """As before; but where a is small the factor moves by more than what is forgiven of a."""
+    moved = _half(at, at.bound + _forgiven(at)) - _half(at, at.bound)
+    return _rounding(at, _half(at, at.bound)) + moved * consensus_distance(at.tokens)
+
+
+ONE_STEP_SHARP = Theorem[Steps](
+    key="high-frequency-one-step-sharp",
+    claim=r"\|\mathrm{HC}[A H]\|_F \le \sqrt{\min(n p / 2,\, n p - 1)} \,"
+    r" \|\mathrm{HC}[H]\|_F,\quad p = \frac{e^{2a}}{e^{2a} + n - 1},"
+    r"\ A = \mathrm{softmax}(S),\ |S| \le a",
+    source="derived",
+    domain=_domain((1, 1)),
+    hypotheses=(ATTENTION, BOUNDED),
+    lhs=high_frequency,
+    rhs=lambda at: _half(at, at.bound) * consensus_distance(at.tokens),
+    rounding=_half_rounding,
+    tight=True,
+    witness=lambda: Steps(
+        np.asarray([[1.0], [-1.0], [0.0], [0.0]]),
+        softmax(40.0 * (2 * np.eye(4)[None, [0, 1, 0, 1]] - 1)),
+        np.float64(40.0),
+    ),
+    outside=ONE_STEP.outside,
+    note="Half of what stands under the root of high-frequency-one-step, and nothing at a = 0. "
+    "Proof: for a feature x orthogonal to e with |x| = 1, |HC[A x]|^2 is at most n / 4 times the "
+    "square of the range of A x (Popoviciu), which is at most max |a_i - a_j|. No weight exceeds "
+    "p, so |a_i|^2 <= p, and rows have no negative product: |a_i - a_j|^2 <= 2 p. Less their "
+    "mean, rows have |a_i - e / sqrt n|^2 = |a_i|^2 - 1 / n, so |a_i - a_j|^2 <= 4 (p - 1 / n). "
+    "Two hubs reach n / 2 as a grows.",
 )
 
 ONE_STEP_WITHOUT_N = Theorem[Steps](

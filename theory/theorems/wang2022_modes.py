@@ -10,7 +10,7 @@ from theory.roundoff import distance_rounding
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance
 from theory.theorems.attention_steps import Steps, after_steps, power, steps_rounding
-from theory.theorems.dobrushin1956 import bounded_scores
+from theory.theorems.common import asymmetry, bounded_scores
 from theory.theorems.shi2022_lemmas import scaled
 from theory.theorems.wang2022 import APART, STEP_SCALES, high_frequency, towards_worst
 
@@ -23,7 +23,7 @@ def _walk(at: Steps) -> Steps:
 def _lopsided(at: Steps) -> Array:
     """How far the weights are from symmetric, and the steps from each other."""
     xp, weights = namespace(at.adjacency), at.adjacency
-    apart = xp.max(xp.abs(weights - xp.matrix_transpose(weights)), axis=(-3, -2, -1))
+    apart = xp.max(asymmetry(weights), axis=-1)
     return xp.maximum(apart, xp.max(xp.abs(weights - weights[..., :1, :, :]), axis=(-3, -2, -1)))
 
 
@@ -80,7 +80,7 @@ def _build_symmetric(sizes: Sizes, params: Params) -> Steps:
 
 
 _SYMMETRIC: Domain[Steps] = Domain(
-    sizes={"tokens": (1, 6), "features": (1, 3), "steps": (1, 6), "size": (-6, 3)}
+    sizes={"tokens": (2, 6), "features": (1, 3), "steps": (1, 6), "size": (-6, 3)}
     | {"scale": STEP_SCALES, "full": (0, 1), "worst": (0, 3)},
     free={
         "tokens": Free("tokens", ("tokens", "features")),

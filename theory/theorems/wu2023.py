@@ -16,6 +16,7 @@ from theory.theorems.attention_steps import (
     power,
     steps_rounding,
 )
+from theory.theorems.common import bounded_scores
 from theory.theorems.shi2022_lemmas import scaled
 
 ATTENTION = Hypothesis("each step averages with weights", not_attention)
@@ -89,7 +90,7 @@ def _rounding(at: Steps) -> Array:
 def weights_on(mask: Array, free: Array, most: float) -> Array:
     """Return a softmax over the mask of scores between plus and minus ``most``: (*b, t, n, n)."""
     xp = namespace(free)
-    scores = most * free / (1 + xp.abs(free))
+    scores = bounded_scores(free, most)
     on = xp.astype(mask, free.dtype)[..., None, :, :]
     weights = xp.exp(scores) * on
     return weights / xp.sum(weights, axis=-1, keepdims=True)
@@ -119,7 +120,7 @@ def _build(sizes: Sizes, params: Params) -> Steps:
     return steps_on(edges | near | loop, sizes, params)
 
 
-MASK_SIZES = {"tokens": (1, 5), "features": (1, 3), "steps": (1, 8), "size": (-5, 1)}
+MASK_SIZES = {"tokens": (2, 5), "features": (1, 3), "steps": (1, 8), "size": (-5, 1)}
 MASK_FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
     "graph": Free("graph", ("tokens", "tokens")),

@@ -11,6 +11,7 @@ from theory.domains import Domain, Free, Params, Sizes
 from theory.magnitude import frobenius_norm
 from theory.spectra import spectral_norm, spectral_norm_error
 from theory.statements import Hypothesis, Theorem
+from theory.theorems.common import to_norm_one
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +85,8 @@ def _rounding(at: Scored) -> Array:
 
 def _build(sizes: Sizes, params: Params) -> Scored:
     """Tokens and weight of norm one, times what makes the scores weak or strong."""
-    xp = namespace(params["tokens"])
-
-    def unit(array: Array) -> Array:
-        size = frobenius_norm(array)[..., None, None]
-        return array / xp.where(size > 0, size, xp.ones_like(size))
-
-    tokens = unit(params["tokens"]) * 2.0 ** sizes["scale"]
-    weight = unit(params["weight"]) * 2.0 ** (sizes["strength"] - 2 * sizes["scale"])
+    tokens = to_norm_one(params["tokens"]) * 2.0 ** sizes["scale"]
+    weight = to_norm_one(params["weight"]) * 2.0 ** (sizes["strength"] - 2 * sizes["scale"])
     at = Scored(tokens, weight, 0 * tokens[..., 0, 0])
     return Scored(tokens, weight, _norms(at)[0] * (1 + sizes["slack"] / 4))
 
