@@ -14,9 +14,11 @@ from paper_figures import (
     lambda_heads,
     ln_std_drivers,
     tau,
+    tightness,
 )
 from paper_figures.build import Figure, Outcome, make, select
 from paper_figures.gallery import gallery
+from paper_figures.theorem_page import theorem_page
 
 _MODULES = (
     fig1a,
@@ -29,6 +31,7 @@ _MODULES = (
     tau,
     bound_vs_rate,
     lambda_heads,
+    tightness,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in _MODULES}
 
@@ -43,6 +46,7 @@ def make_figures(
 ) -> list[Outcome]:
     """Build the named figures (all if none is named) and the page ``out/index.html``.
 
+    Beside it ``theorems.html`` shows what the figure "tightness" has stored of every theorem.
     ``on_progress(name, event)`` is called with the events "start", "done" and "failed".
     They are built in two processes; each works with one thread (see `paper_figures.pools`).
     A figure that fails is reported in its outcome and does not stop the others.
@@ -53,5 +57,6 @@ def make_figures(
     outcomes = make(
         figures, out=out, quick=quick, seed=seed, on_progress=on_progress, parallel=True
     )
-    gallery(FIGURES.values(), out=out)
+    page = theorem_page(out=out)
+    gallery(FIGURES.values(), out=out, pages={"The theorems one by one": page} if page else {})
     return outcomes

@@ -14,10 +14,13 @@ from paper_figures.data import load
 _SHOWN_APART = ("title", "caption", "refuted", "command", "commit")
 
 
-def gallery(figures: Iterable[Figure], *, out: Path) -> Path:
+def gallery(
+    figures: Iterable[Figure], *, out: Path, pages: Mapping[str, Path] | None = None
+) -> Path:
     """Write ``out/index.html`` with those of the figures whose three files lie in ``out``.
 
-    All words and numbers on the page come from the stored data files; links are relative.
+    ``pages`` are other pages in ``out``, by what the links to them say. All words and numbers on
+    the page come from the stored data files; links are relative.
 
     Raises: InputError if a data file cannot be read
     """
@@ -28,7 +31,13 @@ def gallery(figures: Iterable[Figure], *, out: Path) -> Path:
     count = f"{len(found)} of {len(figures)} figures are here."
     if missing:
         count += f" Not built: {html.escape(', '.join(missing))}."
-    page = _template("gallery").substitute(figures="\n".join(cards), count=count)
+    links = (
+        f'<a href="{html.escape(path.name)}">{html.escape(text)}</a>.'
+        for text, path in (pages or {}).items()
+    )
+    page = _template("gallery").substitute(
+        figures="\n".join(cards), count=" ".join((count, *links))
+    )
     index = out / "index.html"
     with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as stage:
         draft = Path(stage) / index.name
@@ -59,7 +68,11 @@ def _card(figure: Figure, number: int, *, out: Path) -> str:
 
 
 def _origin(attrs: Mapping[str, Any]) -> str:
-    facts = (f"{key}: {value}" for key, value in attrs.items() if key not in _SHOWN_APART)
+    facts = (
+        f"{key}: {value}"
+        for key, value in attrs.items()
+        if key not in _SHOWN_APART and not isinstance(value, list)  # tables are in the data file
+    )
     return "<br>\n".join(html.escape(fact) for fact in facts)
 
 

@@ -1,0 +1,255 @@
+"""How does one theorem or trend, with what was found, read on the page?"""
+
+import html
+import json
+from typing import Any
+
+from paper_figures.inline_pictures import formula, graph
+
+Record = dict[str, Any]
+
+_LARGEST = 8
+"""Rows and columns of a matrix that is shown whole."""
+
+
+def theorem_article(x: Record) -> str:
+    """Return the section of one inequality."""
+    facts = [
+        ("source", html.escape(x["citation"])),
+        ("hypotheses", _list(x["hypotheses"])),
+        ("expected", _expected(x)),
+        ("random search", html.escape(random_words(x))),
+        ("attack", html.escape(attack_words(x))),
+    ]
+    if x["tight"] and not x["equality"]:
+        facts.append(("tight", html.escape(_tight_words(x))))
+    if x["correction"]:
+        facts.append(("correction", f"<strong>{html.escape(x['correction'])}</strong>"))
+    facts += [("typical", html.escape(_typical_words(x)))]
+    return _article(x, found_in_words(x), facts, _instance(x))
+
+
+def trend_article(x: Record) -> str:
+    """Return the section of one trend."""
+    low, high = (_number(end) for end in (x["lower"], x["upper"]))
+    facts = [
+        ("source", html.escape(x["citation"])),
+        ("hypotheses", _list(x["hypotheses"])),
+        ("statistic", html.escape(x["statistic"])),
+        ("estimate", f"{_number(x['estimate'])}, interval [{low}, {high}]"),
+        ("claimed", html.escape(_claimed(x["claimed"]))),
+        ("samples", f"{x['trials']:,}; \u03b1 = {x['alpha']:.0e}"),
+        ("expected", _expected(x)),
+    ]
+    if x["reason"]:
+        facts.append(("reason", html.escape(x["reason"])))
+    if x["correction"]:
+        facts.append(("correction", f"<strong>{html.escape(x['correction'])}</strong>"))
+    return _article(x, _trend_in_words(x), facts, "")
+
+
+def summary_row(x: Record) -> str:
+    """Return the theorem's row of the tightness table."""
+    key = html.escape(x["key"])
+    attacked = "\u221e" if x["attack"]["unbounded"] else ratio_text(x["attack"]["ratio"])
+    cells = [attacked, ratio_text(x["random"]["ratio"])]
+    cells = ["equality"] * 2 if x["equality"] else cells
+    for name in ("typical", "layers"):
+        found = x[name]
+        cells.append("\u2013" if x["equality"] or found is None else ratio_text(found["median"]))
+    false = ' class="bad"' if x["expected"] == "refuted" else ""
+    tight = "refuted" if false else "yes" if x["tight"] else "\u2013"
+    body = "".join(f"<td>{cell}</td>" for cell in (tight, *cells))
+    return f'<tr><td><a href="#{key}"{false}>{key}</a></td>{body}</tr>'
+
+
+def found_in_words(x: Record) -> str:
+    """Say what came out: never more than that no counterexample was found."""
+    if x["status"] == "does not apply":
+        return "does not apply to any instance that was tried"
+    if x["status"] == "refuted":
+        return "refuted as stated" if x["expected"] == "refuted" else "REFUTED, against expectation"
+    tried = x["random"]["applied"] + x["attack"]["applied"]
+    return f"no counterexample in {tried:,} trials"
+
+
+def random_words(x: Record) -> str:
+    """Say what random search found."""
+    found = x["random"]
+    text = f"{found['applied']:,} of {found['trials']:,} trials apply"
+    if found["refuted"]:
+        text += f", {found['refuted']:,} refute it"
+    elif x["expected"] == "refuted":
+        text += ", none refutes it"
+    return f"{text}; {_worst(x, found['ratio'])}"
+
+
+def attack_words(x: Record) -> str:
+    """Say what the attack found."""
+    found = x["attack"]
+    text = f"{found['evaluations']:,} evaluations"
+    if found["refuted_after"] is not None:
+        text += f", refuted after {found['refuted_after']:,}"
+        text += ", again with more digits" if found["rechecked"] else ""
+    elif x["expected"] == "refuted":
+        text += ", none refutes it"
+    if found["unbounded"]:
+        return f"{text}; the right side is zero there, the left side is not"
+    return f"{text}; {_worst(x, found['ratio'])}"
+
+
+def ratio_text(ratio: float | None) -> str:
+    """Write a ratio so that what misses one, or exceeds it, is seen."""
+    if ratio is None:
+        return "\u2013"
+    if ratio == 0:
+        return "0"
+    if 0.9995 <= ratio < 1:
+        return f"1 \u2212 {1 - ratio:.0e}"
+    return f"{ratio:.2e}" if ratio < 1e-3 or ratio >= 1e4 else f"{ratio:.4g}"
+
+
+def _worst(x: Record, ratio: float | None) -> str:
+    if x["equality"]:
+        return f"an equality: the difference is at most {ratio_text(ratio)} of what rounding allows"
+    return f"largest ratio {ratio_text(ratio)}"
+
+
+def _tight_words(x: Record) -> str:
+    gap, witness = x["attack"]["shortfall"], x["witness"]
+    text = "called tight: the attack reaches it" if gap <= 0.01 else "called tight: the attack"
+    text += f", {gap:.1e} short" if gap <= 0.01 else f" misses equality by {gap:.2g}"
+    return text if witness is None else f"{text}; its own witness {max(0.0, 1 - witness):.1e}"
+
+
+def _typical_words(x: Record) -> str:
+    names = {"typical": "Gaussian instances", "layers": "instances in MiniLM"}
+    parts = []
+    for name, label in names.items():
+        found = x[name]
+        if found is None:
+            parts.append(f"{label}: none")
+            continue
+        text = f"{label}: median {ratio_text(found['median'])}, "
+        text += f"largest {ratio_text(found['largest'])}, of {found['count']:,}"
+        parts.append(text + (f", {found['refuted']:,} refute it" if found["refuted"] else ""))
+    return "; ".join(parts)
+
+
+def _expected(x: Record) -> str:
+    return "refuted as stated" if x["expected"] == "refuted" else "holds"
+
+
+def _trend_in_words(x: Record) -> str:
+    if x["status"] == "does not apply":
+        return "not decided"
+    if x["status"] == "refuted":
+        return "refuted as stated" if x["expected"] == "refuted" else "REFUTED, against expectation"
+    return f"no disagreement in {x['trials']:,} samples"
+
+
+def _claimed(ends: list[float | None]) -> str:
+    low, high = ends
+    if low is not None and low == high:
+        return _number(low)
+    if low is None:
+        return f"at most {_number(high)}"
+    return f"at least {_number(low)}" if high is None else f"[{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float | None) -> str:
+    """Write a number in few letters; four digits where it has more."""
+    if value is None:
+        return "\u2013"
+    text = f"{value:.4g}"
+    return text.replace("-", "\u2212")
+
+
+def _list(words: list[str]) -> str:
+    return "; ".join(map(html.escape, words)) if words else "none"
+
+
+def _article(x: Record, found: str, facts: list[tuple[str, str]], below: str) -> str:
+    rows = "\n".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts)
+    note = f"<dt>note</dt><dd>{html.escape(x['note'])}</dd>" if x["note"] else ""
+    wrong = x["status"] == "refuted" or x["status"] != x["expected"]
+    key = html.escape(x["key"])
+    return (
+        f'<article id="{key}"{" class=" + chr(34) + "false" + chr(34) if wrong else ""}>\n'
+        f'<header><h3>{key}</h3><span class="verdict">{html.escape(found)}</span></header>\n'
+        f'<div class="claim">{_claim(x["claim"])}</div>\n<dl>\n{rows}\n{note}\n</dl>\n'
+        f"{below}</article>"
+    )
+
+
+def _claim(claim: str) -> str:
+    """Draw the claim; one that cannot be drawn is shown as it is written."""
+    text = html.escape(claim)
+    try:
+        return f'<img src="{formula(claim)}" alt="{text}">'
+    except ValueError:
+        return f"<code>{text}</code>"
+
+
+def _instance(x: Record) -> str:
+    """Show the attack's simplified instance: numbers, and a graph where tokens listen."""
+    example = x["example"]
+    if example is None:
+        return ""
+    kept = x["attack"]["example_ratio"]
+    if x["equality"]:
+        title = "An instance, simplified"
+    elif example["claim"] == "refuted":
+        title = "The attack\u2019s counterexample, simplified"
+    else:
+        title = f"The attack\u2019s worst instance, simplified (ratio {ratio_text(kept)})"
+    parts = [f"<h4>{html.escape(title)}</h4>"]
+    if example["graph"] is not None:
+        picture = graph(example["graph"], example["places"])
+        parts.append(
+            f'<figure><img src="{picture}" alt="graph of who listens to whom">'
+            "<figcaption>who listens to whom</figcaption></figure>"
+        )
+    parts += [_array(array["name"], array["values"]) for array in example["arrays"]]
+    sides = " \u00b7 ".join(f"{side} {_number(example[side])}" for side in ("lhs", "rhs"))
+    chosen = [f"{name} = {value}" for name, value in example["choices"].items()]
+    words = html.escape(" \u00b7 ".join([sides, *chosen]))
+    parts.append(f"<figure><figcaption>{words}</figcaption></figure>")
+    exact = {"sizes": example["sizes"], "params": example["params"]}
+    return (
+        f'<div class="instance">{"".join(parts)}</div>\n'
+        "<details><summary>the free numbers that it is built from, exactly</summary>"
+        f"<pre>{html.escape(json.dumps(exact))}</pre></details>\n"
+    )
+
+
+def _array(name: str, values: Any) -> str:
+    """Show an array as a matrix; of several, one below the other."""
+    return (
+        f"<figure>{''.join(_matrices(values))}<figcaption>{html.escape(name)}</figcaption></figure>"
+    )
+
+
+def _matrices(values: Any) -> list[str]:
+    if not isinstance(values, list):
+        return [_matrix([[values]])]
+    if not values or not isinstance(values[0], list):
+        return [_matrix([values])]
+    if not values[0] or not isinstance(values[0][0], list):
+        return [_matrix(values)]
+    return [matrix for part in values for matrix in _matrices(part)]
+
+
+def _matrix(rows: list[list[Any]]) -> str:
+    lines = []
+    for row in rows[:_LARGEST]:
+        cells = [_entry(value) for value in row[:_LARGEST]]
+        cells += ["\u2026"] if len(row) > _LARGEST else []
+        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    if len(rows) > _LARGEST:
+        lines.append("<tr><td>\u22ee</td></tr>")
+    return f'<table class="matrix">{"".join(lines)}</table>'
+
+
+def _entry(value: Any) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else _number(float(value))
