@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from simulations.attack_recheck import DIGITS, persists
@@ -13,9 +12,9 @@ from simulations.attack_shrink import shrink
 from simulations.attack_state import Point, Search
 from simulations.counterexamples import Counterexample
 from simulations.seeds import generator
+from simulations.statement_keys import find_theorem
 from theory.arrays import InputError
 from theory.statements import Status, Theorem
-from theory.theorems import CATALOGUE
 
 DEFAULT_BUDGET = 60_000
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
@@ -161,15 +160,6 @@ def _example(found: Attack, at: Point) -> Counterexample:
             "digits": DIGITS if found.rechecked else None,
         },
     )
-
-
-def find_theorem(key: str) -> Theorem[Any]:
-    """Return the catalogue's theorem with this key; an unknown one is answered with the nearest."""
-    if key in CATALOGUE:
-        return CATALOGUE[key]
-    near = get_close_matches(key, CATALOGUE, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(CATALOGUE)}"
-    raise InputError(f"there is no theorem with the key {key!r}; {hint}")
 
 
 def _require_budget(budget: int) -> None:

@@ -1,84 +1,28 @@
-"""Does a search through many instances refute what should hold, and find what should fail?
+"""Which theorems and trends are as expected, of all or of the named ones?
 
-Theorems are tried here; trends, of which samples are drawn, in `simulations.verify_trend`.
+One theorem is tried in `simulations.verify_theorem`; trends, of which samples are drawn, in
+`simulations.verify_trend`.
 """
 
-import math
-import multiprocessing
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable
+from contextlib import closing
 
-import numpy as np
-
-from simulations.counterexamples import Counterexample
-from simulations.engine_processes import one_thread_each
-from simulations.seeds import generator
+from simulations.statement_keys import known, require_known
+from simulations.verify_theorem import (
+    DEFAULT_TRIALS,
+    Progress,
+    Report,
+    require_count,
+    require_trials,
+    verify_theorem,
+)
 from simulations.verify_trend import TrendReport, verify_trend
-from theory.arrays import InputError
-from theory.domains import Sample, draw
-from theory.statements import Status, Theorem, Verdict, check
+from simulations.workers import each_in_processes
 from theory.theorems import CATALOGUE, TRENDS
 
-DEFAULT_TRIALS = 2000
-_MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
+__all__ = ["DEFAULT_TRIALS", "Progress", "Report", "known", "verify", "verify_theorem"]
+
 _MOST_WORKERS = 256
-_BATCH = 32  # members that share their sizes; part of what the seed stands for
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What so many trials of one theorem showed: evidence, no proof.
-
-    ``decided`` counts the trials in which rounding is smaller than the right side (than what is
-    compared, for an equality): in the others nothing but a gross violation could have shown.
-
-    ``status`` is "refuted" if any trial refutes the claim, or the witness does that belongs to a
-    claim refuted as stated: then few trials cannot miss it. It is "holds" if none of the trials to
-    which the claim applies does. ``refuted`` counts trials, without the witness.
-    ``lhs``, ``rhs`` and ``rounding`` are those of the trial with the largest ``ratio``: lhs less
-    rounding over rhs, or lhs over rounding where rhs is zero in all trials that come near to it,
-    as in an equality.
-    ``ok`` says that the status is the expected one and that every trial met the hypotheses.
-    """
-
-    key: str
-    source: str
-    expected: Literal["holds", "refuted"]
-    status: Status
-    trials: int
-    applied: int
-    decided: int
-    refuted: int
-    lhs: float
-    rhs: float
-    rounding: float
-    ratio: float
-    seconds: float
-    seed: int
-    counterexample: Counterexample | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing here is unexpected."""
-        return self.status == self.expected and self.applied == self.trials
-
-    def as_json(self) -> dict[str, str | int | float | bool | None]:
-        """Return the numbers by name; what JSON cannot say (NaN, infinity) becomes None."""
-        names = ("key", "source", "expected", "status", "trials", "applied", "decided")
-        values: dict[str, str | int | float | bool | None] = {"kind": "inequality"}
-        values |= {name: getattr(self, name) for name in names}
-        values["refuted"] = self.refuted
-        for name in ("lhs", "rhs", "rounding", "ratio", "seconds"):
-            number = getattr(self, name)
-            values[name] = number if math.isfinite(number) else None
-        return {**values, "seed": self.seed, "ok": self.ok}
 
 
 def verify(
@@ -103,18 +47,12 @@ def verify(
     """
     wanted = list(known()) if keys is None else [keys] if isinstance(keys, str) else list(keys)
     wanted = list(dict.fromkeys(wanted))
-    for key in wanted:
-        _require_known(key)
-    _require_count(trials, "trials", _MOST_TRIALS)
-    _require_count(workers, "workers", _MOST_WORKERS)
+    require_known(wanted)
+    require_trials(trials)
+    require_count(workers, "workers", _MOST_WORKERS)
     if min(workers, len(wanted)) > 1:
         return _in_processes(wanted, trials, seed, min(workers, len(wanted)), on_progress)
     return [_verify_one(key, trials, seed, on_progress) for key in wanted]
-
-
-def known() -> tuple[str, ...]:
-    """Return the keys of all theorems, then of all trends."""
-    return (*CATALOGUE, *TRENDS)
 
 
 def _verify_one(
@@ -129,145 +67,11 @@ def _in_processes(
     keys: list[str], trials: int, seed: int, workers: int, on_progress: Progress | None
 ) -> list[Report | TrendReport]:
     """Try each statement in one of several processes, the next one as soon as one is free."""
-    spawn = multiprocessing.get_context("spawn")
     found: dict[str, Report | TrendReport] = {}
-    with one_thread_each(workers), ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        jobs = {pool.submit(_verify_one, key, trials, seed): key for key in keys}
-        try:
-            for job in as_completed(jobs):
-                key = jobs[job]
-                found[key] = job.result()
-                if on_progress is not None:
-                    on_progress(key, found[key].trials, found[key].trials)
-        except BrokenProcessPool as error:
-            raise InputError(
-                "workers must be fewer: a process ended without an answer, perhaps for lack of "
-                "memory; workers=1 runs everything in this one"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    calls = [(key, trials, seed) for key in keys]
+    with closing(each_in_processes(_verify_one, calls, workers=workers)) as finished:
+        for number, report in finished:
+            found[keys[number]] = report
+            if on_progress is not None:
+                on_progress(keys[number], report.trials, report.trials)
     return [found[key] for key in keys]
-
-
-def verify_theorem(
-    theorem: Theorem[Any],
-    *,
-    trials: int = DEFAULT_TRIALS,
-    seed: int = 0,
-    on_progress: Progress | None = None,
-) -> Report:
-    """Search for a counterexample to one theorem, of the catalogue or not."""
-    _require_count(trials, "trials", _MOST_TRIALS)
-    start = time.perf_counter()
-    witnessed = _is_witnessed(theorem)
-    applied = decided = refuted = 0
-    worst = _Worst()
-    found: Counterexample | None = None
-    for number, done in enumerate(range(0, trials, _BATCH)):
-        rng = generator(seed, "verify", theorem.key, number)
-        members = min(_BATCH, trials - done)
-        # A last batch that is cut short must not change the draws of the others in it.
-        sample = draw(theorem.domain, rng, members=_BATCH)
-        sample = _first(theorem, sample, members)
-        verdict = check(theorem, sample.instance)
-        applied += int(verdict.applies.sum())
-        decided += int(verdict.decided.sum())
-        refuted += int(verdict.refuted.sum())
-        worst = _worse(worst, verdict)
-        found = _simpler(found, theorem, sample, verdict, seed)
-        if on_progress is not None:
-            on_progress(theorem.key, done + members, trials)
-    return Report(
-        key=theorem.key,
-        source=theorem.source,
-        expected=theorem.expected,
-        status="refuted" if refuted or witnessed else "holds" if applied else "does not apply",
-        trials=trials,
-        applied=applied,
-        decided=decided,
-        refuted=refuted,
-        lhs=worst.lhs,
-        rhs=worst.rhs,
-        rounding=worst.rounding,
-        ratio=worst.ratio if worst.ratio > 0 else worst.share,
-        seconds=time.perf_counter() - start,
-        seed=seed,
-        counterexample=found,
-    )
-
-
-def _is_witnessed(theorem: Theorem[Any]) -> bool:
-    """Say whether a claim that is refuted as stated has a witness that refutes it again."""
-    if theorem.expected != "refuted" or theorem.witness is None:
-        return False
-    return bool(check(theorem, theorem.witness()).refuted.any())
-
-
-def _first(theorem: Theorem[Any], sample: Sample[Any], members: int) -> Sample[Any]:
-    if members == _BATCH:
-        return sample
-    params = {name: values[:members] for name, values in sample.params.items()}
-    return theorem.domain.sample(sample.sizes, params)
-
-
-class _Worst(NamedTuple):
-    """The trial nearest to a violation, by ``ratio``, then by ``share``: lhs over rounding.
-
-    The share is 0 where rhs is not: only where it is zero does the ratio say nothing.
-    """
-
-    ratio: float = math.nan
-    share: float = math.nan
-    lhs: float = math.nan
-    rhs: float = math.nan
-    rounding: float = math.nan
-
-
-def _worse(worst: _Worst, verdict: Verdict) -> _Worst:
-    """Keep the worst of the trials that the theorem applies to; ties keep the first."""
-    ratio = np.where(verdict.applies, verdict.ratio, -np.inf)
-    within = (verdict.rhs == 0) & (verdict.lhs > 0) & (verdict.lhs <= verdict.rounding)
-    share = np.where(within, verdict.lhs, 0.0) / np.where(within, verdict.rounding, 1.0)
-    i = int(np.lexsort((-share, -ratio))[0])
-    if not verdict.applies[i] or (ratio[i], share[i]) <= worst[:2]:
-        return worst
-    parts = (ratio, share, verdict.lhs, verdict.rhs, verdict.rounding)
-    return _Worst(*(float(part[i]) for part in parts))
-
-
-def _simpler(
-    found: Counterexample | None,
-    theorem: Theorem[Any],
-    sample: Sample[Any],
-    verdict: Verdict,
-    seed: int,
-) -> Counterexample | None:
-    """Keep the counterexample with the fewest numbers, and of those the clearest."""
-    if not verdict.refuted.any():
-        return found
-    i = int(np.argmax(np.where(verdict.refuted, verdict.ratio, -np.inf)))
-    new = Counterexample(
-        key=theorem.key,
-        sizes=dict(sample.sizes),
-        params={name: values[i] for name, values in sample.params.items()},
-        lhs=float(verdict.lhs[i]),
-        rhs=float(verdict.rhs[i]),
-        rounding=float(verdict.rounding[i]),
-        origin={"search": "verify", "seed": seed},
-    )
-    return new if found is None or new.rank < found.rank else found
-
-
-def _require_known(key: str) -> None:
-    if key in known():
-        return
-    near = get_close_matches(key, known(), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known())}"
-    raise InputError(f"there is no theorem with the key {key!r}; {hint}")
-
-
-def _require_count(count: int, name: str, most: int) -> None:
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise InputError(f"{name} must be a whole number, but is {count!r}")
-    if not 1 <= count <= most:
-        raise InputError(f"{name} must be between 1 and {most:,}, but is {count:,}")

@@ -184,6 +184,8 @@ def test_a_negative_seed_and_an_unknown_key_are_refused() -> None:
         attack("linear", seed=-1)
     with pytest.raises(InputError, match="did you mean 'layer-norm'"):
         attack("layer-nrm")
+    with pytest.raises(InputError, match="is a trend"):
+        attack("sphere-energy-rises")
 
 
 def test_the_default_budget_is_one_that_can_be_asked_for() -> None:

@@ -115,7 +115,7 @@ def test_a_theorem_more_or_less_changes_no_number() -> None:
 def test_more_trials_go_on_where_fewer_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[np.ndarray[Any, Any]] = []
     theorem = CATALOGUE["attention"]
-    engine = importlib.import_module("simulations.verify")  # the package exports the function
+    engine = importlib.import_module("simulations.verify_theorem")
     real = check
 
     def watch(theorem: Any, instance: Any) -> Any:
@@ -156,6 +156,10 @@ def test_a_single_key_may_stand_alone_and_a_repeated_one_runs_once() -> None:
     [
         ("layer-nrm", "did you mean 'layer-norm'"),
         ("sphere-energy-rise", "did you mean 'sphere-energy-rises'"),
+        ("LINEAR", "did you mean 'linear'"),
+        ("wu2023", "of that name or source are: (?!.*linear)"),
+        ("fusion", "of that name or source are: fusion-concat, .* more$"),
+        ("", "known are: linear.*init-pre-norm-growth"),
         ("zzz", "known are: linear.*init-pre-norm-growth"),
     ],
 )
