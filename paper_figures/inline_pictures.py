@@ -16,14 +16,14 @@ _WIDEST = 74
 """About how many letters of a formula fit on a line."""
 
 # What TeX allows and matplotlib's mathtext does not: short commands, arguments without braces.
-_TO_MATHTEXT = (
-    (r"\\tfrac(?![A-Za-z])", r"\\frac"),
+_TO_MATHTEXT: tuple[tuple[str, Any], ...] = (
+    (r"\\(t?)frac(?![A-Za-z])", lambda found: "\\frac" if found[1] else "\\dfrac"),
     (r"\\top(?![A-Za-z])", "{T}"),
     (r"\\dots(?![A-Za-z])", r"\\ldots"),
     (r"\\(le|ge|ne)(?![A-Za-z])", r"\\\1q"),
     (r"\\not\\to(?![A-Za-z])", r"\\nrightarrow"),
-    (r"\\(sqrt|frac)\s*(\\[A-Za-z]+|[A-Za-z0-9])", r"\\\1{\2}"),
-    (r"(\\frac\{[^{}]*\})\s*([A-Za-z0-9])", r"\1{\2}"),
+    (r"\\(sqrt|d?frac)\s*(\\[A-Za-z]+|[A-Za-z0-9])", r"\\\1{\2}"),
+    (r"(\\d?frac\{[^{}]*\})\s*([A-Za-z0-9])", r"\1{\2}"),
 )
 _BARE = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -66,7 +66,7 @@ def _at_commas(text: str) -> list[str]:
 
 def _length(text: str) -> int:
     """Count about what is seen: a command is one letter, braces are none."""
-    words = re.sub(r"\\(text|mathrm|mathbf|frac|max|min|sum|log|tanh)", "", text)
+    words = re.sub(r"\\(text|mathrm|mathbf|dfrac|frac|max|min|sum|log|tanh)", "", text)
     return len(re.sub(r"\\[A-Za-z]+|\\.", "x", words).translate(str.maketrans("", "", "{}^_ ")))
 
 

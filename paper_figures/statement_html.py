@@ -11,6 +11,9 @@ Record = dict[str, Any]
 _LARGEST = 8
 """Rows and columns of a matrix that is shown whole."""
 
+_REACHED = 0.01
+"""A bound is reached by an instance whose ratio is within this of one."""
+
 
 def theorem_article(x: Record) -> str:
     """Return the section of one inequality."""
@@ -25,7 +28,8 @@ def theorem_article(x: Record) -> str:
         facts.append(("tight", html.escape(_tight_words(x))))
     if x["correction"]:
         facts.append(("correction", f"<strong>{html.escape(x['correction'])}</strong>"))
-    facts += [("typical", html.escape(_typical_words(x)))]
+    if not x["equality"]:
+        facts.append(("typical", html.escape(_typical_words(x))))
     return _article(x, found_in_words(x), facts, _instance(x))
 
 
@@ -51,9 +55,7 @@ def trend_article(x: Record) -> str:
 def summary_row(x: Record) -> str:
     """Return the theorem's row of the tightness table."""
     key = html.escape(x["key"])
-    attacked = "\u221e" if x["attack"]["unbounded"] else ratio_text(x["attack"]["ratio"])
-    cells = [attacked, ratio_text(x["random"]["ratio"])]
-    cells = ["equality"] * 2 if x["equality"] else cells
+    cells = ["equality" if x["equality"] else _largest(x[name]) for name in ("attack", "random")]
     for name in ("typical", "layers"):
         found = x[name]
         cells.append("\u2013" if x["equality"] or found is None else ratio_text(found["median"]))
@@ -81,7 +83,7 @@ def random_words(x: Record) -> str:
         text += f", {found['refuted']:,} refute it"
     elif x["expected"] == "refuted":
         text += ", none refutes it"
-    return f"{text}; {_worst(x, found['ratio'])}"
+    return f"{text}; {_worst(x, found)}"
 
 
 def attack_words(x: Record) -> str:
@@ -93,9 +95,7 @@ def attack_words(x: Record) -> str:
         text += ", again with more digits" if found["rechecked"] else ""
     elif x["expected"] == "refuted":
         text += ", none refutes it"
-    if found["unbounded"]:
-        return f"{text}; the right side is zero there, the left side is not"
-    return f"{text}; {_worst(x, found['ratio'])}"
+    return f"{text}; {_worst(x, found)}"
 
 
 def ratio_text(ratio: float | None) -> str:
@@ -109,17 +109,24 @@ def ratio_text(ratio: float | None) -> str:
     return f"{ratio:.2e}" if ratio < 1e-3 or ratio >= 1e4 else f"{ratio:.4g}"
 
 
-def _worst(x: Record, ratio: float | None) -> str:
+def _largest(found: Record) -> str:
+    return "\u221e" if found["unbounded"] else ratio_text(found["ratio"])
+
+
+def _worst(x: Record, found: Record) -> str:
     if x["equality"]:
-        return f"an equality: the difference is at most {ratio_text(ratio)} of what rounding allows"
-    return f"largest ratio {ratio_text(ratio)}"
+        share = ratio_text(found["ratio"])
+        return f"an equality: the difference is at most {share} of what rounding allows"
+    if found["unbounded"]:
+        return "the right side is zero there, the left side is not"
+    return f"largest ratio {ratio_text(found['ratio'])}"
 
 
 def _tight_words(x: Record) -> str:
     gap, witness = x["attack"]["shortfall"], x["witness"]
-    text = "called tight: the attack reaches it" if gap <= 0.01 else "called tight: the attack"
-    text += f", {gap:.1e} short" if gap <= 0.01 else f" misses equality by {gap:.2g}"
-    return text if witness is None else f"{text}; its own witness {max(0.0, 1 - witness):.1e}"
+    reached = "reaches equality" if gap <= _REACHED else "does not reach equality"
+    text = f"called tight; the attack {reached}: {gap:.1e} short of 1"
+    return f"{text}, its witness {max(0.0, 1 - witness):.1e}"
 
 
 def _typical_words(x: Record) -> str:
@@ -203,7 +210,8 @@ def _instance(x: Record) -> str:
         title = "The attack\u2019s counterexample, simplified"
     else:
         title = f"The attack\u2019s worst instance, simplified (ratio {ratio_text(kept)})"
-    parts = [f"<h4>{html.escape(title)}</h4>"]
+    sides = ", ".join(f"{side} {_number(example[side])}" for side in ("lhs", "rhs"))
+    parts = [f"<h4>{html.escape(title)}: {sides}</h4>"]
     if example["graph"] is not None:
         picture = graph(example["graph"], example["places"])
         parts.append(
@@ -211,10 +219,10 @@ def _instance(x: Record) -> str:
             "<figcaption>who listens to whom</figcaption></figure>"
         )
     parts += [_array(array["name"], array["values"]) for array in example["arrays"]]
-    sides = " \u00b7 ".join(f"{side} {_number(example[side])}" for side in ("lhs", "rhs"))
     chosen = [f"{name} = {value}" for name, value in example["choices"].items()]
-    words = html.escape(" \u00b7 ".join([sides, *chosen]))
-    parts.append(f"<figure><figcaption>{words}</figcaption></figure>")
+    if chosen:
+        words = html.escape(", ".join(chosen))
+        parts.append(f"<figure><figcaption>{words}</figcaption></figure>")
     exact = {"sizes": example["sizes"], "params": example["params"]}
     return (
         f'<div class="instance">{"".join(parts)}</div>\n'

@@ -84,7 +84,8 @@ def _is_equality(found: Report, attacked: Attack) -> bool:
 
 def _searched(found: Report) -> Record:
     names = ("trials", "applied", "decided", "refuted")
-    return {**{name: getattr(found, name) for name in names}, "ratio": finite(found.ratio)}
+    record = {name: getattr(found, name) for name in names}
+    return {**record, "ratio": finite(found.ratio), "unbounded": found.ratio == math.inf}
 
 
 def _attacked(found: Attack) -> Record:

@@ -56,7 +56,7 @@ def _effort(attrs: Any, theorems: int, trends: int) -> str:
         f"Here are {theorems} inequalities and {trends} trends. Each inequality was tried on "
         f"{attrs['trials']:,} random instances, attacked with a budget of {attrs['budget']:,} "
         f"evaluations, and compared with {attrs['members']:,} Gaussian instances of a "
-        f"Transformer&rsquo;s sizes and with the layers of all-MiniLM-L6-v2 on "
+        f"Transformer&rsquo;s sizes and with {attrs['layers']} layers of all-MiniLM-L6-v2 on "
         f"{attrs['sentences']:,} sentence{'s' if attrs['sentences'] > 1 else ''}."
     )
 
