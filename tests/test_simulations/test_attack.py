@@ -166,8 +166,8 @@ def test_a_theorem_that_never_applies_is_not_ok() -> None:
 
 
 def test_a_claim_that_ought_to_fail_and_does_not_is_not_ok() -> None:
-    sizes = {"tokens": (1, 1), "features": (1, 1), "scale": (0, 0)}
-    shy: Domain[Any] = replace(CATALOGUE[WRONG].domain, sizes=sizes)
+    domain = CATALOGUE[WRONG].domain
+    shy: Domain[Any] = replace(domain, sizes={**domain.sizes, "tokens": (1, 1)})
     found = attack(replace(CATALOGUE[WRONG], domain=shy), budget=500)
     assert found.status == "holds"
     assert not found.ok

@@ -101,7 +101,7 @@ def normalised(sizes: Sizes, params: Params, norm: Norm, basis: Array | None) ->
         inside = basis @ params["inside"][..., : basis.shape[-1], :]
         tokens = (inside + params["tokens"] * 0.5 ** sizes["near"]) * 2.0 ** sizes["scale"]
     std = namespace(tokens).min(norm_std(norm, tokens), axis=-1)
-    return Normalised(tokens, norm, std / (1 + params["slack"] ** 2), basis)
+    return Normalised(tokens, norm, std / (1 + params["slack"] ** 2 * sizes["loose"]), basis)
 
 
 NORM_SIZES = {
@@ -112,6 +112,7 @@ NORM_SIZES = {
     "tau": (-4, 4),
     "fixed_std": (-3, 3),
     "shifted": (0, 1),
+    "loose": (0, 1),
 }
 NORM_FREE = {
     "tokens": Free("tokens", ("tokens", "features")),

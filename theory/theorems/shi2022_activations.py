@@ -49,9 +49,12 @@ def activation_theorem(
     claimed = constant is not None
 
     def build(sizes: Sizes, params: Params) -> Activated:
-        slack = 1 + params["slack"] ** 2
+        slack = 1 + params["slack"] ** 2 * sizes["loose"]
         number = phi.lipschitz * slack if constant is None else 0 * slack + constant
-        return Activated(scaled(params["tokens"], sizes), number)
+        tokens = scaled(params["tokens"], sizes)
+        if sizes["steep"]:
+            tokens = (steepest[0] + steepest[1]) / 2 + params["tokens"] / 8
+        return Activated(tokens, number)
 
     def rounding(at: Activated) -> Array:
         """Allow the activation's own error, two distances and a product."""
@@ -69,7 +72,8 @@ def activation_theorem(
         + (f"{constant:g}" if constant is not None else rf"\sup|\phi'| = {phi.lipschitz:.6g}"),
         source="shi2022" if name == "relu" else "derived",
         domain=Domain(
-            sizes={"tokens": (2, 6), "features": (1, 4), "scale": (-1070, 300)},
+            sizes={"tokens": (2, 6), "features": (1, 4), "scale": (-1070, 300)}
+            | {"loose": (0, 1), "steep": (0, 1)},
             free={"tokens": Free("tokens", ("tokens", "features")), "slack": Free("scalar")},
             build=build,
         ),

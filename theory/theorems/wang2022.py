@@ -109,7 +109,8 @@ def softmax_pair(a: float) -> Array:
 
 
 APART = np.asarray([[1.0], [-1.0]])
-_SWAP = np.asarray([[[0.0, 1.0], [1.0, 0.0]]])
+_HUBS = softmax(40.0 * (2 * np.eye(4)[None, [0, 1, 0, 1]] - 1))  # to rounding
+_TOWARDS_HUBS = np.asarray([[1.0], [-1.0], [0.0], [0.0]])
 
 LOW_PASS = Theorem[Steps](
     key="high-frequency-vanishes",
@@ -123,7 +124,7 @@ LOW_PASS = Theorem[Steps](
     rounding=lambda at: _rounding(at, _low_pass(at)),
     tight=True,
     witness=lambda: Steps(APART, np.concatenate([softmax_pair(0.5)] * 3), np.float64(0.5)),
-    outside=lambda: Steps(APART, _SWAP, np.float64(0.5)),
+    outside=lambda: Steps(APART, softmax_pair(1.0), np.float64(0.5)),
     note="HC[H] = (I - e e^T) H, so that its norm is d_M. The source shows for one A > 0 that the "
     "rest vanishes as t grows; this is a rate for it, and for steps that differ. Proof: "
     "Delta(A_k) <= 4 a, so that every step multiplies the diameter of a feature by tanh(a) at "
@@ -156,9 +157,7 @@ ONE_STEP = Theorem[Steps](
     lhs=high_frequency,
     rhs=lambda at: _with_n(at) * consensus_distance(at.tokens),
     rounding=lambda at: _rounding(at, _with_n(at)),
-    outside=lambda: Steps(
-        np.asarray([[1.0], [-1.0], [0.0], [0.0]]), np.eye(4)[None, [0, 1, 0, 1]], np.float64(0.0)
-    ),
+    outside=lambda: Steps(_TOWARDS_HUBS, _HUBS, np.float64(0.0)),
     note="No weight exceeds p = e^2a / (e^2a + n - 1), so that |A|_F^2 <= n p, and the norm of "
     "(I - e e^T) A is below that of A. But n p >= 1 for every a, with equality at a = 0, where "
     "nothing is left of the differences: the bound never shows that they shrink. It is never "
@@ -192,11 +191,7 @@ ONE_STEP_SHARP = Theorem[Steps](
     rhs=lambda at: _half(at, at.bound) * consensus_distance(at.tokens),
     rounding=_half_rounding,
     tight=True,
-    witness=lambda: Steps(
-        np.asarray([[1.0], [-1.0], [0.0], [0.0]]),
-        softmax(40.0 * (2 * np.eye(4)[None, [0, 1, 0, 1]] - 1)),
-        np.float64(40.0),
-    ),
+    witness=lambda: Steps(_TOWARDS_HUBS, _HUBS, np.float64(40.0)),
     outside=ONE_STEP.outside,
     note="Half of what stands under the root of high-frequency-one-step, and nothing at a = 0. "
     "Proof: for a feature x orthogonal to e with |x| = 1, |HC[A x]|^2 is at most n / 4 times the "
