@@ -12,6 +12,10 @@ from paper_figures import (
     fig5,
     fixed_sigma,
     lambda_heads,
+    law_by_eigenvalue,
+    law_models,
+    law_phase_diagrams,
+    law_vs_simulation,
     ln_std_drivers,
     tau,
     tightness,
@@ -32,6 +36,10 @@ _MODULES = (
     bound_vs_rate,
     lambda_heads,
     tightness,
+    law_vs_simulation,
+    law_by_eigenvalue,
+    law_phase_diagrams,
+    law_models,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in _MODULES}
 
