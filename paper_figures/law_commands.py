@@ -54,7 +54,7 @@ def law(
     adjacency: Path | None = None,
     stack: Annotated[TiedStack, Parameter(name="*")] = _PLAIN,
     seed: int = 0,
-    layers: int = 400,
+    layers: int | None = None,
     critical: Annotated[tuple[Driver, ...], Parameter(negative=())] = (),
     critical_range: Annotated[tuple[float, float] | None, Parameter(negative=())] = None,
     points: int = 17,
@@ -83,7 +83,7 @@ def law(
     seed
         Chooses weights, tokens and random graphs.
     layers
-        Depth of the simulation of the limit.
+        Depth of the simulation of the limit; 400, or as many as the law's gap asks for.
     critical
         A driver, or several, along which law and theorem are followed to where they cross 1.
     critical_range

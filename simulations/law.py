@@ -23,6 +23,7 @@ from theory.stability_rates import standard_error
 Network: TypeAlias = Stack | Block | Iterable[Block]
 """A random stack to be drawn; one block, tied for ever; or several blocks as they are."""
 
+_SHORTEST, _LONGEST, _LEFT = 400, 4000, 1e-4  # see `_enough`
 _SLACK = 1e-9  # for lhs <= rhs: rounding of v, below d^2 eps for the widths here
 
 
@@ -95,7 +96,7 @@ def law_beside_simulation(
     deviations: Array | None = None,
     seed: int = 0,
     depth: int = 24,
-    layers: int = 400,
+    layers: int | None = None,
     law_layers: int = 2000,
 ) -> Comparison:
     """Simulate infinitely small differences on a graph, beside the law and the block theorem.
@@ -103,8 +104,9 @@ def law_beside_simulation(
     A `Stack` is drawn with ``seed``, and so are its tokens: their mean is where the synchronised
     orbit starts, unless a ``token`` is given; other networks need one. ``deviations`` are drawn
     too. The simulation runs ``layers`` deep (several blocks: to their end); its first ``depth``
-    layers are compared at equal depth, its last quarter with the limit. ``law_layers`` is how
-    long the law is averaged where the token never settles.
+    layers are compared at equal depth, its last quarter with the limit. If not given, it is 400,
+    or as many as the law's gap needs to leave 1e-4 of the next mode when that quarter begins, up
+    to 4000. ``law_layers`` is how long the law is averaged where the token never settles.
 
     M is spanned by the indicators of the graph's components; each is run by itself, and the
     slowest is what is reported.
@@ -130,6 +132,8 @@ def law_beside_simulation(
     law = transverse_rates(blocks, matrix, start, depth=depth, layers=law_layers)
     if not len(law.rates):
         raise InputError("walk must have a component of two tokens, but each token is alone")
+    if layers is None:
+        layers = _enough(law.gap)
     attractor = find_attractor(blocks, start) if isinstance(blocks, Block) else None
 
     runs: list[tuple[Differences, Numbers]] = []
@@ -177,6 +181,12 @@ def draw_network(
     return (next(drawn) if network.tied else list(drawn)), token
 
 
+def _enough(gap: float) -> int:
+    """Return how deep to simulate, so that little of the next mode is left for the last quarter."""
+    wanted = math.log(_LEFT) / math.log1p(-gap) if 0 < gap < 1 else 0.0
+    return min(max(_SHORTEST, math.ceil(wanted / 0.75)), _LONGEST)
+
+
 def _window(
     blocks: Block | list[Block], run: Differences, walk: Numbers, first: int, last: int
 ) -> Window:
@@ -188,7 +198,7 @@ def _window(
     )
     # Errors of single layers add up to that of the product; a mean has its share of each.
     error = simulated * float(np.sum(run.rounding[first:last])) / layers
-    mean_sharp, mean_v = (float(np.exp(np.log(factor).mean())) for factor in (sharp, v))
+    mean_sharp, mean_v = _geometric_mean(sharp), _geometric_mean(v)
     return Window(first, last, simulated, linear, error, mean_sharp, mean_v, float(v.max()))
 
 
@@ -204,6 +214,10 @@ def _late(
     logs = np.diff(run.simulated[first:])
     if settles:
         error = abs(float(logs[:half].mean() - logs[half:].mean()))
+        # A complex pair of eigenvalues turns: log d_M swings around a line, which the window
+        # may cut anywhere in the swing.
+        swing = np.cumsum(logs - logs.mean())
+        error = max(error, float(np.ptp(swing)) / len(logs))
     else:
         error = float(standard_error(logs))
     return replace(window, error=window.simulated * max(error, float(np.finfo(np.float64).eps)))
@@ -232,7 +246,11 @@ def _limit(
         v, sharp = consensus_coefficients(blocks, walk, attractor.points)
     else:
         v, sharp = _along(blocks, walk, run.tokens, range(run.depth // 5, run.depth))
-    return float(np.exp(np.log(sharp).mean())), float(np.exp(np.log(v).mean())), float(v.max())
+    return _geometric_mean(sharp), _geometric_mean(v), float(v.max())
+
+
+def _geometric_mean(factors: Numbers) -> float:
+    return float(np.exp(np.log(factors).mean())) if (factors > 0).all() else 0.0
 
 
 def _ordered(rate: float, sharp: float, v: float) -> bool:

@@ -69,7 +69,8 @@ def read_adjacency(path: Path) -> Numbers:
             found = np.load(path, allow_pickle=False)
         else:
             text = path.read_text(encoding="utf-8").replace(",", " ")
-            found = np.loadtxt(text.splitlines(), ndmin=2)
+            lines = [line for line in text.splitlines() if line.strip()]
+            found = np.loadtxt(lines, ndmin=2) if lines else np.empty(0)
     except (OSError, ValueError, EOFError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise InputError(f"adjacency {str(path)!r} cannot be read: {reason}") from None

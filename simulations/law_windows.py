@@ -1,8 +1,8 @@
 """What do small differences do in a stack, in a simulation and by its linear part, at equal depth?
 
-The differences are infinitely small throughout: centred coordinates carry them e^-60 below the
-token, where nothing but the linear part is left in float64, and after each layer they are put
-back there, their logarithm kept. So no depth is too large, whether they vanish or grow.
+The differences are infinitely small throughout: centred coordinates carry them at 1e-26 of the
+token or less, where nothing but the linear part is left in float64, and after each layer they are
+put back there, their logarithm kept. So no depth is too large, whether they vanish or grow.
 """
 
 import math
@@ -23,7 +23,7 @@ from theory.stability_cocycle import apply_step
 from theory.stability_orbits import host_block, is_homogeneous
 from theory.synchronised import linearise
 
-_BELOW = 60.0  # how far the differences are below the token: e^-60 of it, 1e-26
+_BELOW = 60.0  # differences are e^-60 of the token, 1e-26, and of one over it if that is less
 _CUBIC = 40.0  # a fall by e^-40 in one layer leaves nothing linear: attention is cubic then
 _STEP = 1e-5  # of the token; see `_differences`
 _LARGEST = 250.0  # log |token| at which a run stops: nothing overflows before
@@ -89,7 +89,8 @@ def simulate_differences(
             size = 1.0
         if abs(math.log(size or 1.0)) > _LARGEST:
             break
-        log_before = (math.log(size) if size > 0 else 0.0) - _BELOW
+        # Scores grow with the square of the tokens: large tokens need far smaller differences.
+        log_before = -abs(math.log(size or 1.0)) - _BELOW
         state = replace(state, log_scale=np.asarray(log_before))
         with np.errstate(over="ignore", invalid="ignore"):
             if masked:
