@@ -15,7 +15,7 @@ _MOST_NAMES = 3
 def cite(key: str) -> str:
     """Return authors, year, title and place of a source; the key where it cannot be looked up."""
     if key == "derived":
-        return "derived in this project (the proof is in the note)"
+        return "this project; see the note"
     fields = _entries().get(key)
     if fields is None:
         return key

@@ -3,11 +3,14 @@
 import base64
 import io
 import re
+from functools import cache
 from typing import Any
 
 import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure as Canvas
+from matplotlib.font_manager import FontProperties
+from matplotlib.mathtext import MathTextParser
 
 from paper_figures.build import STYLE
 from paper_figures.token_graphs import draw_graph
@@ -28,13 +31,24 @@ _TO_MATHTEXT: tuple[tuple[str, Any], ...] = (
 _BARE = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def formula(claim: str) -> str:
-    """Return a claim in LaTeX as the address of a picture, an SVG in the page itself."""
-    lines = "\n".join(f"${line}$" for line in formula_lines(claim))
-    with matplotlib.style.context(["default", STYLE, {"figure.constrained_layout.use": False}]):
-        canvas = Canvas(figsize=(1, 1))
-        canvas.text(0, 0, lines, fontsize=13, linespacing=1.7)
-        return _svg(canvas)
+def formula(claim: str) -> list[str]:
+    """Return a claim in LaTeX as addresses of pictures, one a line, each an SVG in the page itself.
+
+    Raises: ValueError for what mathtext cannot read
+    """
+    with matplotlib.style.context(["default", STYLE]):
+        return [_line(f"${line}$") for line in formula_lines(claim)]
+
+
+@cache
+def _line(text: str) -> str:
+    letters = FontProperties(size=13, math_fontfamily="stix")
+    width, height, depth, *_ = MathTextParser("path").parse(text, dpi=72, prop=letters)
+    frame = width + 4, height + 4  # points; a little air, or the outermost strokes are cut
+    canvas = Canvas(figsize=(frame[0] / 72, frame[1] / 72))
+    canvas.set_layout_engine("none")
+    canvas.text(2 / frame[0], (depth + 2) / frame[1], text, fontproperties=letters)
+    return _svg(canvas)
 
 
 def formula_lines(claim: str) -> list[str]:
@@ -98,11 +112,11 @@ def graph(weights: Any, places: Any) -> str:
         for number, (x, y) in enumerate(places, start=1):
             axes.text(x, y, str(number), ha="center", va="center", fontsize=8)
         axes.margins(0.22)
-        return _svg(canvas)
+        return _svg(canvas, bbox_inches="tight", pad_inches=0.03)
 
 
-def _svg(canvas: Canvas) -> str:
+def _svg(canvas: Canvas, **options: Any) -> str:
     with io.BytesIO() as file:
-        canvas.savefig(file, format="svg", bbox_inches="tight", pad_inches=0.03, metadata=_BARE)
+        canvas.savefig(file, format="svg", metadata=_BARE, **options)
         data = base64.b64encode(file.getvalue()).decode()
     return f"data:image/svg+xml;base64,{data}"

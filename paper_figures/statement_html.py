@@ -1,15 +1,12 @@
 """How does one theorem or trend, with what was found, read on the page?"""
 
 import html
-import json
 from typing import Any
 
-from paper_figures.inline_pictures import formula, graph
+from paper_figures.inline_pictures import formula
+from paper_figures.instance_html import instance_html, number_text, ratio_text
 
 Record = dict[str, Any]
-
-_LARGEST = 8
-"""Rows and columns of a matrix that is shown whole."""
 
 _REACHED = 0.01
 """A bound is reached by an instance whose ratio is within this of one."""
@@ -30,17 +27,17 @@ def theorem_article(x: Record) -> str:
         facts.append(("correction", f"<strong>{html.escape(x['correction'])}</strong>"))
     if not x["equality"]:
         facts.append(("typical", html.escape(_typical_words(x))))
-    return _article(x, found_in_words(x), facts, _instance(x))
+    return _article(x, found_in_words(x), facts, instance_html(x))
 
 
 def trend_article(x: Record) -> str:
     """Return the section of one trend."""
-    low, high = (_number(end) for end in (x["lower"], x["upper"]))
+    low, high = (number_text(end) for end in (x["lower"], x["upper"]))
     facts = [
         ("source", html.escape(x["citation"])),
         ("hypotheses", _list(x["hypotheses"])),
         ("statistic", html.escape(x["statistic"])),
-        ("estimate", f"{_number(x['estimate'])}, interval [{low}, {high}]"),
+        ("estimate", f"{number_text(x['estimate'])}, interval [{low}, {high}]"),
         ("claimed", html.escape(_claimed(x["claimed"]))),
         ("samples", f"{x['trials']:,}; \u03b1 = {x['alpha']:.0e}"),
         ("expected", _expected(x)),
@@ -98,17 +95,6 @@ def attack_words(x: Record) -> str:
     return f"{text}; {_worst(x, found)}"
 
 
-def ratio_text(ratio: float | None) -> str:
-    """Write a ratio so that what misses one, or exceeds it, is seen."""
-    if ratio is None:
-        return "\u2013"
-    if ratio == 0:
-        return "0"
-    if 0.9995 <= ratio < 1:
-        return f"1 \u2212 {1 - ratio:.0e}"
-    return f"{ratio:.2e}" if ratio < 1e-3 or ratio >= 1e4 else f"{ratio:.4g}"
-
-
 def _largest(found: Record) -> str:
     return "\u221e" if found["unbounded"] else ratio_text(found["ratio"])
 
@@ -158,18 +144,14 @@ def _trend_in_words(x: Record) -> str:
 def _claimed(ends: list[float | None]) -> str:
     low, high = ends
     if low is not None and low == high:
-        return _number(low)
+        return number_text(low)
     if low is None:
-        return f"at most {_number(high)}"
-    return f"at least {_number(low)}" if high is None else f"[{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float | None) -> str:
-    """Write a number in few letters; four digits where it has more."""
-    if value is None:
-        return "\u2013"
-    text = f"{value:.4g}"
-    return text.replace("-", "\u2212")
+        return f"at most {number_text(high)}"
+    return (
+        f"at least {number_text(low)}"
+        if high is None
+        else f"[{number_text(low)}, {number_text(high)}]"
+    )
 
 
 def _list(words: list[str]) -> str:
@@ -193,71 +175,8 @@ def _claim(claim: str) -> str:
     """Draw the claim; one that cannot be drawn is shown as it is written."""
     text = html.escape(claim)
     try:
-        return f'<img src="{formula(claim)}" alt="{text}">'
+        first, *rest = formula(claim)
     except ValueError:
         return f"<code>{text}</code>"
-
-
-def _instance(x: Record) -> str:
-    """Show the attack's simplified instance: numbers, and a graph where tokens listen."""
-    example = x["example"]
-    if example is None:
-        return ""
-    kept = x["attack"]["example_ratio"]
-    if x["equality"]:
-        title = "An instance, simplified"
-    elif example["claim"] == "refuted":
-        title = "The attack\u2019s counterexample, simplified"
-    else:
-        title = f"The attack\u2019s worst instance, simplified (ratio {ratio_text(kept)})"
-    sides = ", ".join(f"{side} {_number(example[side])}" for side in ("lhs", "rhs"))
-    parts = [f"<h4>{html.escape(title)}: {sides}</h4>"]
-    if example["graph"] is not None:
-        picture = graph(example["graph"], example["places"])
-        parts.append(
-            f'<figure><img src="{picture}" alt="graph of who listens to whom">'
-            "<figcaption>who listens to whom</figcaption></figure>"
-        )
-    parts += [_array(array["name"], array["values"]) for array in example["arrays"]]
-    chosen = [f"{name} = {value}" for name, value in example["choices"].items()]
-    if chosen:
-        words = html.escape(", ".join(chosen))
-        parts.append(f"<figure><figcaption>{words}</figcaption></figure>")
-    exact = {"sizes": example["sizes"], "params": example["params"]}
-    return (
-        f'<div class="instance">{"".join(parts)}</div>\n'
-        "<details><summary>the free numbers that it is built from, exactly</summary>"
-        f"<pre>{html.escape(json.dumps(exact))}</pre></details>\n"
-    )
-
-
-def _array(name: str, values: Any) -> str:
-    """Show an array as a matrix; of several, one below the other."""
-    return (
-        f"<figure>{''.join(_matrices(values))}<figcaption>{html.escape(name)}</figcaption></figure>"
-    )
-
-
-def _matrices(values: Any) -> list[str]:
-    if not isinstance(values, list):
-        return [_matrix([[values]])]
-    if not values or not isinstance(values[0], list):
-        return [_matrix([values])]
-    if not values[0] or not isinstance(values[0][0], list):
-        return [_matrix(values)]
-    return [matrix for part in values for matrix in _matrices(part)]
-
-
-def _matrix(rows: list[list[Any]]) -> str:
-    lines = []
-    for row in rows[:_LARGEST]:
-        cells = [_entry(value) for value in row[:_LARGEST]]
-        cells += ["\u2026"] if len(row) > _LARGEST else []
-        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    if len(rows) > _LARGEST:
-        lines.append("<tr><td>\u22ee</td></tr>")
-    return f'<table class="matrix">{"".join(lines)}</table>'
-
-
-def _entry(value: Any) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else _number(float(value))
+    others = "".join(f'<img src="{line}" alt="">' for line in rest)
+    return f'<img src="{first}" alt="{text}">{others}'
