@@ -5,10 +5,9 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import cyclopts
 from cyclopts import Parameter
@@ -21,9 +20,7 @@ from paper_figures import (
     theorem_commands,
     trace_commands,
 )
-from paper_figures.catalogue import make_figures
 from paper_figures.terminal import app, complain, err, out
-from simulations.ensembles import Stack
 from simulations.seeds import generator
 from theory.arrays import InputError
 
@@ -37,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _require_whole(words)
         found = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started this
+            sys.stdout.flush()
     except (InputError, cyclopts.CycloptsError) as error:
         complain(error)
         return 2
@@ -45,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:  # a full disk under stdout, say
         complain(f"the output cannot be written: {error}")
+        return 2
+    except MemoryError as error:
+        complain(f"there is not enough memory for this; ask for less ({error})")
         return 2
     except KeyboardInterrupt:
         complain("stopped")
@@ -54,12 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _require_whole(words: Sequence[str]) -> None:
     """Refuse fractions for whole numbers, which the parser would round without a word."""
-    names = {"seed", "seeds", "trials", "budget", "max-length", "n", "layers", "points"}
-    names |= {field.name.replace("_", "-") for field in fields(Stack) if field.type is int}
+    command, apps, _ = app.parse_commands(words)
+    if not command or command[0].startswith("-"):  # --help, --version
+        return
+    whole = {
+        name
+        for argument in apps[-1].assemble_argument_collection()
+        if argument.hint is int or int in get_args(argument.hint)
+        for name in argument.names
+    }
     for name, value in pairwise([*words, ""]):
         option, _, attached = name.partition("=")
         text = attached or value
-        if option.removeprefix("--") in names and option.startswith("--") and "." in text:
+        if option in whole and "." in text:
             raise InputError(f"{option} must be a whole number, but is {text}")
 
 
@@ -85,6 +93,8 @@ def figures(
     seed
         Chooses the sentences and the random weights.
     """
+    from paper_figures.catalogue import make_figures  # it imports matplotlib, which takes a second
+
     generator(seed)  # a seed that cannot be used is refused before anything is written
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("figures", total=None)

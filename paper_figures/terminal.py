@@ -10,7 +10,7 @@ from simulations import report
 from simulations.provenance import version
 
 # A pipe has no width to fit in.
-out = Console(width=None if sys.stdout.isatty() else 160)
+out = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 160)
 err = Console(stderr=True)
 Json = Annotated[bool, Parameter(negative=())]
 
@@ -25,7 +25,8 @@ app = App(
 
 def emit(value: Any) -> None:
     """Print one JSON object, as it is, on stdout."""
-    sys.stdout.write(report.to_json(value) + "\n")
+    if sys.stdout is not None:  # closed by whoever started this
+        sys.stdout.write(report.to_json(value) + "\n")
 
 
 def complain(message: object) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from cyclopts import Parameter
 from rich.progress import Progress
 
@@ -104,9 +105,15 @@ def check(
         Print one JSON object and nothing else.
     """
     on = load_backend(backend, device=device, dtype=dtype)
-    arrays = map(on.move, read_block(block))
-    exact, tokens, adjacency, mask = arrays
-    found = check_block(exact, tokens, adjacency=adjacency, mask=mask)
+    given = read_block(block)
+    with np.errstate(all="ignore"):  # what leaves the range is refused, or does not apply, by name
+        exact, tokens, adjacency, mask = map(on.move, given)
+        try:
+            found = check_block(exact, tokens, adjacency=adjacency, mask=mask)
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"the numbers of this block leave the range of {dtype}: {error}"
+            ) from error
     if json:
         emit(found.as_dict())
     else:

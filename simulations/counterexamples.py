@@ -22,6 +22,8 @@ _FORMAT = "oversmooth instance 2"
 _OLD_FORMAT = "oversmooth counterexample 1"  # no claim (always a refutation), origin or digest
 _LIBRARIES = ("oversmooth", "numpy", "scipy", "array-api-compat")
 
+_LONGEST = 10_000_000  # characters; the largest domain has a few thousand numbers
+
 Claim: TypeAlias = Literal["refuted", "reached"]
 
 
@@ -127,15 +129,10 @@ def read_counterexample(path: Path | str) -> Counterexample:
 
     Raises: InputError if the file is missing, damaged, edited, or of another version
     """
-    try:
-        content = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
+    content = _load(Path(path))
     _require_intact(path, content)
     key = content.get("theorem")
-    if key not in CATALOGUE:
+    if not isinstance(key, str) or key not in CATALOGUE:
         raise InputError(f"{path} is about the theorem {key!r}, which is not in the catalogue")
     domain = CATALOGUE[key].domain
     try:
@@ -145,8 +142,13 @@ def read_counterexample(path: Path | str) -> Counterexample:
         claim, origin = content.get("claim", "refuted"), dict(content.get("origin", {}))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is damaged: {type(error).__name__} {error}") from error
+    for name, side in sides.items():
+        if np.isnan(side) or (name == "rounding" and side < 0):
+            raise InputError(f"{path}: {name} is {side}, which no check has ever given")
     wanted = domain.shapes(sizes)
     for name, values in params.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: {name} must be finite, but some of it is not")
         if values.shape != wanted[name]:
             raise InputError(
                 f"{path}: {name} must have shape {wanted[name]}, but has {values.shape}"
@@ -157,6 +159,21 @@ def read_counterexample(path: Path | str) -> Counterexample:
     if claim not in get_args(Claim):
         raise InputError(f"{path}: claim must be refuted or reached, but is {claim!r}")
     return Counterexample(key, sizes, params, **sides, claim=claim, origin=origin)
+
+
+def _load(path: Path) -> Any:
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST + 1)
+        if len(text) > _LONGEST:
+            raise InputError(f"{path} must have at most {_LONGEST:,} characters, but has more")
+        return json.loads(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not JSON: {error}") from error
 
 
 def _require_intact(path: Path | str, content: Any) -> None:

@@ -5,6 +5,8 @@ from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.trace import Trace, trace_centred
 from theory.arrays import Array, InputError, require_mask
 
+_MOST_SEEDS = 1_000_000  # more is rather a slip of the keyboard; see `simulations.survey`
+
 
 def simulate(
     stack: Stack,
@@ -27,6 +29,8 @@ def simulate(
     """
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, but is {seeds}")
+    if seeds > _MOST_SEEDS:
+        raise InputError(f"seeds must be at most {_MOST_SEEDS:,}, but is {seeds:,}")
     on = backend() if on is None else on
     if mask is not None:
         require_mask("mask", mask, stack.tokens, stack.tokens)

@@ -176,6 +176,23 @@ def test_check_refuses_bad_arrays_by_name(
     assert wanted in refused(capsys, "check", str(path))
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "dtype"),
+    [
+        ("tokens", 1e300, "float32"),
+        ("tokens", 5e-324, "float64"),
+        ("value_output", 1e200, "float32"),
+    ],
+)
+def test_check_refuses_what_leaves_the_range_in_one_line(
+    name: str, size: float, dtype: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "far.npz"
+    whole = np.round(10 * arrays()[name])
+    np.savez(path, **arrays(**{name: size * whole}))
+    refused(capsys, "check", str(path), "--dtype", dtype)
+
+
 @pytest.mark.parametrize("length", [0, 10, 400, -30])
 def test_check_refuses_a_truncated_file(
     length: int, block_file: Path, capsys: pytest.CaptureFixture[str]
@@ -222,6 +239,17 @@ def test_check_refuses_a_truncated_file(
         (["verify", "--trials", "0"], "trials must be"),
         (["verify", "--trials", "-5"], "trials must be"),
         (["verify", "--trials", "2.7"], "--trials must be a whole number"),
+        (["verify", "linear", "--workers", "1.5"], "--workers must be a whole number"),
+        (["verify", "wu2023"], "did you mean 'attention-on-a-connected-graph'"),
+        (["verify", "fusion"], "of that name or source are: fusion-concat, "),
+        (["simulate", "--seeds", "1000000000000"], "seeds must be at most 1,000,000"),
+        (["simulate", "--tokens", "100000000"], "not enough memory"),
+        (["verify", "--seed", "0.5"], "--seed must be a whole number"),
+        (["attack", "linear", "--budget=1000.5"], "--budget must be a whole number"),
+        (["attack", "linear", "--budget", "1e12"], "--budget"),
+        (["attack", "sphere-energy-rises"], "is a trend"),
+        (["analyze", "minilm", "--max-length", "7.5"], "--max-length must be a whole number"),
+        (["simulate", "--ffn-width", "7.5"], "--ffn-width must be a whole number"),
         (["simulate", "--depth=2.5"], "--depth must be a whole number"),
         (["figures", "fig4", "--seed", "-1"], "seed must not be negative"),
         (["analyze", "a\nb"], "a"),

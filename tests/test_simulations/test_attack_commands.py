@@ -1,5 +1,6 @@
 """Files of instances and the commands attack and replay: exit codes, refusals, the old format."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,49 @@ def test_sizes_outside_the_domain_are_refused(reached: Counterexample, tmp_path:
     far = _with(reached, sizes={**reached.sizes, "scale": 10**6})
     path = write_counterexample(far, tmp_path / "one.json")
     with pytest.raises(InputError, match="scale must be"):
+        read_counterexample(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"theorem": ["linear"]}, "not in the catalogue"),
+        ({"lhs": "nan"}, "lhs is nan"),
+        ({"rounding": "-0x1p+0"}, "rounding is -1"),
+        ({"params": "nan"}, "must be finite"),
+        ({"params": "-inf"}, "must be finite"),
+        ({"params": "0x1p+9999"}, "damaged"),
+    ],
+)
+def test_what_no_search_can_have_written_is_refused_though_its_digest_fits(
+    changes: dict[str, Any], wanted: str, reached: Counterexample, tmp_path: Path
+) -> None:
+    path = write_counterexample(reached, tmp_path / "one.json")
+    if "params" in changes:
+        same = json.loads(path.read_text())["params"]
+        changes = {
+            "params": {name: _filled(values, changes["params"]) for name, values in same.items()}
+        }
+    _rewrite(path, **changes)
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    _rewrite(path, sha256=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest())
+    with pytest.raises(InputError, match=wanted):
+        read_counterexample(path)
+
+
+def _filled(values: Any, text: str) -> Any:
+    return [_filled(row, text) for row in values] if isinstance(values, list) else text
+
+
+def test_files_that_nest_too_deep_or_have_no_end_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is not JSON"):
+        read_counterexample(path)
+    with path.open("r+b") as file:
+        file.truncate(2**30)  # sparse: it takes no room
+    with pytest.raises(InputError, match="at most 10,000,000 characters"):
         read_counterexample(path)
 
 
