@@ -101,7 +101,7 @@ def normalised(sizes: Sizes, params: Params, norm: Norm, basis: Array | None) ->
         inside = basis @ params["inside"][..., : basis.shape[-1], :]
         tokens = (inside + params["tokens"] * 0.5 ** sizes["near"]) * 2.0 ** sizes["scale"]
     std = namespace(tokens).min(norm_std(norm, tokens), axis=-1)
-    return Normalised(tokens, norm, std / (1 + params["slack"] ** 2 * sizes["loose"]), basis)
+    return Normalised(tokens, norm, std / (1 + params["slack"] ** 2 * sizes.get("loose", 1)), basis)
 
 
 NORM_SIZES = {

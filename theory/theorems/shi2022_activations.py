@@ -49,10 +49,10 @@ def activation_theorem(
     claimed = constant is not None
 
     def build(sizes: Sizes, params: Params) -> Activated:
-        slack = 1 + params["slack"] ** 2 * sizes["loose"]
+        slack = 1 + params["slack"] ** 2 * sizes.get("loose", 1)
         number = phi.lipschitz * slack if constant is None else 0 * slack + constant
         tokens = scaled(params["tokens"], sizes)
-        if sizes["steep"]:
+        if sizes.get("steep", 0):
             tokens = (steepest[0] + steepest[1]) / 2 + params["tokens"] / 8
         return Activated(tokens, number)
 
