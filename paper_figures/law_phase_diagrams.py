@@ -78,6 +78,7 @@ def compute(settings: Settings) -> Dataset:
     }
     log_off = np.abs(np.log(fields["measured"] / fields["law"]))
     repelled = fields["law"] > 1
+    gains = np.broadcast_to(axes[0, :FIXED, None, None], fields["law"][:FIXED].shape)
     attracts_with_vacuous = (fields["law"] < 1) & (fields["v_sharp"] >= 1)
     return Dataset(
         {
@@ -96,12 +97,15 @@ def compute(settings: Settings) -> Dataset:
         attrs={
             "stack": repr(BASE),
             "depth": depth,
+            "fixed_depth": FIXED_DEPTH,
             "median_off": float(np.median(log_off[:FIXED]) * 100),
             "worst_off": float(log_off[:FIXED].max() * 100),
             "law_error": float(error * 100),
             "law_lowest": float(fields["law"][:FIXED].min()),
             "law_highest": float(fields["law"][:FIXED].max()),
             "repelled": float(100 * repelled[:FIXED].mean()),
+            "repelled_gain": float(np.median(gains[repelled[:FIXED]])),
+            "median_gain": float(np.median(gains)),
             "v_lowest": float(fields["v"][:FIXED].min()),
             "sharp_lowest": float(fields["v_sharp"][:FIXED].min()),
             "beyond": float(100 * attracts_with_vacuous[:FIXED].mean()),
@@ -252,12 +256,13 @@ FIGURE = Figure(
     name="law_phase_diagrams",
     title="Where small differences vanish: measured, by the law, by the theorem",
     caption=(
-        "Random post-LN stacks of {depth} layers near consensus: the measured factor (colour) "
-        "follows the law (median difference {median_off:.1g-up} %, at most {worst_off:.2g-up} %, "
+        "Random post-LN stacks of {depth} layers (with a fixed \u03c3 {fixed_depth}) near "
+        "consensus: the measured factor (colour) follows the law (median difference "
+        "{median_off:.1g-up} %, at most {worst_off:.2g-up} %, "
         "its own standard error being up to {law_error:.2g-up} %); with true LayerNorm the law is "
         "between {law_lowest:.2f} and {law_highest:.2f} and above 1 in {repelled:.0f} % of the "
-        "settings, where value gains are small beside a strong feed-forward sublayer or residual, "
-        "while the theorem\u2019s v stays above {v_lowest:.1f-down} there and its sharp form is "
+        "settings (median value gain there {repelled_gain:.2g}, of all {median_gain:.2g}), while "
+        "the theorem\u2019s v stays above {v_lowest:.1f-down} there and its sharp form is "
         "at least 1 in {beyond:.0f} % of the settings although the law attracts (\u03c1 = 1 is "
         "crossed in {law_crossed} of {panels} panels, v = 1 in {v_crossed}, v sharp = 1 in "
         "{v_sharp_crossed}); with a fixed \u03c3 and full attention \u03c1 is 1 at \u03c3 = "
