@@ -2,6 +2,7 @@
 
 from theory.activations import ACTIVATIONS, activation
 from theory.arrays import InputError
+from theory.block_rounding import CoefficientBounds, coefficient_bounds
 from theory.chains import (
     closed_classes,
     periods,
@@ -86,6 +87,7 @@ __all__ = [
     "Block",
     "BlockInput",
     "BlockStep",
+    "CoefficientBounds",
     "Coefficients",
     "Convergence",
     "Convolution",
@@ -133,6 +135,7 @@ __all__ = [
     "check",
     "check_extended",
     "closed_classes",
+    "coefficient_bounds",
     "concat_fusion",
     "consensus",
     "consensus_distance",
