@@ -10,7 +10,8 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from theory.arrays import InputError
 
 _LOCK_SECONDS = 1.0
 _STALE_SECONDS = 60.0
+_FLUSHES_AT_ONCE = 16
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -186,6 +188,17 @@ def commit_cell(store: Store, key: str, arrays: Arrays, header: Mapping[str, Any
         metadata={"header": json.dumps(header)},
     )
     return commit_file(store.cell_path(key), payload)
+
+
+def commit_cells(store: Store, cells: Iterable[tuple[str, Arrays, Mapping[str, Any]]]) -> int:
+    """Keep several cells at a time, each as `commit_cell` does; return how many were new.
+
+    A disk takes many flushes at once in little more than the time of one.
+
+    Raises: DiskError if one cannot be written
+    """
+    with ThreadPoolExecutor(_FLUSHES_AT_ONCE) as pool:
+        return sum(pool.map(lambda cell: commit_cell(store, *cell), cells))
 
 
 def read_cell(store: Store, key: str) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]:

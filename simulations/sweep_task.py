@@ -16,7 +16,7 @@ from simulations.durable import CorruptError, DiskError, read_file
 from simulations.engine import survey
 from simulations.mask_names import mask_by_name
 from simulations.provenance import commit, version
-from simulations.records import Store, commit_cell
+from simulations.records import Store, commit_cells
 from simulations.sweep_cells import Task
 from simulations.sweep_config import Run, Sweep
 from theory.arrays import InputError
@@ -90,7 +90,7 @@ def run_task(order: Order, compute: Compute = compute_task) -> int:
     start = time.perf_counter()
     readings = compute(sweep, task)
     seconds = (time.perf_counter() - start) / task.size
-    new = 0
+    cells = []
     for i, ((case, seed), key) in enumerate(zip(order.task.cells(), order.keys, strict=True)):
         if key is None:
             continue
@@ -109,8 +109,8 @@ def run_task(order: Order, compute: Compute = compute_task) -> int:
             "machine": platform.machine(),
             **{library: version(library) for library in _LIBRARIES},
         }
-        new += commit_cell(store, key, arrays, header)
-    return new
+        cells.append((key, arrays, header))
+    return commit_cells(store, cells)
 
 
 def manifest_hash(store: Store) -> str:

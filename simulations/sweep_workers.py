@@ -4,6 +4,7 @@ Dask hands a task whose worker was killed to another one, where process pools gi
 batch. A task that kills worker after worker is given up after a few.
 """
 
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -92,7 +93,19 @@ def task_results(*, workers: int, scheduler: str | None, compute: Compute) -> It
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
+            client.register_plugin(_undisturbed(distributed))
             yield lambda orders: _run_on(client, orders, compute)
+
+
+def _undisturbed(distributed: Any) -> Any:
+    """Return a plugin: Ctrl-C reaches all processes of a terminal, but is for the driver alone."""
+
+    class Undisturbed(distributed.WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            del worker
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return Undisturbed()
 
 
 def require_dask() -> None:
