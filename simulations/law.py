@@ -59,8 +59,9 @@ class Comparison:
     ``equal`` is the first layers: there the law is its linear part at that depth, whatever
     transients there are. ``late`` is the last layers of a long run, to be set beside the limit
     ``law.rate``; None where no difference survives that long. ``along_limit`` are v_sharp and v,
-    geometric means over the orbit that the limit is taken on. ``transient`` is how much of the
-    slower mode's excess is left when ``late`` begins, (1 - gap)^first, 1 without a gap.
+    geometric means over the orbit that the limit is taken on. ``transient`` is how much is left
+    when ``late`` begins of the next mode, (1 - gap)^first, or of the token's way to its fixed
+    point, if that is slower; 1 without a gap.
     """
 
     law: LawReport
@@ -133,7 +134,7 @@ def law_beside_simulation(
     if not len(law.rates):
         raise InputError("walk must have a component of two tokens, but each token is alone")
     if layers is None:
-        layers = _enough(law.gap)
+        layers = _enough(_slowest_left(law))
     attractor = find_attractor(blocks, start) if isinstance(blocks, Block) else None
 
     runs: list[tuple[Differences, Numbers]] = []
@@ -158,7 +159,7 @@ def law_beside_simulation(
         limit_v_sharp=max(sharp for sharp, _, _ in limits),
         limit_v=max(v for _, v, _ in limits),
         limit_v_sup=max(sup for *_, sup in limits),
-        transient=(1 - law.gap) ** end.first if end is not None else 1.0,
+        transient=_slowest_left(law) ** end.first if end is not None else 1.0,
     )
 
 
@@ -181,9 +182,20 @@ def draw_network(
     return (next(drawn) if network.tied else list(drawn)), token
 
 
-def _enough(gap: float) -> int:
-    """Return how deep to simulate, so that little of the next mode is left for the last quarter."""
-    wanted = math.log(_LEFT) / math.log1p(-gap) if 0 < gap < 1 else 0.0
+def _slowest_left(law: LawReport) -> float:
+    """Return by which factor a layer the slowest transient vanishes, that of the token included.
+
+    Without a gap, or where the token's growth hides how fast its direction settles, none does.
+    """
+    if law.gap == 0:
+        return 1.0
+    settling = law.along if law.token_growth == 1 else 0.0
+    return max(1 - law.gap, min(settling, 1.0))
+
+
+def _enough(left: float) -> int:
+    """Return how deep to simulate, so that little of a transient is left for the last quarter."""
+    wanted = math.log(_LEFT) / math.log(left) if 0 < left < 1 else 0.0
     return min(max(_SHORTEST, math.ceil(wanted / 0.75)), _LONGEST)
 
 
@@ -215,8 +227,8 @@ def _late(
     if settles:
         error = abs(float(logs[:half].mean() - logs[half:].mean()))
         # A complex pair of eigenvalues turns: log d_M swings around a line, which the window
-        # may cut anywhere in the swing.
-        swing = np.cumsum(logs - logs.mean())
+        # may cut anywhere in the swing. A longer stretch shows more of a slow one.
+        swing = np.cumsum(np.diff(run.simulated[run.depth // 4 :]) - logs.mean())
         error = max(error, float(np.ptp(swing)) / len(logs))
     else:
         error = float(standard_error(logs))

@@ -60,7 +60,14 @@ def test_law_and_simulation_agree_and_the_theorem_is_above_both(seed: int) -> No
 def test_law_and_simulation_agree_on_hundreds_of_configurations(start: int) -> None:
     for seed in range(start, start + 22):
         drawn = configuration(seed)
-        require_agreement(drawn, compare(drawn))
+        try:
+            found = compare(drawn)
+        except InputError as error:
+            # Divided by a constant, tokens may grow until float64 ends: there is no limit then.
+            if drawn.stack.fixed_std is None or "left the range" not in str(error):
+                raise
+            continue
+        require_agreement(drawn, found)
 
 
 def test_the_configurations_have_every_placement_norm_and_graph() -> None:
