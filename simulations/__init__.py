@@ -14,10 +14,16 @@ from simulations.counterexamples import (
     replay,
     write_counterexample,
 )
+from simulations.critical import CriticalPoints, critical_points
 from simulations.engine import Survey, grid, join_surveys, survey
 from simulations.engine_draws import survey_blocks
 from simulations.engine_processes import survey_in_processes
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
+from simulations.law import Comparison, law_beside_simulation
+from simulations.law_check import block_law
+from simulations.law_examples import repelling_examples
+from simulations.law_graphs import graph_by_name
+from simulations.law_model import ModelLaw, model_law
 from simulations.mask_names import mask_by_name
 from simulations.report import trace_json, trace_table
 from simulations.seeds import generator
@@ -34,8 +40,11 @@ __all__ = [
     "Backend",
     "BlockReport",
     "Checkpoint",
+    "Comparison",
     "Counterexample",
+    "CriticalPoints",
     "Encoded",
+    "ModelLaw",
     "Report",
     "Stack",
     "Survey",
@@ -44,19 +53,25 @@ __all__ = [
     "analyze",
     "attack",
     "backend",
+    "block_law",
     "check_block",
     "comes_out",
+    "critical_points",
     "draw_blocks",
     "draw_tokens",
     "encode",
     "generator",
+    "graph_by_name",
     "grid",
     "join_surveys",
+    "law_beside_simulation",
     "load_checkpoint",
     "mask_by_name",
+    "model_law",
     "read_block",
     "read_counterexample",
     "read_texts",
+    "repelling_examples",
     "replay",
     "sentences",
     "simulate",
