@@ -94,7 +94,8 @@ def graph(weights: Any, places: Any) -> str:
     shade = np.clip(np.diag(matrix) / most, 0, 1)
     with matplotlib.style.context(["default", STYLE]):
         canvas = Canvas(figsize=(1.9, 1.9))
-        axes = canvas.subplots()
+        canvas.set_layout_engine("none")
+        axes = canvas.add_axes((0, 0, 1, 1))
         discs = {"node_size": 170, "node_color": shade, "cmap": "Blues", "vmin": 0, "vmax": 1.6}
         arrows = {"node_size": 170, "arrowsize": 8, "connectionstyle": "arc3,rad=0.12"}
         signs = (np.maximum(matrix, 0), "0.25", "solid"), (np.maximum(-matrix, 0), "C2", "dashed")
