@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from theory.activations import ACTIVATIONS
-from theory.arrays import Array, constant, eps, namespace
+from theory.arrays import Array, InputError, constant, eps, namespace
 from theory.domains import Domain, Params, Sizes
 from theory.layers import Attention, Block, FeedForward
 from theory.normalisation import Norm, apply_norm, norm_std
@@ -87,7 +87,8 @@ def _lower_bound_rounding(at: BlockInput) -> Array:
     """
     n, d = at.tokens.shape[-2:]
     block, c, s = at.block, at.coefficients, at.coefficients.s
-    assert block.feed_forward is not None
+    if block.feed_forward is None:
+        raise InputError("the lower bound of v needs a block with a feed-forward sublayer")
     weights = weight_errors(block.attention, block.feed_forward)
     size = (n * d) ** 0.5
     inexact = (d + 8) * eps(at.tokens) * size

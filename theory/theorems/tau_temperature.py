@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace
+from theory.arrays import Array, InputError, eps, namespace
 from theory.domains import Domain, Free, Params, Sizes
 from theory.layers import Attention, FeedForward
 from theory.magnitude import frobenius_norm
@@ -81,7 +81,8 @@ def _two_runs_rounding(at: TwoRuns) -> Array:
 
 def _one_run_rounding(run: BlockInput, at: TwoRuns) -> Array:
     xp, block, shape = namespace(run.tokens), run.block, tuple(run.tokens.shape)
-    assert block.feed_forward is not None
+    if block.feed_forward is None:
+        raise InputError("tau is compared in a block with a feed-forward sublayer")
     n, d = shape[-2:]
     unit, attention = eps(run.tokens), block.attention
     weights = weight_errors(attention, block.feed_forward)
