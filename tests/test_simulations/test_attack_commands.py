@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from paper_figures import attack_commands
 from paper_figures.cli import main
 from simulations.attack import attack
 from simulations.counterexamples import (
@@ -19,7 +20,6 @@ from simulations.counterexamples import (
     write_counterexample,
 )
 from theory.arrays import InputError
-from theory.theorems import CATALOGUE
 
 WRONG = "activation-gelu-constant-one"
 
@@ -155,9 +155,9 @@ def test_attack_and_replay_say_zero_where_all_is_as_expected(
 def test_attack_says_one_where_a_verdict_is_unexpected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A statement that holds, entered as one that is false."""
-    wrong = replace(CATALOGUE["linear"], expected="refuted")
-    monkeypatch.setitem(CATALOGUE, "linear", wrong)
+    """A search that ends with a verdict other than the expected one."""
+    found = replace(attack("linear", budget=200), expected="refuted")
+    monkeypatch.setattr(attack_commands, "attack_theorem", lambda *_, **__: found)
     assert main(["attack", "linear", "--budget", "200", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
