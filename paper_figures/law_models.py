@@ -153,8 +153,8 @@ FIGURE = Figure(
         "layers: law {e5_small_law:.2f} and {minilm_law:.2f}, measured {e5_small_measured:.2f} and "
         "{minilm_measured:.2f}), an orbit from a random token ends at least "
         "{apart:.1f-down} of its size away from theirs, and even the sharp theorem is never below "
-        "{lowest_sharp:.0f}; shrunk differences off the law by a millionth, real ones within a factor of 2 of it in every layer, or a ratio above its "
-        "bound, would refute it."
+        "{lowest_sharp:.0f}; shrunk differences off the law by a millionth, real ones within a "
+        "factor of 2 of it in every layer, or a ratio above its bound, would refute it."
     ),
     compute=compute,
     draw=draw,
