@@ -112,7 +112,8 @@ def graph(weights: Any, places: Any) -> str:
                 )
         for number, (x, y) in enumerate(places, start=1):
             axes.text(x, y, str(number), ha="center", va="center", fontsize=8)
-        axes.margins(0.22)
+        bottom, top = np.min(places, axis=0)[1], np.max(places, axis=0)[1]
+        axes.set(xlim=(-1.35, 1.35), ylim=(bottom - 0.4, top + 0.4))
         return _svg(canvas, bbox_inches="tight", pad_inches=0.03)
 
 
