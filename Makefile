@@ -118,16 +118,16 @@ $(ENVIRONMENTS:=/.models): %/.models: %/.base $(wildcard requirements/*models* r
 	@if $*/bin/python requirements/install_models.py; then touch $@; fi
 
 $(VENV)/.test: $(VENV)/.base $(TORCH)
-	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,test,agreement]' --requirement $(TORCH)
+	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,sweep,test,agreement]' --requirement $(TORCH)
 	touch $@
 
 $(BARE)/.test: $(BARE)/.base
-	$(BARE)/bin/$(INSTALL) --editable '.[pretrained,test]'
+	$(BARE)/bin/$(INSTALL) --editable '.[pretrained,sweep,test]'
 	touch $@
 
 # The tests are type-checked too, so what they import has to be there.
 $(VENV)/.dev: $(VENV)/.base
-	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,test,dev]'
+	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,sweep,test,dev]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.base

@@ -18,9 +18,10 @@ from simulations.sweep_cells import Grid, grid_of
 from theory.arrays import InputError
 
 _MADE_BY = ("oversmooth", "numpy", "scipy", "python", "commit")
+_RENAMED = {"norm": "token_norm"}  # "norm" may be an axis: which norm the blocks have
 _TEXTS = {
     "cosine_similarity": "mean cosine of the angle between two tokens",
-    "norm": "Frobenius norm of the tokens, |H|",
+    "token_norm": "Frobenius norm of the tokens, |H|",
     "distance": "distance to consensus, d_M(H)",
     "log_distance": "natural logarithm of d_M(H)",
     "relative_distance": "d_M(H) / |H|",
@@ -79,6 +80,7 @@ def read_store(root: Path | str) -> Any:
     variables = {}
     for name, values in columns.items():
         kind, short = name.split("/")
+        short = _RENAMED.get(short, short)
         along = "layer" if kind == "tokens" else "block"
         variables[short] = ((*names, along), values, {"long_name": _TEXTS[short], "units": "1"})
     told = {"long_name": "whether the cell is there", "units": "1"}

@@ -13,7 +13,7 @@ pytest.importorskip("pydantic")
 pytest.importorskip("safetensors")
 
 from paper_figures.cli import main
-from simulations import durable, sweep_task, sweep_workers
+from simulations import sweep_task, sweep_workers
 from simulations.durable import CorruptError, commit_file, read_file
 from simulations.records import Store, is_held, only_driver, stored_keys, sweep_parts
 from simulations.sweep import Tally, run_sweep
@@ -70,7 +70,7 @@ def test_a_disk_without_hard_links_keeps_cells_all_the_same(
     def no_links(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(durable.os, "link", no_links)
+    monkeypatch.setattr("simulations.durable.os.link", no_links)
     run_sweep(small_sweep(), tmp_path / "s", workers=0)
     assert same(everything(tmp_path / "s"), everything(undisturbed))
     assert not commit_file(tmp_path / "s" / "sweep", b"other")
