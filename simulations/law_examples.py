@@ -8,78 +8,29 @@ from typing import NamedTuple
 import numpy as np
 
 from simulations.centred import rollout
-from simulations.ensembles import Stack
-from simulations.law import Comparison, draw_network, law_beside_simulation
+from simulations.law import Comparison, law_beside_simulation
 from simulations.law_graphs import graph_by_name
-from simulations.seeds import generator
-from theory.layers import Block
+from simulations.readings import Numbers
+from theory.layers import Attention, Block, FeedForward
+
+_TOKENS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
-    """A tied stack on a graph by name, and why differences between tokens should grow there."""
+    """A tied block, the token to start from, a graph by name, and why differences should grow."""
 
     name: str
     why: str
-    stack: Stack
+    block: Block
+    token: Numbers
     graph: str
-    seed: int
+    complete_attracts: bool
 
-
-_SMALL = Stack(tokens=8, width=16, heads=2, ffn_width=64, tied=True, depth=24)
-_WIDE = Stack(
-    tokens=8,
-    width=32,
-    heads=2,
-    ffn_width=128,
-    tied=True,
-    depth=24,
-    activation="tanh",
-    ffn_gain=8.0,
-    value_gain=0.2,
-)
-
-REPELLING = (
-    Example(
-        "chaotic feed-forward",
-        "a large tanh feed-forward makes the token's own orbit chaotic: neighbours part, and "
-        "full attention, which acts on no difference, cannot hold them",
-        _WIDE,
-        "complete",
-        1,
-    ),
-    Example(
-        "chaotic feed-forward, causal",
-        "the same network: each token hears itself and those before it",
-        _WIDE,
-        "causal",
-        1,
-    ),
-    Example(
-        "mask, calm network",
-        "the token rests at a fixed point and full attention attracts; on a ring the eigenvalue "
-        "-1/3 turns what averaging takes away into what it adds",
-        Stack(**(vars(_SMALL) | {"ffn_gain": 8.0, "value_gain": 0.5})),
-        "ring",
-        1,
-    ),
-    Example(
-        "mask, calm network, star",
-        "the same network on a star, whose negative eigenvalue is 1/8 - 1/2",
-        Stack(**(vars(_SMALL) | {"ffn_gain": 8.0, "value_gain": 0.5})),
-        "star",
-        1,
-    ),
-    Example(
-        "negative value gain",
-        "what a token hears is taken away from it: the token itself, which hears only itself, "
-        "shrinks before its norm, and modes that hear less of themselves are lifted by it",
-        Stack(**(vars(_SMALL) | {"activation": "tanh", "ffn_gain": 8.0, "value_gain": -1.0})),
-        "star",
-        0,
-    ),
-)
-"""Networks whose law is above 1; `repelling_examples` measures them."""
+    @property
+    def mask(self) -> Numbers:
+        """Who listens to whom: boolean (8, 8)."""
+        return graph_by_name(self.graph, _TOKENS)
 
 
 class Repelled(NamedTuple):
@@ -95,32 +46,101 @@ class Repelled(NamedTuple):
     relative_distance: float
 
 
+def repelling() -> tuple[Example, ...]:
+    """Return post-LN blocks whose law is above 1 on their graph; see `repelling_examples`."""
+    chaotic, start = _drawn(1, 32, activation="tanh", ffn_gain=16.0, value_gain=0.1)
+    masked, other = _drawn(4, 16, activation="gelu", ffn_gain=8.0, value_gain=0.5)
+    unit = np.eye(16)[None]
+    negative = Block(Attention(unit, unit, -2.5 * unit))
+    away = "full attention attracts; the graph's negative eigenvalue turns what it takes away into "
+    away += "what it adds"
+    return (
+        Example(
+            "chaotic feed-forward",
+            "a large tanh feed-forward makes the token's own orbit chaotic: neighbours part, and "
+            "full attention, which acts on no difference, cannot hold them",
+            chaotic,
+            start,
+            "complete",
+            False,
+        ),
+        Example(
+            "chaotic feed-forward, causal",
+            "the same block: each token hears itself and those before it",
+            chaotic,
+            start,
+            "causal",
+            False,
+        ),
+        Example("mask", away, masked, other, "ring", True),
+        Example(
+            "negative value gain, star",
+            "LN(x - 2.5 A x) turns a token around, and the rate is |1 - 2.5 mu| / 1.5: below 1 "
+            "for full attention, 1.29 at mu = 1/8 - 1/2",
+            negative,
+            other,
+            "star",
+            True,
+        ),
+        Example(
+            "negative value gain, ring",
+            "the same block at mu = -1/3: 1.22",
+            negative,
+            other,
+            "ring",
+            True,
+        ),
+    )
+
+
 def repelling_examples(
     *, layers: int | None = None, law_layers: int = 2000, depth: int = 800
 ) -> Iterator[Repelled]:
-    """Measure all of `REPELLING`: what is said of them is computed, not quoted."""
-    for example in REPELLING:
+    """Measure all of `repelling`: what is said of them is computed, not quoted."""
+    for example in repelling():
         found, complete = (
             law_beside_simulation(
-                example.stack,
-                graph_by_name(name, example.stack.tokens),
-                seed=example.seed,
+                example.block,
+                graph_by_name(name, _TOKENS),
+                token=example.token,
                 layers=layers,
                 law_layers=law_layers,
             )
             for name in (example.graph, "complete")
         )
-        yield Repelled(example, found, complete, far_apart(example, depth=depth))
+        distance = far_apart(example, graph=example.graph, depth=depth)
+        yield Repelled(example, found, complete, distance)
 
 
-def far_apart(example: Example, *, depth: int = 800, spread: float = 1e-6) -> float:
+def far_apart(example: Example, *, graph: str, depth: int = 800, spread: float = 1e-6) -> float:
     """Return the largest d_M / |H| in the last tenth of a run from nearly equal tokens."""
-    block, token = draw_network(example.stack, seed=example.seed)
-    assert isinstance(block, Block)
-    assert token is not None
-    noise = generator(example.seed, "nearly equal", example.stack.tokens, token.size)
-    tokens = token + spread * noise.standard_normal((example.stack.tokens, token.size))
-    mask = graph_by_name(example.graph, example.stack.tokens)
-    states = islice(rollout(repeat(block), tokens, mask=mask), depth)
+    noise = np.random.default_rng(0).standard_normal((_TOKENS, example.token.size))
+    mask = graph_by_name(graph, _TOKENS)
+    states = islice(
+        rollout(repeat(example.block), example.token + spread * noise, mask=mask), depth
+    )
     logs = [float(after.log_scale - after.log_norm) for *_, after in states]
     return float(np.exp(max(logs[-max(1, depth // 10) :])))
+
+
+def _drawn(
+    seed: int, width: int, *, activation: str, ffn_gain: float, value_gain: float
+) -> tuple[Block, Numbers]:
+    """Draw Gaussian weights of its own, so that an example stays what it is."""
+    rng = np.random.default_rng([seed, 5])
+
+    def matrix(*shape: int) -> Numbers:
+        out: Numbers = rng.standard_normal(shape) / shape[-2] ** 0.5
+        return out
+
+    half, hidden = width // 2, 4 * width
+    attention = Attention(
+        matrix(2, width, half),
+        matrix(2, width, half),
+        value_gain * matrix(2, width, half),
+        matrix(2, half, width) / 2**0.5,
+    )
+    inner, outer = matrix(width, hidden), ffn_gain * matrix(hidden, width)
+    return Block(attention, FeedForward(inner, outer, activation=activation)), (
+        rng.standard_normal(width)
+    )

@@ -1,7 +1,6 @@
 """Simulation, law and theorem agree near consensus, each within what it says of its error."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from simulations.check import check_block
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.law import Comparison, draw_network, law_beside_simulation
 from simulations.law_check import block_law
-from simulations.law_examples import REPELLING, Example, far_apart, repelling_examples
+from simulations.law_examples import Example, far_apart, repelling, repelling_examples
 from simulations.law_graphs import GRAPHS, graph_by_name, read_adjacency
 from simulations.law_windows import consensus_coefficients, simulate_differences
 from tests.test_simulations.law_configurations import Configuration, compare, configuration
@@ -164,15 +163,14 @@ def test_pure_attention_among_all_leaves_no_linear_difference() -> None:
     assert found.late is None
 
 
-@pytest.mark.parametrize("example", REPELLING, ids=lambda example: example.name)
+@pytest.mark.parametrize("example", repelling(), ids=lambda example: example.name)
 def test_some_blocks_push_equal_tokens_apart(example: Example) -> None:
-    block, token = draw_network(example.stack, seed=example.seed)
-    assert token is not None
-    mask = graph_by_name(example.graph, example.stack.tokens)
-    law = transverse_rates(block, mask, token, layers=250)
+    law = transverse_rates(example.block, example.mask, example.token, layers=250)
     assert law.attraction == "repels"
-    complete = transverse_rates(block, full_mask(len(mask)), token, layers=250)
-    assert complete.attraction == ("repels" if "chaotic" in example.name else "attracts")
+    if "negative" in example.name:  # where the closed form is known
+        mu = law.slowest
+        assert mu is not None
+        assert law.rate == pytest.approx(abs(1 - 2.5 * mu) / 1.5, rel=1e-9)
 
 
 @pytest.mark.slow
@@ -184,12 +182,13 @@ def test_blocks_that_push_tokens_apart_do_so_in_simulation_and_keep_them_apart()
         assert found.late.simulated == pytest.approx(found.law.rate, abs=error), example.name
         assert found.limit_v_sup > 1
         assert distance > 1e3 * 1e-6, example.name  # that is where the run began
-        assert (complete.law.rate < 1) == ("chaotic" not in example.name)
+        assert (complete.law.rate < 1) == example.complete_attracts, example.name
 
 
 def test_where_m_attracts_the_same_network_brings_tokens_together() -> None:
-    mask = next(example for example in REPELLING if example.name == "mask, calm network")
-    assert far_apart(replace(mask, graph="complete"), depth=300) < 1e-12
+    example = next(each for each in repelling() if each.name == "negative value gain, star")
+    assert far_apart(example, graph="complete", depth=80) < 1e-12
+    assert far_apart(example, graph="star", depth=200) > 1e-2
 
 
 def test_several_blocks_are_a_stack_as_it_is() -> None:
