@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from paper_figures import (
     attack_commands,
+    fuse_commands,
     law_commands,
     sweep_commands,
     theorem_commands,
@@ -24,7 +25,14 @@ from paper_figures.terminal import app, complain, err, out
 from simulations.seeds import generator
 from theory.arrays import InputError
 
-COMMANDS = (theorem_commands, attack_commands, trace_commands, law_commands, sweep_commands)
+COMMANDS = (
+    theorem_commands,
+    attack_commands,
+    trace_commands,
+    law_commands,
+    sweep_commands,
+    fuse_commands,
+)
 """The modules that add commands to the application when they are imported."""
 
 

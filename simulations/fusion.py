@@ -1,0 +1,200 @@
+"""Which fusion is better, by how much, over paired seeds: the runs, stored, and their summary."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from simulations import provenance
+from simulations.datasets import Data, load_data
+from simulations.fusion_inputs import read_inputs
+from simulations.fusion_recipe import Encoder, Fusion, Recipe
+from theory.arrays import InputError
+
+Size = Literal["quick", "usual", "full"]
+Progress = Callable[[str], None]
+
+_MINILM: dict[str, Any] = {"width": 384, "heads": 12, "ffn": 1536}
+_SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
+    # (images?, frozen?) -> what each size changes
+    ("images", False): {
+        "quick": {"train": 200, "validation": 100, "test": 200, "epochs": 2},
+        "usual": {"train": 1000, "validation": 300, "test": 1500, "epochs": 10},
+        "full": {"epochs": 40, "width": 128, "ffn": 512, "patience": 8},
+    },
+    ("texts", False): {
+        "quick": {"train": 64, "validation": 50, "test": 100, "epochs": 1},
+        "usual": {"train": 200, "validation": 100, "test": 300, "epochs": 3},
+        "full": {"epochs": 4, "longest": 64},
+    },
+    ("texts", True): {
+        "quick": {"train": 100, "validation": 50, "test": 100, "epochs": 2},
+        "usual": {"train": 600, "validation": 200, "test": 400, "epochs": 8},
+        "full": {"epochs": 20},
+    },
+}
+
+
+def recipe_for(
+    data: str,
+    *,
+    size: Size = "usual",
+    depth: int | None = None,
+    encoder: Encoder | None = None,
+    frozen: bool = False,
+    **changes: Any,
+) -> Recipe:
+    """Return the settings of a data set at a size; ``changes`` are fields of `Recipe`.
+
+    Texts are read by MiniLM (fine-tuned unless ``frozen``), images by a pre-LN encoder trained
+    from scratch, if nothing else is asked for.
+    """
+    images = data == "mnist"
+    encoder = encoder or ("scratch" if images else "minilm")
+    given = encoder != "scratch"
+    settings: dict[str, Any] = dict(_SIZES["images" if images else "texts", frozen][size])
+    if images:
+        settings |= {"placement": "pre", "rate": 4e-3}
+    elif given:
+        settings |= {**_MINILM, "batch": 16, "rate": 1e-3 if frozen else 1e-4}
+    if data == "lee":  # 45 pairs among 10 texts each for validation and test
+        settings |= {"train": None, "validation": None, "test": None, "longest": 96}
+    depth = depth or ({"minilm": 6}.get(encoder, 12))
+    base = Recipe(data=data, encoder=encoder, frozen=frozen, depth=depth)
+    return replace(base, **(settings | changes))
+
+
+def run_all(
+    base: Recipe,
+    *,
+    fusions: Sequence[Fusion],
+    seeds: int,
+    out: Path,
+    resume: bool = False,
+    on_progress: Progress = lambda line: None,
+) -> dict[str, Any]:
+    """Train every fusion with every seed, store each run, and return `summarise` of them.
+
+    Seed by seed, so that what is there is always paired. A run that is stored is kept with
+    ``resume``; one that was broken off goes on where its last epoch ended.
+
+    Raises: InputError if torch, a package of data or weights is missing, or files of other runs
+            are in the way
+    """
+    if seeds < 1:
+        raise InputError(f"seeds must be at least 1, but is {seeds}")
+    require_torch()
+    from simulations.fusion_train import train_run
+
+    data = load_data(base.data)
+    data = data.shortened(train=base.train, validation=base.validation, test=base.test)
+    inputs = read_inputs(data, base)
+    runs = []
+    for seed in range(base.seed, base.seed + seeds):
+        for fusion in fusions:
+            recipe = replace(base, fusion=fusion, seed=seed)
+            stored, checkpoint = out / f"{recipe.name}.json", out / f"{recipe.name}.checkpoint"
+            if stored.exists() or checkpoint.exists():
+                if not resume:
+                    raise InputError(f"{stored.stem} is in {out}: say --resume or another --out")
+                if stored.exists():
+                    runs.append(_stored(stored, recipe))
+                    continue
+            run = train_run(data, inputs, recipe, checkpoint=checkpoint, on_progress=on_progress)
+            run["provenance"] = _provenance(data, inputs.facts)
+            _write(stored, run)
+            checkpoint.unlink(missing_ok=True)
+            runs.append(run)
+            on_progress(f"{recipe.name}: test {run['score']:.4f}, {run['seconds']:.0f} s")
+    return {"runs": runs, "summary": [asdict(row) for row in summarise(runs)]}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fusion at one depth: its mean score and gain over the baseline, each with 95 %."""
+
+    data: str
+    fusion: str
+    depth: int
+    seeds: int
+    score: float
+    half_width: float | None
+    gain: float | None
+    gain_half_width: float | None
+    cosine_last: float
+    cosine_fused: float
+
+
+def summarise(runs: Iterable[dict[str, Any]]) -> list[Row]:
+    """Return a row for each data set, depth and fusion; gains are paired by seed.
+
+    The intervals are Student's at 95 % over seeds: they say how far other seeds may lie, not
+    other test examples. With one seed there is none.
+    """
+    groups: dict[tuple[str, int, str], dict[int, dict[str, Any]]] = {}
+    for run in runs:
+        recipe = run["recipe"]
+        key = (recipe["data"], recipe["depth"], recipe["fusion"])
+        groups.setdefault(key, {})[recipe["seed"]] = run
+    rows = []
+    for (data, depth, fusion), group in groups.items():
+        plain = groups.get((data, depth, "baseline"), {})
+        paired = [group[s]["score"] - plain[s]["score"] for s in group if s in plain]
+        score, half = interval([run["score"] for run in group.values()])
+        gain, gain_half = interval(paired) if paired and fusion != "baseline" else (None, None)
+        cosines = [(run["cosine"][-1], run["cosine_fused"]) for run in group.values()]
+        last, fused = np.mean(cosines, axis=0).tolist()
+        rows.append(Row(data, fusion, depth, len(group), score, half, gain, gain_half, last, fused))
+    return rows
+
+
+def interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean and the half width of Student's 95 % interval, None for one value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None
+    return mean, float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+
+
+def require_torch() -> None:
+    """Raise InputError with the line that installs torch, unless it is there."""
+    from simulations.backends import backend
+
+    backend("torch", dtype="float32")
+
+
+def _provenance(data: Data, weights: str) -> dict[str, str]:
+    packages = ("oversmooth", "torch", "numpy")
+    return {
+        "command": " ".join(["oversmooth", *sys.argv[1:]]),
+        "commit": provenance.commit(),
+        "data": data.source,
+        "split": data.split,
+        "weights": weights,
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        **{package: provenance.version(package) for package in packages},
+    }
+
+
+def _stored(path: Path, recipe: Recipe) -> dict[str, Any]:
+    try:
+        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = run["recipe"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path.name} is damaged ({error}); remove it to run it again") from error
+    if found != json.loads(json.dumps(asdict(recipe))):
+        raise InputError(f"{path.name} is of another recipe: name another folder with --out")
+    return run
+
+
+def _write(path: Path, run: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    part.replace(path)
