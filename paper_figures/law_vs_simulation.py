@@ -260,9 +260,10 @@ FIGURE = Figure(
         "spectral gap and no long transient have its rate to {worst_settled:.1g-up}, while {open} "
         "others are still on the way to theirs (off by up to {worst_open:.2g-up}: "
         "{worst_open_name}), and away from consensus the law is off by a power "
-        "{slope_lowest:.2f} to {slope_highest:.2f} of the distance, by up to {away_percent:.2g-up} % at a hundredth of the token; a residual above "
-        "its bound, a settled rate off by a thousandth, or a run that breaks law \u2264 sharp "
-        "theorem \u2264 theorem ({ordered} of {runs} obey it) would refute it."
+        "{slope_lowest:.2f} to {slope_highest:.2f} of the distance, by up to "
+        "{away_percent:.2g-up} % at a hundredth of the token; a residual above its bound, a "
+        "settled rate off by a thousandth, or a run that breaks law \u2264 sharp theorem \u2264 "
+        "theorem ({ordered} of {runs} obey it) would refute it."
     ),
     compute=compute,
     draw=draw,
