@@ -16,10 +16,11 @@ from benchmarks.rows import RANK, Row, Size, stack
 from simulations.backends import Backend, backend
 from simulations.engine import DEVICE_BYTES, survey
 from simulations.engine_chunk import plan, run_chunk
-from simulations.engine_draws import Draws, Weights
+from simulations.engine_draws import Draws
 from simulations.engine_processes import THREADS, cores
 from simulations.engine_squaring import group_bracket
 from simulations.ensembles import Stack
+from simulations.weights import Weights
 from theory.spectra import coupling, coupling_error
 
 _ROOT = Path(__file__).parents[1]

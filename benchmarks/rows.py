@@ -18,11 +18,12 @@ from benchmarks import reference
 from simulations.backends import Backend, backend
 from simulations.engine import HOST_BYTES, Quantity, grid, survey
 from simulations.engine_chunk import hold_memory, plan, run_chunk
-from simulations.engine_draws import Draws, Weights
+from simulations.engine_draws import Draws
 from simulations.engine_measures import attention_coefficients, attention_of, measure_tokens
 from simulations.engine_spectra import WeightBrackets, weight_brackets
 from simulations.engine_step import scales, step
 from simulations.ensembles import Stack
+from simulations.weights import Weights
 
 DEFAULT: tuple[Quantity, ...] = ("cosine_similarity", "distance", "coefficients")
 RANK: tuple[Quantity, ...] = (*DEFAULT, "participation_rank")

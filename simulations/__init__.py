@@ -16,7 +16,6 @@ from simulations.counterexamples import (
 )
 from simulations.critical import CriticalPoints, critical_points
 from simulations.engine import Survey, grid, join_surveys, survey
-from simulations.engine_draws import survey_blocks
 from simulations.engine_processes import survey_in_processes
 from simulations.ensembles import Stack, draw_blocks, draw_tokens
 from simulations.law import Comparison, law_beside_simulation
@@ -76,7 +75,6 @@ __all__ = [
     "sentences",
     "simulate",
     "survey",
-    "survey_blocks",
     "survey_in_processes",
     "trace_blocks",
     "trace_captured",

@@ -87,7 +87,7 @@ def survey(
 ) -> Survey:
     """Run every cell on every seed and return all readings.
 
-    The draws are those of `engine_draws.survey_blocks`, bit for bit, whatever cells, seeds,
+    The draws are those of `draw_blocks`, bit for bit, whatever cells, seeds,
     chunks or backend. The readings agree with `theory` within rounding; on NumPy they are bitwise
     the same for the same chunks. ``tolerance`` is the relative width wanted of the brackets. Where
     memory runs out, the chunk is halved.

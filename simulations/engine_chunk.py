@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from simulations.backends import Backend
-from simulations.engine_draws import Draws, draw_entry, weights_bytes
+from simulations.engine_draws import Draws, draw_entry
 from simulations.engine_measures import (
     Attention,
     attention_coefficients,
@@ -21,6 +21,7 @@ from simulations.engine_measures import (
 from simulations.engine_spectra import weight_brackets
 from simulations.engine_step import scales, step, step_bytes
 from simulations.ensembles import Stack
+from simulations.weights import weights_bytes
 from theory.arrays import Array, namespace, to_numpy
 
 Numbers: TypeAlias = np.ndarray[Any, Any]

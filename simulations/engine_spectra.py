@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from simulations.engine_draws import Weights
 from simulations.engine_squaring import group_bracket, square_sum
 from simulations.ensembles import Stack
+from simulations.weights import Weights
 from theory.arrays import Array, eps, namespace
 from theory.brackets import Bracket
 

@@ -15,8 +15,8 @@ from array_api_compat import is_numpy_array
 
 from simulations.backends import Backend
 from simulations.engine_activation import activate
-from simulations.engine_draws import Weights
 from simulations.ensembles import Stack
+from simulations.weights import Weights
 from theory.arrays import Array, namespace
 
 _SAFE_SCORE = {4: 60.0, 8: 600.0}

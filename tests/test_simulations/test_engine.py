@@ -12,9 +12,9 @@ from simulations import engine
 from simulations.backends import Backend, backend
 from simulations.engine import DEFAULT_QUANTITIES, QUANTITIES, Survey, grid, survey, survey_chunks
 from simulations.engine_chunk import run_chunk
-from simulations.engine_draws import Draws, survey_blocks
+from simulations.engine_draws import Draws
 from simulations.engine_step import scales, step
-from simulations.ensembles import Stack, Weights, draw_tokens
+from simulations.ensembles import Stack, Weights, draw_blocks, draw_tokens
 from simulations.trace import trace_blocks
 from tests.blocks import Floats
 from theory.arrays import Array, InputError, eps
@@ -80,13 +80,13 @@ def drawn(stack: Stack, seeds: range, parts: list[slice], on: Backend) -> list[l
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weights", get_args(Weights))
 @pytest.mark.parametrize("changes", [{}, {"tied": True}, {"ffn_width": 0}])
-def test_the_draws_are_those_of_the_blocks_to_recheck_bit_for_bit(
+def test_the_draws_are_those_of_the_plain_stack_bit_for_bit(
     weights: Any, dtype: str, changes: dict[str, Any]
 ) -> None:
     stack = replace(SMALL, weights=weights, bias_std=1.0, **changes)
     on, d = backend(dtype=dtype), SMALL.width
     for block, found in zip(
-        survey_blocks(stack, seeds=SEEDS),
+        draw_blocks(stack, seeds=SEEDS),
         drawn(stack, SEEDS, [slice(0, 5)], on),
         strict=True,
     ):
@@ -160,7 +160,7 @@ def test_a_layer_is_that_of_theory_within_a_derived_bound(
     tokens = on.move(draw_tokens(SMALL, seeds=SEEDS))
     state = np.stack([tokens] * len(cells), axis=1)
     draws, by = Draws(cells[0], seeds=SEEDS, on=on), scales(cells, on=on)
-    plain = [survey_blocks(cell, seeds=SEEDS) for cell in cells]
+    plain = [draw_blocks(cell, seeds=SEEDS) for cell in cells]
     for layer in range(2):
         weights = draws.part(layer, slice(0, len(SEEDS)))
         after = step(cells[0], weights, by, state, mask)
@@ -183,7 +183,7 @@ def test_every_reading_is_that_of_the_plain_trace(placement: Any, norm: Any) -> 
     mask = causal_mask(stack.tokens)
     found = survey(cells, seeds=SEEDS, mask=mask, quantities=QUANTITIES)
     for c, cell in enumerate(cells):
-        tokens, blocks = draw_tokens(cell, seeds=SEEDS), survey_blocks(cell, seeds=SEEDS)
+        tokens, blocks = draw_tokens(cell, seeds=SEEDS), draw_blocks(cell, seeds=SEEDS)
         plain = trace_blocks(blocks, tokens, mask=mask)
         here = {name: values[:, c] for name, values in found.tokens.items()}
         names = TOKEN_NAMES | {"effective_rank"}
@@ -203,7 +203,7 @@ def test_every_reading_is_that_of_the_plain_trace(placement: Any, norm: Any) -> 
 def test_a_stack_of_attention_alone_can_be_surveyed() -> None:
     stack = replace(SMALL, ffn_width=0)
     found = survey([stack], seeds=SEEDS)
-    plain = trace_blocks(survey_blocks(stack, seeds=SEEDS), draw_tokens(stack, seeds=SEEDS))
+    plain = trace_blocks(draw_blocks(stack, seeds=SEEDS), draw_tokens(stack, seeds=SEEDS))
     here = {name: values[:, 0] for name, values in found.blocks.items()}
     assert worst(here, plain.blocks, {"sigma_1", "measured_ratio"}) < 1e-9
     assert "sigma_2" not in here
@@ -213,7 +213,7 @@ def test_a_stack_of_attention_alone_can_be_surveyed() -> None:
 def test_large_scores_take_the_shifted_softmax() -> None:
     cell = replace(SMALL, score_gain=1e4)
     found = survey([cell], seeds=SEEDS)
-    plain = trace_blocks(survey_blocks(cell, seeds=SEEDS), draw_tokens(cell, seeds=SEEDS))
+    plain = trace_blocks(draw_blocks(cell, seeds=SEEDS), draw_tokens(cell, seeds=SEEDS))
     here = {name: values[:1, 0] for name, values in found.blocks.items()}
     assert found.complete.all()
     first = {name: values[:1] for name, values in plain.blocks.items()}

@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 
 from simulations.backends import backend
-from simulations.engine_draws import Draws, Weights, survey_blocks
-from simulations.engine_normals import Normals
-from simulations.ensembles import Stack, draw_blocks
+from simulations.engine_draws import Draws
+from simulations.ensembles import Stack
+from simulations.normals import Normals
 from simulations.seeds import sequence
+from simulations.weights import Weights
 from theory.arrays import Array, InputError
 
 SMALL = Stack(depth=3, tokens=7, width=12, heads=3, ffn_width=20, bias_std=0.5)
@@ -92,25 +93,62 @@ def test_the_weights_have_the_std_of_their_ensemble(weights: Any) -> None:
         assert stats.kstest(getattr(w, name).ravel(), "norm").pvalue > ALPHA
 
 
-@pytest.mark.parametrize("ffn_width", [0, 20])
-@pytest.mark.parametrize("weights", ["orthogonal", "low-rank", "identity"])
-def test_ensembles_without_a_fast_way_are_those_of_the_plain_stack(
-    weights: Any, ffn_width: int
+@pytest.mark.parametrize(
+    "other", [(1, "test"), (0, "tests"), (0, "test", 0), (0, "test", 1), (2**63, "test")]
+)
+def test_another_seed_or_key_has_other_and_independent_normals(other: Any) -> None:
+    one, two = drawn(2**16).astype("float64"), Normals(*other).draw(2**16)
+    assert not np.isin(one[:1000], two[:1000]).any()
+    for left, right in ((one, two), (one**2, two**2), (one[1:], two[:-1]), (one[:-1], two[1:])):
+        assert stats.pearsonr(left, right).pvalue > ALPHA
+    assert stats.ks_2samp(one, two).pvalue > ALPHA
+    # Were they dependent in any way, their sum would not be normal of variance two.
+    assert stats.kstest((one + two) / math.sqrt(2), "norm").pvalue > ALPHA
+
+
+class Words:
+    """A generator that returns the same word for ever."""
+
+    def __init__(self, low: int, high: int) -> None:
+        self.word = low + high * 2**32
+
+    def random_raw(self, number: int) -> Array:
+        return np.full(number, self.word, np.uint64)
+
+
+LAST = 2**32 - 1
+
+
+@pytest.mark.parametrize("low", [0, 1, 2**31, LAST])
+@pytest.mark.parametrize("high", [0, 1, 2**30, 2**31, LAST])
+@pytest.mark.parametrize("std", [1.0, 0.02, 1e-18, 1e18])
+def test_no_word_gives_a_number_that_is_not_finite(
+    low: int, high: int, std: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = replace(SMALL, weights=weights, ffn_width=ffn_width, value_gain=3.0, ffn_gain=0.5)
-    pairs = zip(
-        draw_blocks(stack, seeds=SEEDS), survey_blocks(stack, seeds=SEEDS), strict=True
-    )  # fmt: skip
-    for plain, found in pairs:
-        for part in ("attention", "feed_forward"):
-            one, two = getattr(plain, part), getattr(found, part)
-            assert (one is None) == (two is None)
-            for name, value in vars(one).items() if one is not None else ():
-                if isinstance(value, np.ndarray):
-                    np.testing.assert_array_equal(value, getattr(two, name))
+    normals = Normals(0)
+    monkeypatch.setattr(normals, "_bits", Words(low, high))
+    out = np.empty(2, np.float32)
+    normals.fill(out, std=std)
+    assert np.isfinite(out).all()
+    radius = {0: math.sqrt(66 * math.log(2)), LAST: 0.0}.get(low)
+    if radius is not None:  # the largest and the smallest there are
+        assert math.hypot(*out) == pytest.approx(radius * std, rel=1e-6)
 
 
-def test_blocks_to_recheck_differ_from_layer_to_layer_but_where_tied() -> None:
-    for tied in (False, True):
-        first, second, *_ = survey_blocks(replace(SMALL, tied=tied), seeds=SEEDS)
-        assert np.array_equal(first.attention.value, second.attention.value) == tied
+def test_the_tails_are_those_of_normals_as_far_as_a_sample_reaches() -> None:
+    x = np.concatenate([np.abs(drawn(2**20, seed=seed)) for seed in range(8)])
+    for edge in (3.0, 4.0, 5.0, 5.5):
+        beyond = int((x > edge).sum())
+        assert stats.binomtest(beyond, x.size, 2 * stats.norm.sf(edge)).pvalue > ALPHA
+    assert x.max() < 6.77
+    for edge in (1e-2, 1e-4, 1e-6):
+        near = int((x < edge).sum())
+        assert stats.binomtest(near, x.size, 2 * stats.norm.cdf(edge) - 1).pvalue > ALPHA
+
+
+def test_double_precision_holds_the_same_numbers() -> None:
+    number = 2**14 + 5
+    wide = np.empty(number)
+    Normals(0, "test").fill(wide, std=0.3)
+    np.testing.assert_array_equal(wide, drawn(number, std=0.3))
+    np.testing.assert_array_equal(Normals(0, "test").draw(number), drawn(number))
