@@ -73,8 +73,8 @@ def repelling() -> tuple[Example, ...]:
         Example(
             "negative value gain, star",
             "LN(x - 2.5 A x) turns a token around, and the rate is |1 - 2.5 mu| / 1.5: below 1 "
-            "for full attention, 1.29 at mu = 1/8 - 1/2: the mask turns what averaging takes away into "
-            "what it adds",
+            "for full attention, 1.29 at mu = 1/8 - 1/2: the mask turns what is taken away into "
+            "what is added",
             negative,
             other,
             "star",
