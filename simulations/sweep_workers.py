@@ -87,7 +87,7 @@ def task_results(*, workers: int, scheduler: str | None, compute: Compute) -> It
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # None is port 8787, which another sweep may have
                 memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
                 silence_logs=50,
             ) as cluster,
