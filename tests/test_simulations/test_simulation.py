@@ -95,7 +95,7 @@ def test_the_rate_of_tied_blocks_is_constant_in_the_far_tail(causal: bool) -> No
     if not causal:
         stack = replace(DEEP, weights="orthogonal", ffn_width=0, width=16)
     mask = np.tri(6, dtype=bool) if causal else None
-    trace = simulate(stack, seed=10 if causal else 9, mask=mask)
+    trace = simulate(stack, seed=12 if causal else 0, mask=mask)
     assert trace.tokens["log10_distance"][-1, 0] < (-100 if causal else -300)
     tail = trace.blocks["measured_ratio"][-100:, 0]
     assert tail[-1] < 1
