@@ -229,7 +229,8 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     residuals.axhline(1e-3, color="0.6", lw=0.6, zorder=0)
     residuals.set(yscale="log", title="(c) residuals", ylabel="|simulated / law \u2212 1|")
     residuals.set_xticks(list(place.values()), list(place), rotation=40, ha="right", fontsize=7)
-    residuals.legend(loc="center right", bbox_to_anchor=(1.0, 0.42), fontsize=7)
+    residuals.set_ylim(FLOOR / 5, 30)
+    residuals.legend(loc="upper center", ncols=3, fontsize=7, columnspacing=1.0)
 
     for index, name in enumerate(data["curve"]):
         kind = list(KINDS).index(name.rpartition(", ")[0])
