@@ -48,7 +48,7 @@ def fuse(
     seeds
         How many, counted from 0.
     encoder
-        minilm or e5-small (pretrained, for texts), or scratch; minilm for texts, scratch for images.
+        minilm or e5-small, pretrained, for texts, or scratch; if not given, minilm for texts.
     frozen
         Train fusion and classifier only.
     tied
@@ -89,7 +89,7 @@ def fuse(
         seeds=seeds,
         out=out_dir,
         resume=resume,
-        on_progress=lambda line: err.print(line, highlight=False, markup=False),
+        on_progress=lambda line: err.print(line, highlight=False, markup=False, soft_wrap=True),
     )
     if json:
         emit(found)

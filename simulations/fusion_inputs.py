@@ -1,4 +1,4 @@
-"""Which numbers does an encoder read for a data set, and which weights does a checkpoint give it?"""
+"""Which numbers does an encoder read, and which weights does a checkpoint give it?"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,9 +82,12 @@ def checkpoint_weights(
     weights |= {"embed.gain": table.norm.gain, "embed.shift": table.norm.shift}
     for layer, block in enumerate(model.blocks[:depth]):
         attention, feed = block.attention, block.feed_forward
-        assert attention.query is not None and attention.key is not None and feed is not None
+        assert attention.query is not None
+        assert attention.key is not None
+        assert feed is not None
         assert attention.output is not None
-        assert attention.query_bias is not None and attention.key_bias is not None
+        assert attention.query_bias is not None
+        assert attention.key_bias is not None
         d = attention.value.shape[-2]
         named = {
             "query.w": _side_by_side(attention.query),

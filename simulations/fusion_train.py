@@ -1,11 +1,9 @@
 """How is one run trained, so that a kill costs an epoch at most and changes no digit?"""
 
-import io
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from torch.nn import functional
 
 from simulations import fusion_nets as nets
 from simulations.datasets import Data, Part
+from simulations.fusion_checkpoint import Training, restore, save
 from simulations.fusion_inputs import Inputs
 from simulations.fusion_recipe import Recipe
 from simulations.seeds import generator
@@ -26,20 +25,6 @@ from theory.measures import cosine_similarity
 Progress = Callable[[str], None]
 MEASURED = 64
 """How many of the test's items the similarities, shares and deviations are measured on."""
-
-
-@dataclass
-class Training:
-    """Where a run stands: enough to go on as if it had never stopped."""
-
-    weights: nets.Weights
-    optimizer: Any
-    epoch: int = 0
-    best: float = -np.inf
-    best_epoch: int = 0
-    best_weights: nets.Weights = field(default_factory=dict)
-    history: list[tuple[float, float]] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def train_run(
@@ -59,7 +44,7 @@ def train_run(
     torch.manual_seed(recipe.seed)  # dropout draws from it; its state is in the checkpoint
     run = _start(data, inputs, recipe)
     if checkpoint is not None and checkpoint.exists():
-        _restore(run, recipe, checkpoint)
+        restore(run, recipe, checkpoint)
     while run.epoch < recipe.epochs and run.epoch - run.best_epoch < recipe.patience:
         start = time.perf_counter()
         loss = _epoch(run, data, inputs, recipe)
@@ -72,7 +57,7 @@ def train_run(
         run.seconds += time.perf_counter() - start
         on_progress(f"{recipe.name}: epoch {run.epoch}, loss {loss:.4f}, validation {score:.4f}")
         if checkpoint is not None:
-            _save(run, recipe, checkpoint)
+            save(run, recipe, checkpoint)
     best = run.best_weights
     return {
         "recipe": asdict(recipe),
@@ -247,50 +232,3 @@ def _measure(
             shares = nets.gate_shares(weights, recipe, states.tokens)
         measured["gate"] = shares[mask].mean(0).tolist()
     return measured
-
-
-def _save(run: Training, recipe: Recipe, path: Path) -> None:
-    """Write the whole state beside the old one, then put it in its place in one step."""
-    kept = {name: value.detach() for name, value in run.weights.items()}
-    state = {
-        "recipe": repr(recipe),
-        "weights": kept,
-        "optimizer": run.optimizer.state_dict(),
-        "epoch": run.epoch,
-        "best": run.best,
-        "best_epoch": run.best_epoch,
-        "best_weights": run.best_weights,
-        "history": run.history,
-        "seconds": run.seconds,
-        "random": torch.get_rng_state(),
-    }
-    if torch.cuda.is_available():
-        state["random_cuda"] = torch.cuda.get_rng_state_all()
-    content = io.BytesIO()
-    torch.save(state, content)
-    part = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _restore(run: Training, recipe: Recipe, path: Path) -> None:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken archive fails in many ways
-        raise InputError(f"{path.name} is damaged ({error}); remove it to start anew") from error
-    if state["recipe"] != repr(recipe):
-        raise InputError(f"{path.name} belongs to another recipe; remove it or use another --out")
-    with torch.no_grad():
-        for name, value in state["weights"].items():
-            run.weights[name].copy_(value)
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.epoch, run.best, run.best_epoch = state["epoch"], state["best"], state["best_epoch"]
-    run.best_weights = {k: v.to(recipe.device) for k, v in state["best_weights"].items()}
-    run.history, run.seconds = list(state["history"]), state["seconds"]
-    torch.set_rng_state(state["random"])
-    if "random_cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])

@@ -46,6 +46,7 @@ from theory.measures import (
     stable_rank,
 )
 from theory.normalisation import Norm, apply_norm
+from theory.sharing import apply_shared, attention_flops
 from theory.spectra import coupling, spectral_norm
 from theory.stability import LawReport, transverse_rates
 from theory.stability_cocycle import linear_distances, operator_rate, transient_growth
@@ -125,9 +126,11 @@ __all__ = [
     "activation",
     "apply_block",
     "apply_norm",
+    "apply_shared",
     "attend",
     "attention_adjacency",
     "attention_entropy",
+    "attention_flops",
     "attention_similarity",
     "block_coefficients",
     "block_mask",

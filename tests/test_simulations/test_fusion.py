@@ -1,0 +1,106 @@
+"""Fusion runs: what is stored is kept, what is summarised is right, what lacks is said."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulations.fusion import interval, recipe_for, summarise
+from simulations.fusion_recipe import Recipe
+from theory.arrays import InputError
+
+
+def invented(fusion: str, seed: int, score: float) -> dict[str, Any]:
+    recipe = {"data": "x", "depth": 4, "fusion": fusion, "seed": seed}
+    return {"recipe": recipe, "score": score, "cosine": [0.1, 0.5], "cosine_fused": 0.3}
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.floats(-0.5, 0.5))
+def test_a_constant_gain_over_the_baseline_has_an_interval_of_width_zero(
+    scores: list[float], gain: float
+) -> None:
+    runs = [invented("baseline", seed, score) for seed, score in enumerate(scores)]
+    runs += [invented("gate", seed, score + gain) for seed, score in enumerate(scores)]
+    plain, gate = summarise(runs)
+    assert plain.gain is None
+    assert gate.gain == pytest.approx(gain, abs=1e-12)
+    assert gate.gain_half_width == pytest.approx(0, abs=1e-12)
+    assert gate.seeds == len(scores)
+
+
+def test_only_seeds_that_both_have_are_paired() -> None:
+    runs = [invented("baseline", 0, 0.5), invented("gate", 0, 0.6), invented("gate", 1, 0.9)]
+    gate = summarise(runs)[1]
+    assert gate.gain == pytest.approx(0.1)
+    assert gate.gain_half_width is None
+    assert gate.score == pytest.approx(0.75)
+
+
+def test_the_interval_is_student_s() -> None:
+    # t(0.975, 4) = 2.776; standard error of 1..5 is sqrt(2.5 / 5)
+    mean, half = interval([1, 2, 3, 4, 5])
+    assert mean == 3
+    assert half == pytest.approx(2.7764451 * 0.5**0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"fusion": "sum"}, "fusion"),
+        ({"width": 10}, "width"),
+        ({"rate": 0.0}, "rate"),
+        ({"shared": (2, 13)}, "shared"),
+        ({"encoder": "minilm", "tied": True}, "minilm"),
+        ({"depth": 0}, "depth"),
+    ],
+)
+def test_a_wrong_setting_is_named(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        Recipe(data="mnist", **changes)
+
+
+@pytest.mark.parametrize("size", ["quick", "usual", "full"])
+@pytest.mark.parametrize("data", ["mnist", "rotten-tomatoes", "lee"])
+def test_every_size_of_every_data_set_is_a_recipe(data: str, size: Any) -> None:
+    recipe = recipe_for(data, size=size)
+    assert recipe.data == data
+    assert (recipe.encoder == "scratch") == (data == "mnist")
+
+
+WITHOUT_TORCH = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Absent())
+from paper_figures.cli import main
+sys.exit(main(["fuse", "--data", "mnist", "--quick", "--out", sys.argv[1]]))
+"""
+
+
+def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "pip install 'oversmooth[torch]'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_run_of_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    from simulations.fusion import _stored
+
+    recipe = recipe_for("mnist", size="quick")
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"recipe": {"data": "lee"}}))
+    with pytest.raises(InputError, match="another recipe"):
+        _stored(path, recipe)
+    path.write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        _stored(path, recipe)
