@@ -205,7 +205,7 @@ def test_single_precision_follows_double_far_below_its_own_range(options: dict[s
     logs = [trace.tokens["log10_distance"][:, 0] for trace in (double, single)]
     assert logs[0][-1] < -20
     blocks = single.blocks
-    # Verdicts, and so their rounding, are float64; the bound is linear in eps, the run's is 2^29 it.
+    # Verdicts, and so their rounding, are float64; the bound is linear in eps: 2^29 for the run.
     rounding = blocks["rounding"][:, 0] * 2.0 ** (52 - 23)
     share = np.log10(1 + rounding / blocks["measured_ratio"][:, 0])
     allowed = np.concatenate([[1e-6], np.cumsum(share)])
