@@ -165,7 +165,7 @@ def test_a_causal_window_grows_before_it_shrinks_and_simulations_follow_the_cocy
     """Its Jordan block hides the limit: the rate at depth 24 is not that of depth infinity."""
     n = 32
     mask = window_mask(n, 1, causal=True)
-    block, tokens = drawn(3, tokens=n)
+    block, tokens = drawn(0, tokens=n)
     attractor = find_attractor(block, tokens.mean(axis=0))
     assert attractor is not None
     token = attractor.points[0]
