@@ -11,6 +11,7 @@ from theory.theorems import (
     dong2021,
     dong2021_heads,
     dovonon2024,
+    exact_law,
     fusion_bounds,
     fusion_gate,
     geshkovski2023,
@@ -99,6 +100,7 @@ _TRENDS: tuple[Trend, ...] = (
     *noci2022.TRENDS,
     *giorlandino2026.TRENDS,
     *xiong2020.TRENDS,
+    *exact_law.TRENDS,
 )
 
 TRENDS: dict[str, Trend] = {trend.key: trend for trend in _TRENDS}
