@@ -47,7 +47,7 @@ def xor(count: int, *, seed: int = 0, shuffled: bool = False) -> tuple[Data, Inp
             "validation": order[third : 2 * third],
             "test": order[2 * third :],
         },
-        source="drawn here",
+        origin="drawn here",
         licence="none needed",
         split="thirds",
     )
