@@ -103,7 +103,10 @@ def read_file(path: Path) -> bytes:
         len(words) == 4
         and first.startswith(_MAGIC)
         and words[2].isdigit()
-        and (int(words[2]) > VERSION and words[3] == _checksum(path.name, payload))
+        and (
+            int(words[2]) > VERSION
+            and words[3] == _checksum(path.name, payload, version=int(words[2]))
+        )
     ):
         raise InputError(
             f"{path} was written by a newer version (store format {int(words[2])}, here "
@@ -134,13 +137,14 @@ def listed(folder: Path | str) -> Iterator["os.DirEntry[str]"]:
         raise InputError(f"{folder} cannot be read: {error.strerror}") from error
 
 
-def _checksum(name: str, payload: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + payload).hexdigest().encode()
+def _checksum(name: str, payload: bytes, *, version: int) -> bytes:
+    """Cover the version too: a flipped bit of it must not look like a newer one."""
+    return hashlib.sha256(b"%d %s\n%s" % (version, name.encode(), payload)).hexdigest().encode()
 
 
 def _first_line(name: str, payload: bytes) -> bytes:
     """Return what a file starts with; its name is in it, so that no cell passes for another."""
-    return b"%s %d %s\n" % (_MAGIC, VERSION, _checksum(name, payload))
+    return b"%s %d %s\n" % (_MAGIC, VERSION, _checksum(name, payload, version=VERSION))
 
 
 def _sync_folder(folder: Path) -> None:

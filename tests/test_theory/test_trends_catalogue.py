@@ -34,6 +34,7 @@ WRONG = {
     "entropy-collapse-below": [Interval(0.45, 0.55), Interval(0.85, 0.95)],
     "entropy-collapse-above": [Interval(0.5, 0.7), Interval(1.25, 1.5)],
     "init-post-norm-size": [Interval(1.0, 1.0), Interval(2.0, 2.0), Interval(1.25, 1.4)],
+    "exact-law-second-order": [Interval(2.9, np.inf), Interval(-np.inf, 1.5)],
     "init-pre-norm-growth": [Interval(1.5, np.inf), Interval(-np.inf, 0.5)],
 }
 
