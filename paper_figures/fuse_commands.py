@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from paper_figures.terminal import Json, app, emit, err, out
-from simulations.fusion_recipe import FUSIONS, Encoder, Fusion
+from simulations.fusion_recipe import FUSIONS, Encoder, Fusion, Precision
 from theory.arrays import InputError
 
 Wanted = Literal["baseline", "concat", "max", "gate", "all"]
@@ -17,7 +17,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 @app.command
 def fuse(
     *,
-    data: Literal["rotten-tomatoes", "lee", "mnist"] = "mnist",
+    data: Literal["rotten-tomatoes", "lee", "newsgroups", "mnist", "fashion-mnist"] = "mnist",
     fusion: Wanted = "all",
     depth: int | None = None,
     seeds: int = 5,
@@ -26,6 +26,7 @@ def fuse(
     tied: Flag = False,
     shared: tuple[int, int] | None = None,
     device: str = "cpu",
+    precision: Precision | None = None,
     out_dir: Annotated[Path, Parameter(name="--out")] = Path("fusion-runs"),
     resume: Flag = False,
     quick: Flag = False,
@@ -40,7 +41,7 @@ def fuse(
     Parameters
     ----------
     data
-        rotten-tomatoes and mnist: accuracy; lee: Spearman's correlation with people's ratings.
+        lee is scored by Spearman's correlation with people's ratings, all others by accuracy.
     fusion
         baseline reads the last layer alone; all are compared if nothing is given.
     depth
@@ -56,7 +57,9 @@ def fuse(
     shared
         First and last of the blocks that use one attention matrix.
     device
-        Such as cpu or cuda; on a GPU with mixed precision.
+        Such as cpu or cuda.
+    precision
+        Of the products of matrices in training; if not given, bfloat16 on a GPU, else float32.
     out_dir
         The folder of the runs.
     resume
@@ -81,6 +84,7 @@ def fuse(
         tied=tied,
         shared=shared,
         device=device,
+        precision=precision,
     )
     fusions: tuple[Fusion, ...] = FUSIONS if fusion == "all" else (fusion,)
     found = run_all(

@@ -14,28 +14,29 @@ from scipy import stats
 from simulations import provenance
 from simulations.datasets import Data, load_data
 from simulations.fusion_inputs import read_inputs
-from simulations.fusion_recipe import Encoder, Fusion, Recipe
+from simulations.fusion_recipe import Encoder, Fusion, Precision, Recipe
 from theory.arrays import InputError
 
 Size = Literal["quick", "usual", "full"]
 Progress = Callable[[str], None]
 
-_MINILM: dict[str, Any] = {"width": 384, "heads": 12, "ffn": 1536}
+_IMAGES = ("mnist", "fashion-mnist")
+_PRETRAINED: dict[str, Any] = {"width": 384, "heads": 12, "ffn": 1536, "batch": 16}
 _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
     # (images?, frozen?) -> what each size changes
     ("images", False): {
         "quick": {"train": 200, "validation": 100, "test": 200, "epochs": 2},
-        "usual": {"train": 1000, "validation": 300, "test": 1500, "epochs": 10},
+        "usual": {"train": 2000, "validation": 500, "test": 2000, "epochs": 15},
         "full": {"epochs": 40, "width": 128, "ffn": 512, "patience": 8},
     },
     ("texts", False): {
         "quick": {"train": 64, "validation": 50, "test": 100, "epochs": 1},
-        "usual": {"train": 200, "validation": 100, "test": 300, "epochs": 3},
+        "usual": {"train": 600, "validation": 200, "test": 1000, "epochs": 3},
         "full": {"epochs": 4, "longest": 64},
     },
     ("texts", True): {
         "quick": {"train": 100, "validation": 50, "test": 100, "epochs": 2},
-        "usual": {"train": 600, "validation": 200, "test": 400, "epochs": 8},
+        "usual": {"train": 1000, "validation": 500, "test": 1500, "epochs": 12},
         "full": {"epochs": 20},
     },
 }
@@ -48,24 +49,30 @@ def recipe_for(
     depth: int | None = None,
     encoder: Encoder | None = None,
     frozen: bool = False,
+    precision: Precision | None = None,
+    device: str = "cpu",
     **changes: Any,
 ) -> Recipe:
     """Return the settings of a data set at a size; ``changes`` are fields of `Recipe`.
 
     Texts are read by MiniLM (fine-tuned unless ``frozen``), images by a pre-LN encoder trained
-    from scratch, if nothing else is asked for.
+    from scratch, if nothing else is asked for; a GPU multiplies in half precision.
     """
-    images = data == "mnist"
+    images = data in _IMAGES
     encoder = encoder or ("scratch" if images else "minilm")
-    given = encoder != "scratch"
     settings: dict[str, Any] = dict(_SIZES["images" if images else "texts", frozen][size])
     if images:
-        settings |= {"placement": "pre", "rate": 4e-3}
-    elif given:
-        settings |= {**_MINILM, "batch": 16, "rate": 1e-3 if frozen else 1e-4}
+        settings = {"placement": "pre", "rate": 2e-3, "width": 48, "ffn": 96} | settings
+    elif encoder != "scratch":
+        rates = {"rate": 1e-3} if frozen else {"rate": 5e-5, "head_rate": 2e-3}
+        settings |= {**_PRETRAINED, **rates}
     if data == "lee":  # 45 pairs among 10 texts each for validation and test
         settings |= {"train": None, "validation": None, "test": None, "longest": 96}
+    if data == "newsgroups":
+        settings |= {"longest": 64}
     depth = depth or ({"minilm": 6}.get(encoder, 12))
+    precision = precision or ("bfloat16" if device.startswith("cuda") else "float32")
+    settings |= {"precision": precision, "device": device}
     base = Recipe(data=data, encoder=encoder, frozen=frozen, depth=depth)
     return replace(base, **(settings | changes))
 
@@ -178,8 +185,15 @@ def _provenance(data: Data, weights: str) -> dict[str, str]:
         "split": data.split,
         "weights": weights,
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "threads": str(_threads()),
         **{package: provenance.version(package) for package in packages},
     }
+
+
+def _threads() -> int:
+    import torch
+
+    return int(torch.get_num_threads())
 
 
 def _stored(path: Path, recipe: Recipe) -> dict[str, Any]:

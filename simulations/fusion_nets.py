@@ -17,9 +17,13 @@ from theory.layers import softmax
 Tensor = Any  # torch comes without types here
 Weights = dict[str, Any]
 
+_EPS = 1e-12
+
 
 class States(NamedTuple):
     """What an encoder saw: embeddings and every block's tokens, and what its norms divided by.
+
+    The divisors are zero while training.
 
     Shapes: tokens (L + 1, b, n, d), stds (L, 2, b, n)
     """
@@ -96,16 +100,19 @@ def encode(
 
     if "word" in weights:
         tokens = weights["word"][inputs] + weights["position"][:n]
-        tokens = _normalise(weights, "embed", tokens)[0]
+        tokens = _normalise(weights, "embed", tokens)
     else:
         tokens = inputs @ weights["patch.w"] + weights["patch.b"] + weights["position"][:n]
     kept, stds, adjacency = [drop(tokens)], [], None
+    read_std = _no_std if training else _std
     first, last = recipe.shared or (1, 0)
     for number in range(1, recipe.depth + 1):
         reuse: Tensor = adjacency if first < number <= last else None
-        tokens, adjacency, both = _block(weights, recipe, number, kept[-1], mask, reuse, drop)
+        tokens, adjacency, both = _block(
+            weights, recipe, number, kept[-1], mask, reuse, drop, read_std
+        )
         kept.append(tokens)
-        stds.append(torch.stack(both))
+        stds.append(both)
     return States(torch.stack(kept), torch.stack(stds))
 
 
@@ -123,7 +130,7 @@ def fuse(weights: Mapping[str, Tensor], recipe: Recipe, tokens: Tensor) -> Tenso
         fused = gate_fusion(layers, _gate(weights, recipe))
     else:
         fused = layers[:, -1]
-    return _normalise(weights, "final", fused)[0] if "final.gain" in weights else fused
+    return _normalise(weights, "final", fused) if "final.gain" in weights else fused
 
 
 def gate_shares(weights: Mapping[str, Tensor], recipe: Recipe, tokens: Tensor) -> Tensor:
@@ -137,12 +144,17 @@ def answer(weights: Mapping[str, Tensor], fused: Tensor, mask: Tensor, pairs: Te
 
     Shapes: fused (b, n, d), mask (b, n), pairs (e, 1) or (e, 2), rows of fused -> (e, c) or (e,)
     """
-    heard = mask[..., None].to(fused.dtype)
-    means = (fused * heard).sum(1) / heard.sum(1)
+    means = mean_token(fused, mask)
     if "class.w" in weights:
         return means[pairs[:, 0]] @ weights["class.w"] + weights["class.b"]
     cosine = functional.cosine_similarity(means[pairs[:, 0]], means[pairs[:, 1]], dim=-1)
     return weights["score.scale"] * cosine + weights["score.shift"]
+
+
+def mean_token(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over what is no padding: (..., b, n, d) and (b, n) -> (..., b, d)."""
+    heard = mask[..., None].to(tokens.dtype)
+    return (tokens * heard).sum(-2) / heard.sum(-2)
 
 
 def _block(
@@ -153,7 +165,8 @@ def _block(
     mask: Tensor,
     adjacency: Tensor | None,
     drop: Any,
-) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    read_std: Any,
+) -> tuple[Tensor, Tensor, Tensor]:
     layer = f"{0 if recipe.tied else number - 1}."
     b, n, d = tokens.shape
     k = d // recipe.heads
@@ -167,7 +180,12 @@ def _block(
     def heads(name: str, value: Tensor) -> Tensor:
         return linear(name, value).reshape(b, n, recipe.heads, k).transpose(1, 2)
 
-    inner, std_1 = _normalise(weights, f"{layer}norm_1", tokens) if pre else (tokens, None)
+    def normalise(number: int, value: Tensor) -> Tensor:
+        stds.append(read_std(value))
+        return _normalise(weights, f"{layer}norm_{number}", value)
+
+    stds: list[Tensor] = []
+    inner = normalise(1, tokens) if pre else tokens
     if adjacency is None:
         scores = heads("query", inner) @ heads("key", inner).mT / k**0.5
         scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
@@ -175,12 +193,12 @@ def _block(
     change = (adjacency @ heads("value", inner)).transpose(1, 2).reshape(b, n, d)
     middle = tokens + drop(linear("output", change))
     if not pre:
-        middle, std_1 = _normalise(weights, f"{layer}norm_1", middle)
-    inner, std_2 = _normalise(weights, f"{layer}norm_2", middle) if pre else (middle, None)
+        middle = normalise(1, middle)
+    inner = normalise(2, middle) if pre else middle
     out = middle + drop(linear("out", functional.gelu(linear("in", inner))))
     if not pre:
-        out, std_2 = _normalise(weights, f"{layer}norm_2", out)
-    return out, adjacency, (std_1, std_2)
+        out = normalise(2, out)
+    return out, adjacency, torch.stack(stds)
 
 
 def _gate(weights: Mapping[str, Tensor], recipe: Recipe) -> Tensor:
@@ -192,8 +210,15 @@ def _norm(name: str, d: int) -> Weights:
     return {f"{name}.gain": torch.ones(d), f"{name}.shift": torch.zeros(d)}
 
 
-def _normalise(weights: Mapping[str, Tensor], name: str, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    eps = 1e-12
+def _normalise(weights: Mapping[str, Tensor], name: str, tokens: Tensor) -> Tensor:
     gain, shift = weights[f"{name}.gain"], weights[f"{name}.shift"]
-    std = torch.sqrt(tokens.detach().float().var(dim=-1, correction=0) + eps)
-    return functional.layer_norm(tokens, tokens.shape[-1:], gain, shift, eps), std
+    return functional.layer_norm(tokens, tokens.shape[-1:], gain, shift, _EPS)
+
+
+def _std(tokens: Tensor) -> Tensor:
+    return torch.sqrt(tokens.float().var(dim=-1, correction=0) + _EPS)
+
+
+def _no_std(tokens: Tensor) -> Tensor:
+    """Nobody reads it while training, where it would take a pass over the tokens."""
+    return tokens.new_zeros(tokens.shape[:-1])

@@ -7,6 +7,7 @@ from theory.arrays import InputError
 
 Fusion: TypeAlias = Literal["baseline", "concat", "max", "gate"]
 Encoder: TypeAlias = Literal["scratch", "minilm", "e5-small"]
+Precision: TypeAlias = Literal["float32", "bfloat16"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 WEIGHTS_OF_OTHERS = ("minilm", "e5-small")
 
@@ -20,6 +21,9 @@ class Recipe:
     ``depth`` blocks. ``frozen`` trains the fusion and the classifier only. ``tied`` gives all
     blocks one set of weights; ``shared`` = (first, last), counted from 1, lets the blocks of that
     range use the attention matrices of the first of them.
+    ``head_rate`` is the learning rate of what is new on top of an encoder, fusion and classifier,
+    where it is not ``rate``. With "bfloat16" products of matrices are taken in that precision
+    while training; weights, losses and all that is measured stay float32.
     Training ends after ``epochs``, or ``patience`` of them without a better validation score;
     the weights of the best epoch are the ones that the test split sees, once.
     """
@@ -40,6 +44,7 @@ class Recipe:
     patience: int = 3
     batch: int = 50
     rate: float = 1e-3
+    head_rate: float | None = None
     warmup: float = 0.1
     decay: float = 0.01
     longest: int = 32
@@ -47,6 +52,7 @@ class Recipe:
     validation: int | None = None
     test: int | None = None
     device: str = "cpu"
+    precision: Precision = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -63,6 +69,8 @@ class Recipe:
             ("patience", self.patience >= 1, "at least 1"),
             ("batch", self.batch >= 1, "at least 1"),
             ("rate", 0 < self.rate < 1, "in (0, 1)"),
+            ("head_rate", self.head_rate is None or 0 < self.head_rate < 1, "in (0, 1)"),
+            ("precision", self.precision in get_args(Precision), "float32 or bfloat16"),
             ("warmup", 0 <= self.warmup < 1, "in [0, 1)"),
             ("decay", 0 <= self.decay < 1, "in [0, 1)"),
             ("longest", self.longest >= 3, "at least 3"),
@@ -81,4 +89,6 @@ class Recipe:
     @property
     def name(self) -> str:
         """The name of the run's files: unique within one experiment."""
-        return f"{self.data}-{self.encoder}-{self.fusion}-depth{self.depth}-seed{self.seed}"
+        shared = "" if self.shared is None else "-shared{}-{}".format(*self.shared)
+        kind = f"{self.data}-{self.encoder}-{self.fusion}-depth{self.depth}"
+        return f"{kind}{shared}-seed{self.seed}"

@@ -1,0 +1,101 @@
+"""What does a run answer to some examples, and how good are its answers?"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch.nn import functional
+
+from simulations import fusion_nets as nets
+from simulations.datasets import Data, Part
+from simulations.fusion_inputs import Inputs
+from simulations.fusion_recipe import Recipe
+from theory.arrays import InputError
+
+
+def mixed(recipe: Recipe) -> AbstractContextManager[Any]:
+    """Have products of matrices taken in half precision, if the recipe says so."""
+    if recipe.precision == "float32":
+        return nullcontext()
+    kind = torch.device(recipe.device).type
+    context: AbstractContextManager[Any] = torch.autocast(kind, dtype=torch.bfloat16)
+    return context
+
+
+def forward(
+    weights: nets.Weights,
+    data: Data,
+    inputs: Inputs,
+    recipe: Recipe,
+    chosen: NDArray[np.int64],
+    *,
+    training: bool,
+) -> Any:
+    """Return the answers to some examples; an item of several pairs is read once."""
+    items, pairs = np.unique(data.examples[chosen], return_inverse=True)
+    pairs = pairs.reshape(-1, data.examples.shape[1])
+    if recipe.frozen:
+        tokens, mask = _frozen(weights, inputs, recipe, items)
+    else:
+        read, mask = read_items(inputs, items, recipe)
+        tokens = nets.encode(weights, recipe, read, mask, training=training).tokens
+    fused = nets.fuse(weights, recipe, tokens)
+    return nets.answer(weights, fused, mask, torch.as_tensor(pairs, device=recipe.device))
+
+
+def _frozen(
+    weights: nets.Weights, inputs: Inputs, recipe: Recipe, items: NDArray[np.int64]
+) -> tuple[Any, Any]:
+    """Return tokens and mask of items from an encoder that never changes: each is read once."""
+    if inputs.weights is None:
+        raise InputError("frozen must come with a pretrained encoder; random weights need training")
+    kept = inputs.kept
+    # A sum over layers commutes with the mean over tokens, which is much smaller.
+    alone = recipe.fusion in ("baseline", "concat")
+    missing = [item for item in items.tolist() if item not in kept]
+    for at in range(0, len(missing), 50):
+        group = np.asarray(missing[at : at + 50])
+        read, mask = read_items(inputs, group, recipe)
+        with torch.no_grad():
+            tokens = nets.encode(weights, recipe, read, mask, training=False).tokens
+        for place, item in enumerate(group.tolist()):
+            length = int(mask[place].sum())
+            kept[item] = tokens[:, place, :length].clone()
+    if alone:
+        means = torch.stack([kept[item].mean(1) for item in items.tolist()], dim=1)
+        return means[:, :, None], torch.ones(len(items), 1, dtype=torch.bool, device=recipe.device)
+    longest = max(2, *(kept[item].shape[1] for item in items.tolist()))
+    padded = [
+        functional.pad(kept[item], (0, 0, 0, longest - kept[item].shape[1]))
+        for item in items.tolist()
+    ]
+    mask = torch.as_tensor(inputs.mask[items, :longest], device=recipe.device)
+    return torch.stack(padded, dim=1), mask
+
+
+def read_items(inputs: Inputs, items: NDArray[np.int64], recipe: Recipe) -> tuple[Any, Any]:
+    """Return the inputs and mask of some items, no longer than the longest of them."""
+    mask = inputs.mask[items]
+    n = max(2, int(mask.sum(1).max()))
+    read = torch.as_tensor(inputs.inputs[items, :n], device=recipe.device)
+    return read, torch.as_tensor(mask[:, :n], device=recipe.device)
+
+
+def score_of(
+    weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe, part: Part
+) -> float:
+    """Return the accuracy, or for pairs Spearman's rank correlation."""
+    examples, size = data.parts[part], 200
+    with torch.no_grad():
+        outs = [
+            forward(weights, data, inputs, recipe, examples[at : at + size], training=False)
+            for at in range(0, len(examples), size)
+        ]
+    out = torch.cat(outs).float().cpu().numpy()
+    wanted = data.labels[examples]
+    if data.scored:
+        return 0.0 if np.ptp(out) == 0 else float(spearmanr(out, wanted).statistic)
+    return float(np.mean(out.argmax(axis=1) == wanted))

@@ -1,0 +1,141 @@
+"""What do the layers of a trained encoder look like, and which would classify best by itself?"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch.nn import functional
+
+from simulations import fusion_nets as nets
+from simulations.datasets import PARTS, Data, Part
+from simulations.fusion_forward import read_items
+from simulations.fusion_inputs import Inputs
+from simulations.fusion_recipe import Recipe
+from theory.measures import cosine_similarity
+from theory.sharing import attention_flops
+
+MEASURED = 64
+"""How many of the test's items the similarities, shares and deviations are measured on."""
+PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
+"""Weights of the squared norm in a refitted classifier: the validation part takes one."""
+_TOGETHER = 100
+
+
+def measure(
+    weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe
+) -> dict[str, list[float] | float]:
+    """Return means over test items: CosSim from the embeddings on and of F, shares, stds.
+
+    ``sigma_product_last`` are quantiles over tokens, from 0 to 100 %, of what the last block's
+    two norms divide by, multiplied. ``attention_flops`` counts the multiply-adds of attention
+    for an item of the longest length.
+    """
+    items = np.unique(data.examples[data.parts["test"]])[:MEASURED]
+    read, mask = read_items(inputs, items, recipe)
+    with torch.no_grad():
+        states = nets.encode(weights, recipe, read, mask, training=False)
+        fused = nets.fuse(weights, recipe, states.tokens)
+    counted = mask.cpu().numpy()
+
+    def cosine(tokens: Any) -> float:
+        host = tokens.double().cpu().numpy()
+        return float(np.mean(cosine_similarity(host, token_mask=counted)))
+
+    stds = states.stds[:, :, mask]
+    product = (stds[:, 0] * stds[:, 1]).cpu().numpy()
+    first, last = recipe.shared or (1, 1)
+    flops = attention_flops(
+        depth=recipe.depth,
+        n=inputs.inputs.shape[1],
+        d=states.tokens.shape[-1],
+        first=first,
+        last=last,
+    )
+    measured: dict[str, list[float] | float] = {
+        "cosine": [cosine(tokens) for tokens in states.tokens],
+        "cosine_fused": cosine(fused),
+        "sigma_1": stds[:, 0].mean(-1).tolist(),
+        "sigma_2": stds[:, 1].mean(-1).tolist(),
+        "sigma_product": product.mean(-1).tolist(),
+        "sigma_product_last": np.quantile(product[-1], np.linspace(0, 1, 101)).tolist(),
+        "attention_flops": flops,
+    }
+    if recipe.fusion == "gate":
+        with torch.no_grad():
+            shares = nets.gate_shares(weights, recipe, states.tokens)
+        measured["gate"] = shares[mask].mean(0).tolist()
+    return measured
+
+
+def layer_scores(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> list[float]:
+    """Return the test score of each layer by itself, the embeddings first.
+
+    A linear classifier is fitted anew to the mean token of the training items, its penalty taken
+    on the validation part; pairs need none: their score is that of the layer's cosine.
+
+    Source: shi2022, figure 1b
+    """
+    means = _layer_means(weights, data, inputs, recipe)
+    if data.scored:
+        pairs = data.examples[data.parts["test"]]
+        left, right = means[:, pairs[:, 0]], means[:, pairs[:, 1]]
+        cosines = functional.cosine_similarity(left, right, dim=-1).numpy()
+        wanted = data.labels[data.parts["test"]]
+        return [float(spearmanr(row, wanted).statistic) for row in cosines]
+    return [_refitted(layer, data) for layer in means]
+
+
+def _layer_means(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> Any:
+    """Return the mean token of every item that any part has: (L + 1, items, d), float64."""
+    items = np.unique(data.examples[np.concatenate([data.parts[part] for part in PARTS])])
+    found: Any = None
+    for at in range(0, len(items), _TOGETHER):
+        group = items[at : at + _TOGETHER]
+        read, mask = read_items(inputs, group, recipe)
+        with torch.no_grad():
+            tokens = nets.encode(weights, recipe, read, mask, training=False).tokens
+        mean = nets.mean_token(tokens, mask).double().cpu()
+        if found is None:
+            found = torch.zeros(len(mean), int(items.max()) + 1, mean.shape[-1]).double()
+        found[:, group] = mean
+    return found
+
+
+def _refitted(means: Any, data: Data) -> float:
+    def of(part: Part) -> tuple[Any, NDArray[np.int64]]:
+        chosen = data.parts[part]
+        return means[data.examples[chosen, 0]], data.labels[chosen].astype(np.int64)
+
+    train, labels = of("train")
+    centre, spread = train.mean(0), train.std(0).clamp_min(1e-12)
+    best = (-1.0, 0.0)
+    for penalty in PENALTIES:
+        matrix, bias = _logistic(
+            (train - centre) / spread, torch.as_tensor(labels), data.classes, penalty
+        )
+        hits = []
+        for part in ("validation", "test"):
+            tokens, wanted = of(part)
+            answers = ((tokens - centre) / spread @ matrix + bias).argmax(1).numpy()
+            hits.append(float(np.mean(answers == wanted)))
+        best = max(best, (hits[0], hits[1]), key=lambda pair: pair[0])
+    return best[1]
+
+
+def _logistic(tokens: Any, labels: Any, classes: int, penalty: float) -> tuple[Any, Any]:
+    """Return matrix and bias of the least penalised cross-entropy: a convex problem."""
+    matrix = torch.zeros(tokens.shape[1], classes, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([matrix, bias], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Any:
+        optimizer.zero_grad()
+        value = functional.cross_entropy(tokens @ matrix + bias, labels)
+        value = value + penalty * (matrix**2).sum() / 2
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return matrix.detach(), bias.detach()
