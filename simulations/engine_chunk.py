@@ -4,8 +4,11 @@ Tokens go through a layer in tiles that fit a processor's cache; the matrices wh
 wanted are put side by side and bracketed once a layer, since iterations cost by the call.
 """
 
+import ctypes
 import itertools
+import sys
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -29,6 +32,7 @@ Columns: TypeAlias = dict[str, Numbers]
 
 _CACHE_BYTES = 5 * 2**19
 _HELD_BYTES = 30 * 2**20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 class Plan(NamedTuple):
@@ -68,14 +72,19 @@ def _kept_bytes(stack: Stack, size: int) -> int:
     return size * (n * d + 2 * h * n * n)
 
 
+@cache
 def hold_memory() -> None:
     """Have the C library keep what is freed, for the next layer to use again.
 
     glibc gives large blocks back at once, and every page of the next one has to be cleared by the
-    system first: a fifth of the time. Freeing one block of up to 32 MB raises its limit to that.
-    Nothing is touched, so no memory is taken; other libraries pay no heed.
+    system first: a fifth of the time, and half of it in a worker of Dask, which sets glibc's limit
+    low in its environment. So it is told by mallopt, which overrules that. Nothing is touched, so
+    no memory is taken; libraries without mallopt pay no heed.
     """
-    np.empty(_HELD_BYTES, np.uint8)
+    tell = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tell is not None:
+        tell(_M_MMAP_THRESHOLD, _HELD_BYTES)
+        tell(_M_TRIM_THRESHOLD, 8 * _HELD_BYTES)
 
 
 def itemsize(on: Backend) -> int:
