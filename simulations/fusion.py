@@ -100,6 +100,7 @@ def run_all(
     from simulations.fusion_train import train_run
 
     data = load_data(base.data)
+    on_progress(f"{data.name}: {data.origin}; {data.licence}. Split: {data.split}")
     data = data.shortened(train=base.train, validation=base.validation, test=base.test)
     inputs = read_inputs(data, base)
     runs = []
