@@ -21,6 +21,7 @@ from pydantic import (
 
 from simulations.engine import DEFAULT_QUANTITIES, QUANTITIES, Quantity
 from simulations.ensembles import Stack
+from simulations.sweep_law import LEAST_DEPTH
 from theory.arrays import InputError
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -29,6 +30,10 @@ Value: TypeAlias = int | Number | str | bool
 Spaced: TypeAlias = Annotated[
     tuple[Number, Number, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
 ]
+
+LAW = "law"
+"""What small differences do, and what the law says of them: see `simulations.sweep_law`."""
+Asked: TypeAlias = Literal[Quantity, "law"]
 
 STACK_FIELDS = tuple(field.name for field in fields(Stack))
 AXES = (*STACK_FIELDS, "mask")
@@ -152,7 +157,7 @@ class Sweep(BaseModel):
     zipped: list[Axes] = []
     sobol: Sobol | None = None
     seeds: Seeds = Seeds()
-    quantities: list[Quantity] = list(DEFAULT_QUANTITIES)
+    quantities: list[Asked] = list(DEFAULT_QUANTITIES)
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2
     run: Run = Run()
 
@@ -195,7 +200,21 @@ def _problems(sweep: Sweep) -> Iterator[str]:
         if len(set(lengths.values())) != 1:
             yield f"zipped.{i}: its axes must have one length, but have {lengths or 'no axis'}"
     if len(set(sweep.quantities)) < max(1, len(sweep.quantities)):
-        yield f"quantities: must be some of {', '.join(QUANTITIES)}, each once"
+        yield f"quantities: must be some of {', '.join((*QUANTITIES, LAW))}, each once"
+    if LAW in sweep.quantities:
+        yield from _law_problems(sweep)
+
+
+def _law_problems(sweep: Sweep) -> Iterator[str]:
+    """Yield what keeps the law from being computed: it is of differences far below rounding."""
+    for name, wanted in (("backend", "numpy"), ("dtype", "float64")):
+        given = getattr(sweep.run, name)
+        if given != wanted:
+            yield f"run.{name}: must be {wanted!r} for the quantity 'law', but is {given!r}"
+    axes = [group["depth"].points() for group in (sweep.axes, *sweep.zipped) if "depth" in group]
+    depths = [sweep.stack.get("depth", LEAST_DEPTH), *(depth for axis in axes for depth in axis)]
+    if any(isinstance(depth, int | float) and depth < LEAST_DEPTH for depth in depths):
+        yield f"quantities: law must have stacks of {LEAST_DEPTH} layers or more to find a rate"
 
 
 def read_sweep(path: Path | str) -> Sweep:

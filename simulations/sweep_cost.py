@@ -37,31 +37,40 @@ def estimate(grid: Grid) -> Cost:
     for task in grid.tasks:
         shapes[replace(task.cases[0].stack, **plain, depth=1)].append(task)
     tried = list(shapes)[:: max(1, -(-len(shapes) // _SHAPES_TRIED))]
-    per_cell_layer, cell_bytes = {}, {}
+    per_cell_layer: dict[Stack, float] = {}
+    cell_bytes: dict[Stack, tuple[float, float]] = {}
     _try(grid, shapes[tried[0]][0])  # what only the first run pays is not the sweep's rate
     for shape in tried:
         per_cell_layer[shape], cell_bytes[shape] = _try(grid, shapes[shape][0])
     mean_seconds = sum(per_cell_layer.values()) / len(tried)
-    mean_bytes = sum(cell_bytes.values()) / len(tried)
+    mean_bytes = (
+        sum(layer for layer, _ in cell_bytes.values()) / len(tried),
+        sum(whole for _, whole in cell_bytes.values()) / len(tried),
+    )
     seconds = disk = 0.0
     for shape, tasks in shapes.items():
         for task in tasks:
             depth = task.cases[0].stack.depth
             seconds += per_cell_layer.get(shape, mean_seconds) * depth * task.size
-            size = cell_bytes.get(shape, mean_bytes) * depth + _HEADER_BYTES
+            layer_bytes, whole_bytes = cell_bytes.get(shape, mean_bytes)
+            size = layer_bytes * depth + whole_bytes + _HEADER_BYTES
             disk += -(-size // _BLOCK_BYTES) * _BLOCK_BYTES * task.size
     return Cost(grid.size, len(grid.tasks), seconds, int(disk))
 
 
-def _try(grid: Grid, task: Task) -> tuple[float, float]:
-    """Return seconds and bytes of one cell and layer, from a task cut to two layers."""
+def _try(grid: Grid, task: Task) -> tuple[float, tuple[float, float]]:
+    """Return seconds of one cell and layer, and bytes of each layer and of the whole of a cell.
+
+    They are those of a task cut to two layers.
+    """
     layers = min(_LAYERS_TRIED, task.cases[0].stack.depth)
     cut = replace(task, cases=tuple(_shallow(case, layers) for case in task.cases))
     start = time.perf_counter()
     readings: Mapping[str, Any] = compute_task(grid.sweep, cut)
     seconds = time.perf_counter() - start
-    size = sum(values.nbytes for values in readings.values())
-    return seconds / (layers * task.size), size / (layers * task.size)
+    whole = sum(values.nbytes for name, values in readings.items() if name.startswith("cells/"))
+    layered = sum(values.nbytes for values in readings.values()) - whole
+    return seconds / (layers * task.size), (layered / (layers * task.size), whole / task.size)
 
 
 def _shallow(case: Case, layers: int) -> Case:

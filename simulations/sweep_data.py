@@ -15,6 +15,7 @@ import numpy as np
 from simulations.durable import CorruptError
 from simulations.records import open_store, read_cell, read_manifest
 from simulations.sweep_cells import Grid, grid_of
+from simulations.sweep_law import READINGS as LAW_READINGS
 from theory.arrays import InputError
 
 _MADE_BY = ("oversmooth", "numpy", "scipy", "python", "commit")
@@ -39,17 +40,21 @@ _TEXTS = {
     "sigma_2": "smallest standard deviation that the second norm divides by",
     "v": "coefficient of the block theorem, upper end",
     "v_sharp": "sharper coefficient of the block theorem, upper end",
+    **LAW_READINGS,
 }
+_ALONG = {"tokens": ("layer",), "blocks": ("block",), "cells": ()}
+"""The dimension of a kind of reading beside those of the sweep."""
 
 
 def read_store(root: Path | str) -> Any:
     """Return all cells of a store as an `xarray.Dataset`.
 
     Dimensions: those of the sweep (an axis, a zipped group as "a+b", "point" of a Sobol
-    sequence), "seed", and "layer" (0 is before the first block) or "block" (from 1). A cell that
-    is missing, failed or damaged is NaN (-1 for whole numbers and flags), and so are the layers
-    below the last of a stack that is less deep than others; ``complete`` (dimensions of the sweep,
-    seed) says which cells are there. All numbers are without a unit.
+    sequence), "seed", and "layer" (0 is before the first block) or "block" (from 1), neither for
+    what the quantity "law" reads. A cell that is missing, failed or damaged is NaN (-1 for whole
+    numbers and flags), and so are the layers below the last of a stack that is less deep than
+    others; ``complete`` (dimensions of the sweep, seed) says which cells are there. All numbers
+    are without a unit.
 
     Raises: InputError if there is no store, or xarray is not installed
     """
@@ -59,6 +64,7 @@ def read_store(root: Path | str) -> Any:
     grid = grid_of(manifest)
     depth = max(case.stack.depth for case in grid.cases)
     shape = (*grid.shape, len(grid.seeds))
+    rows = {"tokens": depth + 1, "blocks": depth, "cells": 1}
     columns: dict[str, np.ndarray[Any, Any]] = {}
     complete = np.zeros(shape, dtype=bool)
     made: dict[str, set[str]] = defaultdict(set)
@@ -72,17 +78,18 @@ def read_store(root: Path | str) -> Any:
             for name in _MADE_BY:
                 made[name].add(header[name])
             for name, values in arrays.items():
-                rows = depth + name.startswith("tokens/")
                 if name not in columns:
-                    columns[name] = _nothing((*shape, rows), values.dtype)
+                    length = rows[name.partition("/")[0]]
+                    columns[name] = _nothing((*shape, length), values.dtype)
                 columns[name][(*case.place, i)][: len(values)] = values
     names = (*(dimension.name for dimension in grid.dimensions), "seed")
     variables = {}
     for name, values in columns.items():
         kind, short = name.split("/")
         short = _RENAMED.get(short, short)
-        along = "layer" if kind == "tokens" else "block"
-        variables[short] = ((*names, along), values, {"long_name": _TEXTS[short], "units": "1"})
+        values = values if _ALONG[kind] else values[..., 0]
+        told = {"long_name": _TEXTS[short], "units": "1"}
+        variables[short] = ((*names, *_ALONG[kind]), values, told)
     told = {"long_name": "whether the cell is there", "units": "1"}
     variables["complete"] = (names, complete, told)
     return xarray.Dataset(variables, _coordinates(grid, depth), _attributes(manifest, made))

@@ -14,12 +14,13 @@ import numpy as np
 
 from simulations.backends import backend, device_count
 from simulations.durable import CorruptError, DiskError, read_file
-from simulations.engine import survey
+from simulations.engine import Quantity, survey
 from simulations.mask_names import mask_by_name
 from simulations.provenance import commit, version
 from simulations.records import Store, commit_cells
 from simulations.sweep_cells import Task
-from simulations.sweep_config import Run, Sweep
+from simulations.sweep_config import LAW, Run, Sweep
+from simulations.sweep_law import law_readings
 from theory.arrays import InputError
 
 Readings: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
@@ -49,10 +50,27 @@ def compute_task(sweep: Sweep, task: Task) -> dict[str, np.ndarray[Any, Any]]:
     """Return the readings of all cells of a task.
 
     Names are those of `simulations.engine.Survey`, as "tokens/name" with one row before the first
-    block and one after each, and "blocks/name" with one row a block.
+    block and one after each, and "blocks/name" with one row a block; and those of
+    `simulations.sweep_law`, as "cells/name" with one row in all.
 
-    Shapes: (L + 1, cases, seeds) or (L, cases, seeds)
+    Shapes: (L + 1, cases, seeds), (L, cases, seeds) or (1, cases, seeds)
     """
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    engines = [name for name in sweep.quantities if name != "law"]
+    if engines:
+        found |= _surveyed(sweep, task, engines)
+    if LAW in sweep.quantities:
+        case = task.cases[0]
+        mask = mask_by_name(case.mask, case.stack.tokens)
+        law = law_readings([each.stack for each in task.cases], seeds=task.seeds, mask=mask)
+        found |= {f"cells/{name}": values[None] for name, values in law.items()}
+    return found
+
+
+def _surveyed(
+    sweep: Sweep, task: Task, quantities: list[Quantity]
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return what the engine reads of a task."""
     case = task.cases[0]
     chunk = sweep.run.chunk_megabytes
     found = survey(
@@ -60,7 +78,7 @@ def compute_task(sweep: Sweep, task: Task) -> dict[str, np.ndarray[Any, Any]]:
         seeds=task.seeds,
         mask=mask_by_name(case.mask, case.stack.tokens),
         on=backend(sweep.run.backend, device=sweep.run.device, dtype=sweep.run.dtype),
-        quantities=sweep.quantities,
+        quantities=quantities,
         tolerance=sweep.tolerance,
         chunk_bytes=None if chunk is None else max(1, int(chunk * 1e6)),
     )
