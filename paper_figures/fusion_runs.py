@@ -5,19 +5,32 @@ recipe, scores, measures, and the command, commit and versions that made them.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from simulations.fusion import Row, summarise
+from simulations.fusion_recipe import FUSIONS
 from theory.arrays import InputError
 
 FOLDER = Path(__file__).with_name("fusion_runs")
 LABELS = {
+    "reviews-e5-tuned": "reviews, e5-small tuned",
+    "reviews-minilm-tuned": "reviews, MiniLM tuned",
+    "topics-minilm-frozen": "topics, MiniLM frozen",
+    "topics-minilm-tuned": "topics, MiniLM tuned",
+    "pairs-minilm-frozen": "news pairs, MiniLM frozen",
+    "fashion-depth4": "clothes, 4 blocks",
+    "fashion-depth8": "clothes, 8 blocks",
+    "fashion-depth12": "clothes, 12 blocks",
+    "fashion-depth16": "clothes, 16 blocks",
+    "fashion-depth24": "clothes, 24 blocks",
     "rotten-tomatoes-frozen": "reviews, MiniLM frozen",
     "rotten-tomatoes-tuned": "reviews, MiniLM tuned",
     "lee-frozen": "news pairs, MiniLM frozen",
@@ -26,89 +39,217 @@ LABELS = {
     "mnist-depth12": "digits, 12 blocks",
 }
 """The experiments, in the order of the figures."""
+SHARING = "sharing"
+"""The file of baseline runs that share attention matrices over ranges of blocks, or do not."""
+
+Run: TypeAlias = dict[str, Any]
+Range: TypeAlias = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The runs of one data set, encoder and depth, all fusions and seeds."""
+    """The runs of one data set, encoder and depth: all fusions and seeds, paired by seed."""
 
     name: str
     label: str
-    runs: tuple[dict[str, Any], ...]
+    runs: tuple[Run, ...]
 
     def rows(self) -> dict[str, Row]:
         """Return the summary of each fusion."""
         return {row.fusion: row for row in summarise(self.runs)}
 
     def values(self, fusion: str, measure: str) -> NDArray[np.float64]:
-        """Return a measure of all runs of a fusion: (seeds, ...)."""
-        return np.asarray([r[measure] for r in self.runs if r["recipe"]["fusion"] == fusion])
+        """Return a measure of all runs of a fusion, by seed: (seeds, ...)."""
+        return np.asarray([r[measure] for r in _by_seed(self.runs) if _fusion(r) == fusion])
 
     @property
-    def has_gate(self) -> bool:
-        """Whether the gate was among the fusions."""
-        return any(run["recipe"]["fusion"] == "gate" for run in self.runs)
+    def fusions(self) -> tuple[str, ...]:
+        """The fusions that were tried, in the order of the figures."""
+        return tuple(fusion for fusion in FUSIONS if any(_fusion(r) == fusion for r in self.runs))
+
+    @property
+    def depth(self) -> int:
+        """How many blocks the encoder has."""
+        return int(self.runs[0]["recipe"]["depth"])
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the encoder began with drawn weights."""
+        return bool(self.runs[0]["recipe"]["encoder"] == "scratch")
+
+    @property
+    def tuned(self) -> bool:
+        """Whether a pretrained encoder was trained further."""
+        return not (self.from_scratch or self.runs[0]["recipe"]["frozen"])
 
 
-def load_experiments(folder: Path = FOLDER) -> tuple[Experiment, ...]:
-    """Return all stored experiments.
+@dataclass(frozen=True)
+class Sharing:
+    """Runs of one data set, encoder and depth by the range of blocks that share a matrix."""
 
-    Raises: InputError that names a file that is damaged or has no label here
+    runs: tuple[Run, ...]
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """The ranges, from none to the longest."""
+        return tuple(sorted({_range(run) for run in self.runs}, key=shared_layers))
+
+    def values(self, shared: Range, measure: str) -> NDArray[np.float64]:
+        """Return a measure of all runs of a range, by seed: (seeds, ...)."""
+        return np.asarray([r[measure] for r in _by_seed(self.runs) if _range(r) == shared])
+
+
+def load_experiments(folder: Path | None = None) -> tuple[Experiment, ...]:
+    """Return all stored experiments, in the order of `LABELS`.
+
+    Raises: InputError that names a file that is damaged, not paired or has no label here
     """
     found = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            runs = json.loads(path.read_text(encoding="utf-8"))
-            seeds = {fusion: _seeds(runs, fusion) for fusion in {_fusion(run) for run in runs}}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path.name} is damaged: {type(error).__name__}: {error}") from error
+    for path in sorted((folder or FOLDER).glob("*.json")):
+        if path.stem == SHARING:
+            continue
         if path.stem not in LABELS:
-            raise InputError(f"{path.name} must be one of {', '.join(LABELS)}")
-        if len(set(map(frozenset, seeds.values()))) != 1 or "baseline" not in seeds:
-            raise InputError(f"{path.name} must have the same seeds for every fusion: {seeds}")
-        found[path.stem] = Experiment(path.stem, LABELS[path.stem], tuple(runs))
+            raise InputError(f"{path.name} must be one of {', '.join([*LABELS, SHARING])}")
+        runs = _load(path, _fusion)
+        if "baseline" not in {_fusion(run) for run in runs}:
+            raise InputError(f"{path.name} must have runs of the baseline")
+        found[path.stem] = Experiment(path.stem, LABELS[path.stem], runs)
     if not found:
         raise InputError("there are no stored fusion runs; oversmooth fuse makes them")
     return tuple(found[name] for name in LABELS if name in found)
 
 
-def facts(experiments: Iterable[Experiment]) -> dict[str, str | int]:
+def load_sharing(folder: Path | None = None) -> Sharing:
+    """Return the stored runs that share attention matrices.
+
+    Raises: InputError if there are none, or they are damaged, not paired or lack "no sharing"
+    """
+    path = (folder or FOLDER) / f"{SHARING}.json"
+    if not path.exists():
+        raise InputError("there are no stored runs of sharing; oversmooth fuse --shared makes them")
+    sharing = Sharing(_load(path, _range))
+    if len(sharing.ranges) < 2 or sharing.ranges[0] is not None:
+        raise InputError(f"{path.name} must have runs without sharing and with")
+    return sharing
+
+
+def shared_layers(shared: Range) -> int:
+    """Return how many layers use one attention matrix: 0 if none is shared."""
+    return 0 if shared is None else shared[1] - shared[0] + 1
+
+
+def over_seeds(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and half of Student's 95 % interval over the first axis.
+
+    The half is NaN where there is one seed, or where all seeds give the same: there it would
+    say nothing of how far other seeds may lie.
+    """
+    values = np.asarray(values, dtype=float)
+    mean = values.mean(axis=0)
+    if len(values) < 2:
+        return mean, np.full_like(mean, np.nan)
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(axis=0, ddof=1) / len(values) ** 0.5
+    return mean, np.where(np.ptp(values, axis=0) == 0, np.nan, half)
+
+
+def say(mean: float, half: float) -> str:
+    """Return a change with its interval, where it has one."""
+    return f"{mean:+.1f}" + ("" if np.isnan(half) else f" \u00b1 {half:.1f}")
+
+
+def facts(experiments: Iterable[Experiment | Sharing]) -> dict[str, str | int]:
     """Return what made the runs, for the figures' data files."""
-    runs = [(experiment.name, run) for experiment in experiments for run in experiment.runs]
-    commands = sorted({run["provenance"]["command"] for _, run in runs})
+    groups = [experiment.runs for experiment in experiments]
+    runs = [run for group in groups for run in group]
+
+    def all_of(key: str, join: str = ", ") -> str:
+        return join.join(sorted({run["provenance"][key] for run in runs} - {""}))
+
     return {
-        "seeds": min(len({run["recipe"]["seed"] for run in x.runs}) for x in experiments),
-        "runs_commands": "; ".join(commands),
-        "runs_commits": ", ".join(sorted({run["provenance"]["commit"] for _, run in runs})),
-        "runs_torch": ", ".join(sorted({run["provenance"]["torch"] for _, run in runs})),
+        "seeds": min(len({run["recipe"]["seed"] for run in group}) for group in groups),
+        "runs": len(runs),
+        "runs_commands": all_of("command", "; "),
+        "runs_commits": all_of("commit"),
+        "runs_data": all_of("data", "; "),
+        "runs_weights": all_of("weights", "; "),
+        "runs_torch": all_of("torch"),
     }
+
+
+def collect(*runs: Path, name: str, folder: Path | None = None) -> Path:
+    """Join the run files of `oversmooth fuse` in the folders ``runs`` into one stored file.
+
+    A name that ends with "-depth" and a number takes the runs of that depth only, "sharing" the
+    baseline's only, and all others those that share nothing. Only seeds that every fusion (or
+    range) has are taken, so that all comparisons are paired.
+
+    Raises: InputError if the name is unknown, runs differ in more than they may, one is there
+            twice, or no seed is complete
+    """
+    if name not in (*LABELS, SHARING):
+        raise InputError(f"name must be one of {', '.join([*LABELS, SHARING])}, but is {name!r}")
+    paths = [path for runs_folder in runs for path in sorted(runs_folder.glob("*.json"))]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    depth = re.search(r"-depth(\d+)$", name)
+    if depth:
+        found = [run for run in found if run["recipe"]["depth"] == int(depth[1])]
+    key: Callable[[Run], Any] = _fusion
+    if name == SHARING:
+        key = _range
+        found = [run for run in found if _fusion(run) == "baseline"]
+    else:
+        found = [run for run in found if _range(run) is None]
+    common = set.intersection(*_seeds(found, key).values()) if found else set()
+    kept = [run for run in _by_seed(found) if run["recipe"]["seed"] in common]
+    if not kept:
+        where = ", ".join(map(str, runs))
+        raise InputError(f"{where} must hold at least one seed that all runs of {name} have")
+    _require_one_kind(name, kept, key)
+    path = (folder or FOLDER) / f"{name}.json"
+    lines = ",\n".join(json.dumps(run, allow_nan=False) for run in kept)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    return path
+
+
+def _load(path: Path, key: Callable[[Run], Any]) -> tuple[Run, ...]:
+    try:
+        runs: list[Run] = json.loads(path.read_text(encoding="utf-8"))
+        seeds = _seeds(runs, key)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path.name} is damaged: {type(error).__name__}: {error}") from error
+    if len(set(map(frozenset, seeds.values()))) != 1:
+        raise InputError(f"{path.name} must have the same seeds for each of {seeds}")
+    _require_one_kind(path.name, runs, key)
+    return tuple(runs)
+
+
+def _require_one_kind(name: str, runs: Iterable[Run], key: Callable[[Run], Any]) -> None:
+    """Raise InputError unless the runs differ in seed and key only, and none is there twice."""
+    runs = list(runs)
+    places = [(key(run), run["recipe"]["seed"]) for run in runs]
+    if len(set(places)) != len(places):
+        raise InputError(f"{name} must hold each run once, but has {len(places)} for {set(places)}")
+    for field in ("data", "encoder", "frozen", "placement", "depth", "width", "tied", "train"):
+        kinds = {run["recipe"][field] for run in runs}
+        if len(kinds) != 1:
+            raise InputError(f"{name} must hold runs of one {field}, but has {kinds}")
 
 
 def _fusion(run: Mapping[str, Any]) -> str:
     return str(run["recipe"]["fusion"])
 
 
-def _seeds(runs: Iterable[Mapping[str, Any]], fusion: str) -> set[int]:
-    return {int(run["recipe"]["seed"]) for run in runs if _fusion(run) == fusion}
+def _range(run: Mapping[str, Any]) -> Range:
+    shared = run["recipe"]["shared"]
+    return None if shared is None else (int(shared[0]), int(shared[1]))
 
 
-def collect(runs: Path, name: str, *, depth: int | None = None, folder: Path = FOLDER) -> Path:
-    """Join the run files of `oversmooth fuse` into one file of the folder, and return it.
+def _by_seed(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run["recipe"]["seed"])
 
-    Only seeds that every fusion has are taken, so that all comparisons are paired.
 
-    Raises: InputError if the name is none of `LABELS`, or no seed is complete
-    """
-    if name not in LABELS:
-        raise InputError(f"name must be one of {', '.join(LABELS)}, but is {name!r}")
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(runs.glob("*.json"))]
-    found = [run for run in found if depth in (None, run["recipe"]["depth"])]
-    fusions = {_fusion(run) for run in found}
-    common = set.intersection(*(_seeds(found, fusion) for fusion in fusions)) if fusions else set()
-    kept = [run for run in found if run["recipe"]["seed"] in common]
-    if not kept:
-        raise InputError(f"{runs} must hold at least one seed that every fusion has")
-    path = folder / f"{name}.json"
-    lines = ",\n".join(json.dumps(run, allow_nan=False) for run in kept)
-    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    return path
+def _seeds(runs: Iterable[Run], key: Callable[[Run], Any]) -> dict[Any, set[int]]:
+    seeds: dict[Any, set[int]] = {}
+    for run in runs:
+        seeds.setdefault(key(run), set()).add(int(run["recipe"]["seed"]))
+    return seeds

@@ -5,32 +5,42 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import facts, load_experiments
+from paper_figures.fusion_runs import facts, load_experiments, over_seeds
 from paper_figures.reference import load
+from simulations.fusion_recipe import FUSIONS
+from theory.arrays import InputError
 
 _SERIES = ("baseline", "gate")
+_COLORS = tuple(FUSIONS.index(fusion) for fusion in _SERIES)
 
 
 def compute(_: Settings) -> Dataset:
-    """Return CosSim by layer and of F, mean over seeds, with and without the gate."""
-    experiments = [x for x in load_experiments() if x.has_gate]
+    """Return CosSim by layer and of F, with 95 % over seeds, with and without the gate."""
+    experiments = [x for x in load_experiments() if "gate" in x.fusions]
+    if not experiments:
+        raise InputError("there are no stored runs of the gate; oversmooth fuse makes them")
     depth = max(x.values("gate", "cosine").shape[1] for x in experiments)
     shape = (len(experiments), len(_SERIES))
-    cosine, fused = np.full((*shape, depth), np.nan), np.full(shape, np.nan)
+    cosine, cosine_half = np.full((2, *shape, depth), np.nan)
+    fused, fused_half = np.full((2, *shape), np.nan)
     for i, experiment in enumerate(experiments):
         for j, fusion in enumerate(_SERIES):
-            mean = experiment.values(fusion, "cosine").mean(axis=0)
-            cosine[i, j, : len(mean)] = mean
-            fused[i, j] = experiment.values(fusion, "cosine_fused").mean()
+            layers = experiment.depth + 1
+            mean, half = over_seeds(experiment.values(fusion, "cosine"))
+            cosine[i, j, :layers], cosine_half[i, j, :layers] = mean, half
+            fused[i, j], fused_half[i, j] = over_seeds(experiment.values(fusion, "cosine_fused"))
     paper = {(row.quantity, row.series): row.value for row in load("fig6").rows}
     sets = list(dict.fromkeys(series for _, series in paper))
     quantities = ("CosSim BERT", "CosSim gate")
     paper_values = np.asarray([[paper[quantity, name] for quantity in quantities] for name in sets])
     last = np.asarray([x.values("gate", "cosine").mean(axis=0)[-1] for x in experiments])
+    three = ("experiment", "fusion", "layer")
     return Dataset(
         {
-            "cosine": Variable(("experiment", "fusion", "layer"), cosine, "CosSim, mean"),
-            "fused": Variable(("experiment", "fusion"), fused, "CosSim of F, mean"),
+            "cosine": Variable(three, cosine, "CosSim, mean over seeds"),
+            "cosine_half": Variable(three, cosine_half, "half of its 95 % interval"),
+            "fused": Variable(three[:2], fused, "CosSim of F, mean over seeds"),
+            "fused_half": Variable(three[:2], fused_half, "half of its 95 % interval"),
             "last": Variable(("experiment",), last, "CosSim of the gate run's last layer"),
             "paper": Variable(("task", "fusion"), paper_values, "CosSim of F, off figure 6"),
         },
@@ -42,7 +52,12 @@ def compute(_: Settings) -> Dataset:
             "layer": Variable(("layer",), np.arange(depth), "layer; 0: embeddings"),
             "task": Variable(("task",), np.asarray(sets), "the paper's data set"),
         },
-        {"least": float(np.min(last - fused[:, 1])), **facts(experiments)},
+        {
+            "experiments": len(experiments),
+            "least": float(np.min(last - fused[:, 1])),
+            "below_baseline": int((fused[:, 1] < fused[:, 0]).sum()),
+            **facts(experiments),
+        },
     )
 
 
@@ -53,24 +68,33 @@ def refuted(data: Dataset) -> bool:
 
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw one panel for each experiment and one with the paper's values of F."""
-    panels = canvas.subplots(2, -(-(len(data["experiment"]) + 1) // 2), sharey=True).ravel()
+    columns = 4
+    rows = -(-(len(data["experiment"]) + 1) // columns)
+    panels = canvas.subplots(rows, columns, sharey=True).ravel()
     for i, label in enumerate(data["experiment"]):
         axes = panels[i]
+        there = ~np.isnan(data["cosine"][i, 0])
+        depth = int(there.sum()) - 1
         for j, fusion in enumerate(data["fusion"]):
-            curve = data["cosine"][i, j]
-            curve = curve[~np.isnan(curve)]
-            axes.plot(np.arange(len(curve)), curve, color=f"C{j}", marker="o", label=str(fusion))
-            axes.plot(len(curve), data["fused"][i, j], color=f"C{j}", marker="*", ms=7, ls="")
-        ticks = [0, (len(curve) - 1) // 2, len(curve) - 1]
-        axes.set_xticks([*ticks, len(curve)], [*map(str, ticks), "F"])
+            style = {"color": f"C{_COLORS[j]}", "lw": 1}
+            axes.errorbar(
+                data["layer"][there], data["cosine"][i, j, there],
+                yerr=data["cosine_half"][i, j, there], marker="o", ms=2.5, label=fusion, **style,
+            )  # fmt: skip
+            axes.errorbar(
+                depth + 1 + depth / 12, data["fused"][i, j], yerr=data["fused_half"][i, j],
+                marker="*", ms=7, ls="", **style,
+            )  # fmt: skip
+        ticks = [0, depth // 2, depth]
+        axes.set_xticks([*ticks, depth + 1 + depth / 12], [*map(str, ticks), "F"])
         axes.set_title(str(label))
         axes.set_ylim(0, 1)
     panels[0].legend()
     axes = panels[len(data["experiment"])]
     for j, label in enumerate(("BERT", "gate")):
         axes.plot(
-            data["task"], data["paper"][:, j], color=f"C{j}", marker="*", ms=7, ls="", mfc="white",
-            label=label,
+            data["task"], data["paper"][:, j], color=f"C{_COLORS[j]}", marker="*", ms=7, ls="",
+            mfc="white", label=label,
         )  # fmt: skip
     axes.set_title("paper: F only")
     axes.margins(x=0.2)
@@ -85,12 +109,13 @@ FIGURE = Figure(
     name="fig6",
     title="Token similarity with and without the gate (the paper\u2019s figure 6)",
     caption=(
-        "In every experiment the gate\u2019s output F is less alike than the last layer that it "
-        "fuses, by {least:.2f-down} or more (means over {seeds} or more seeds, beside the "
-        "paper\u2019s values of F); an F that is as alike as the last layer would refute it."
+        "In all {experiments} experiments the gate\u2019s output F is less alike than the last "
+        "layer that it fuses, by {least:.2f-down} or more, and in {below_baseline} of them less "
+        "alike than the baseline\u2019s (means over {seeds} or more seeds, bars: 95 %, beside the "
+        "paper\u2019s F); an F that is as alike as the last layer would refute it."
     ),
     compute=compute,
     draw=draw,
     refuted=refuted,
-    size=(DOUBLE_COLUMN, 3.6),
+    size=(DOUBLE_COLUMN, 4.6),
 )

@@ -1,0 +1,111 @@
+"""Figure 1b: does a classifier on an earlier layer beat the one on the last, whose tokens merge?"""
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
+from paper_figures.data import Dataset, Variable
+from paper_figures.fusion_runs import facts, load_experiments, over_seeds
+from paper_figures.reference import load
+from theory.arrays import InputError
+
+
+def compute(_settings: Settings) -> Dataset:
+    """Return CosSim and error by layer of each tuned baseline, and the paper's values."""
+    experiments = [x for x in load_experiments() if x.tuned]
+    if not experiments:
+        raise InputError("there are no stored runs of a tuned encoder; oversmooth fuse makes them")
+    layers = 1 + max(x.depth for x in experiments)
+    shape = (len(experiments), layers)
+    names = ("cosine", "cosine_half", "error", "error_half", "gain", "gain_half")
+    found = {name: np.full(shape, np.nan) for name in names}
+    for i, experiment in enumerate(experiments):
+        error = 100 * (1 - experiment.values("baseline", "layer_scores"))
+        measures = {
+            "cosine": experiment.values("baseline", "cosine"),
+            "error": error,
+            "gain": error[:, -1:] - error,  # paired: what an earlier layer saves
+        }
+        for name, values in measures.items():
+            for part, numbers in zip((name, f"{name}_half"), over_seeds(values), strict=True):
+                found[part][i, : values.shape[1]] = numbers
+    reference = load("fig1b")
+    paper_layer, paper_cosine = reference.series("BERT", quantity="CosSim")
+    _, paper_error = reference.series("BERT", quantity="error (%)")
+    both = ("experiment", "layer")
+    half = "half of its 95 % interval over seeds"
+    earlier = np.where(np.arange(layers) < [[x.depth] for x in experiments], found["gain"], np.nan)
+    best, at = divmod(int(np.nanargmax(earlier)), layers)
+    return Dataset(
+        {
+            "cosine": Variable(both, found["cosine"], "CosSim, mean over seeds"),
+            "cosine_half": Variable(both, found["cosine_half"], half),
+            "error": Variable(both, found["error"], "error of a refitted classifier", "%"),
+            "error_half": Variable(both, found["error_half"], half, "%"),
+            "gain": Variable(both, found["gain"], "the last layer's error minus it", "%"),
+            "gain_half": Variable(both, found["gain_half"], half, "%"),
+            "paper_cosine": Variable(("paper_layer",), paper_cosine, "CosSim, MRPC"),
+            "paper_error": Variable(("paper_layer",), paper_error, "error, MRPC", "%"),
+        },
+        {
+            "experiment": Variable(
+                ("experiment",), np.asarray([x.label for x in experiments]), "data and encoder"
+            ),
+            "layer": Variable(("layer",), np.arange(layers), "layer; 0: embeddings"),
+            "paper_layer": Variable(("paper_layer",), paper_layer, "layer"),
+        },
+        {
+            "most": float(found["gain"][best, at]),
+            "most_label": experiments[best].label,
+            "most_layer": at,
+            "paper_most": float(paper_error[-1] - paper_error.min()),
+            **facts(experiments),
+        },
+    )
+
+
+def refuted(data: Dataset) -> bool:
+    """The caption says that no earlier layer is clearly better, and that the last is most alike."""
+    clear = (data["gain"] - data["gain_half"] > 0).any()
+    last = [row[~np.isnan(row)][-1] for row in data["cosine"]]
+    return bool(clear or (np.nanmax(data["cosine"], axis=1) > last).any())
+
+
+def draw(canvas: Canvas, data: Dataset) -> None:
+    """Draw CosSim above and error below, a column for each encoder and one for the paper."""
+    columns = len(data["experiment"]) + 1
+    above, below = canvas.subplots(2, columns, sharex="col", sharey="row")
+    for name, panels, color in (("cosine", above, "C0"), ("error", below, "C1")):
+        for i, label in enumerate(data["experiment"]):
+            axes, there = panels[i], ~np.isnan(data[name][i])
+            axes.errorbar(
+                data["layer"][there], data[name][i, there], yerr=data[f"{name}_half"][i, there],
+                color=color, marker="o", lw=1,
+            )  # fmt: skip
+            depth = int(there.sum()) - 1
+            axes.set_xticks([0, depth // 2, depth])
+            if panels is above:
+                axes.set_title(str(label).replace(", ", ",\n"))
+        panels[-1].plot(data["paper_layer"], data[f"paper_{name}"], "s--", color=color, mfc="white")
+    above[-1].set_title("paper: MRPC,\nBERT tuned")
+    below[-1].set_xticks(data["paper_layer"][[0, 3, 5]])
+    above[0].set(ylabel="CosSim", ylim=(0, 1))
+    below[0].set(ylabel="error, %", ylim=(0, None))
+    canvas.supxlabel("layer (0: embeddings)", fontsize=9)
+
+
+FIGURE = Figure(
+    name="fig1b",
+    title="CosSim and error by layer (the paper\u2019s figure 1b)",
+    caption=(
+        "In every tuned encoder the tokens of the last layer are the most alike, yet a classifier "
+        "refitted on the mean token of an earlier layer is nowhere clearly better: it saves at "
+        "most {most:.1f} points (layer {most_layer} of {most_label}; the paper: {paper_most:.1f}; "
+        "bars: 95 % over {seeds} or more seeds); an earlier layer that is more alike, or that "
+        "errs less by a paired interval clear of zero, would refute it."
+    ),
+    compute=compute,
+    draw=draw,
+    refuted=refuted,
+    size=(DOUBLE_COLUMN, 3.4),
+)
