@@ -138,17 +138,21 @@ def shared_layers(shared: Range) -> int:
     return 0 if shared is None else shared[1] - shared[0] + 1
 
 
-def over_seeds(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def over_seeds(
+    values: NDArray[np.float64], *, comparisons: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and half of Student's 95 % interval over the first axis.
 
-    The half is NaN where there is one seed, or where all seeds give the same: there it would
-    say nothing of how far other seeds may lie.
+    With more ``comparisons`` the 95 % are for all of them together (Bonferroni). The half is NaN
+    where there is one seed, or where all seeds give the same: there it would say nothing of how
+    far other seeds may lie.
     """
     values = np.asarray(values, dtype=float)
     mean = values.mean(axis=0)
     if len(values) < 2:
         return mean, np.full_like(mean, np.nan)
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(axis=0, ddof=1) / len(values) ** 0.5
+    factor = stats.t.ppf(1 - 0.025 / comparisons, len(values) - 1)
+    half = factor * values.std(axis=0, ddof=1) / len(values) ** 0.5
     return mean, np.where(np.ptp(values, axis=0) == 0, np.nan, half)
 
 

@@ -122,8 +122,8 @@ FIGURE = Figure(
         "Over {seeds} or more paired seeds of small trainings, fusion changes the score (in "
         "brackets: the baseline\u2019s) by {lowest:.1f} to {highest:.1f} points: {better} of "
         "{comparisons} changes are clear of zero upwards and {worse} downwards (bars: 95 % over "
-        "seeds, none where all seeds agree; open: the paper), and no fusion is better everywhere; "
-        "one whose bar lies above zero on every data set would refute it."
+        "seeds, not over test items, none where all seeds agree; open: the paper), and no fusion "
+        "is better everywhere; one whose bar lies above zero on every data set would refute it."
     ),
     compute=compute,
     draw=draw,

@@ -3,17 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
-from scipy import stats
 
 from paper_figures import (
-    fusion_runs,
     plot_fusion_classifiers,
     plot_fusion_depth,
     plot_fusion_gate,
@@ -25,21 +21,13 @@ from paper_figures import (
 from paper_figures.build import Caption, Figure, Settings, build
 from paper_figures.data import Dataset, dumps, loads
 from paper_figures.data import load as load_data
-from paper_figures.fusion_runs import (
-    LABELS,
-    SHARING,
-    collect,
-    load_experiments,
-    load_sharing,
-    over_seeds,
-)
+from paper_figures.fusion_runs import SHARING, load_experiments
 from paper_figures.reference import load as load_reference
 from simulations.fusion import summarise
-from simulations.fusion_recipe import FUSIONS, Recipe
+from simulations.fusion_recipe import FUSIONS
+from tests.test_paper_figures.invented_runs import RECIPES, SEEDS, Run, store
 from theory.arrays import InputError
-from theory.sharing import attention_flops
 
-Run = dict[str, Any]
 Change = Callable[[Run], None]
 MODULES = (
     plot_fusion_classifiers,
@@ -51,80 +39,6 @@ MODULES = (
     plot_fusion_sharing,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in MODULES}
-SEEDS = range(3)
-RECIPES = {
-    "reviews-e5-tuned": Recipe("rotten-tomatoes", encoder="e5-small", depth=12),
-    "reviews-minilm-tuned": Recipe("rotten-tomatoes", encoder="minilm", depth=6),
-    "pairs-minilm-frozen": Recipe("lee", encoder="minilm", frozen=True, depth=6),
-    "fashion-depth4": Recipe("fashion-mnist", placement="pre", depth=4),
-    "fashion-depth12": Recipe("fashion-mnist", placement="pre", depth=12),
-}
-GAINS = {"baseline": 0.0, "concat": -0.02, "max": 0.01, "gate": 0.02}
-
-
-def record(recipe: Recipe) -> Run:
-    """Return an invented run: what the figures make of it is tested, not how it came about."""
-    rng = np.random.default_rng([recipe.seed, recipe.depth, FUSIONS.index(recipe.fusion)])
-    layers = np.linspace(0, 1, recipe.depth + 1)
-    level = {"e5-small": 0.1, "minilm": 0.5, "scratch": 3.0}[recipe.encoder]
-    alike = {"e5-small": 0.8, "minilm": 0.4, "scratch": 0.2}[recipe.encoder]
-    noise = 0.03 * float(rng.standard_normal())
-    first, last = recipe.shared or (1, 1)
-    score = 0.8 - 0.005 * recipe.depth + GAINS[recipe.fusion] + noise
-    run: Run = {
-        "recipe": json.loads(json.dumps(asdict(recipe))),
-        "score": score - 0.002 * (last - first),
-        "cosine": list(0.05 + (alike - 0.05) * layers + 0.001 * recipe.seed * layers),
-        "cosine_fused": (0.6 if recipe.fusion == "gate" else 1.0) * alike,
-        "sigma_product_last": list(level * np.geomspace(0.5, 2.0, 101) * (1 + 0.01 * recipe.seed)),
-        "attention_flops": attention_flops(depth=recipe.depth, n=8, d=16, first=first, last=last),
-        "provenance": {
-            "command": f"oversmooth fuse --data {recipe.data}",
-            "commit": "0" * 40,
-            "data": recipe.data,
-            "weights": "",
-            "torch": "2.0",
-        },
-    }
-    if recipe.fusion == "baseline" and recipe.shared is None:
-        run["layer_scores"] = list(score - 0.1 * (1 - layers))
-    if recipe.fusion == "gate":
-        share = np.linspace(1, 2, recipe.depth) + 0.01 * recipe.seed
-        run["gate"] = list(share / share.sum())
-    return run
-
-
-def runs_of(name: str) -> list[Run]:
-    """Return the invented runs of one experiment; other depths than 12 lack two fusions."""
-    few = name == "fashion-depth4"
-    return [
-        record(replace(RECIPES[name], fusion=fusion, seed=seed))
-        for seed in SEEDS
-        for fusion in (("baseline", "gate") if few else FUSIONS)
-    ]
-
-
-def sharing_runs() -> list[Run]:
-    """Return invented baseline runs by range."""
-    base = RECIPES["fashion-depth12"]
-    ranges = (None, (11, 12), (7, 12), (1, 12))
-    return [record(replace(base, shared=shared, seed=seed)) for shared in ranges for seed in SEEDS]
-
-
-def store(folder: Path, name: str, runs: Iterable[Run]) -> None:
-    (folder / f"{name}.json").write_text(json.dumps(list(runs)))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put invented runs in the stored ones' place."""
-    place = tmp_path / "stored"
-    place.mkdir()
-    for name in RECIPES:
-        store(place, name, runs_of(name))
-    store(place, SHARING, sharing_runs())
-    monkeypatch.setattr(fusion_runs, "FOLDER", place)
-    return place
 
 
 def alter(folder: Path, change: Change, *, names: Iterable[str] = RECIPES) -> None:
@@ -142,7 +56,7 @@ def compute(name: str) -> Dataset:
 
 def better_below(run: Run) -> None:
     if "layer_scores" in run:
-        run["layer_scores"][-3] = run["layer_scores"][-1] + 0.01
+        run["layer_scores"][-3] = run["layer_scores"][-1] + 0.01 + 0.001 * run["recipe"]["seed"]
 
 
 def alike_below(run: Run) -> None:
@@ -222,16 +136,6 @@ def test_one_seed_has_no_interval_and_is_drawn_all_the_same(name: str, folder: P
     FIGURES[name].draw(Canvas(), loads(dumps(data)))
 
 
-def test_the_interval_is_students_and_missing_where_seeds_cannot_tell() -> None:
-    values = np.random.default_rng(0).standard_normal((5, 2))
-    mean, half = over_seeds(values)
-    for j in range(2):
-        low, high = stats.ttest_1samp(values[:, j], 0.0).confidence_interval(0.95)
-        assert (mean[j] - half[j], mean[j] + half[j]) == pytest.approx((low, high))
-    assert np.isnan(over_seeds(values[:1])[1]).all()
-    assert np.isnan(over_seeds(np.full((5, 1), 0.3))[1]).all()
-
-
 @pytest.mark.usefixtures("folder")
 def test_the_score_figure_holds_mean_interval_and_seeds_of_every_experiment_and_fusion() -> None:
     data = compute("fusion_score")
@@ -301,100 +205,3 @@ def test_a_figure_whose_runs_are_missing_says_which_command_makes_them(
         path.unlink()
     with pytest.raises(InputError, match="oversmooth fuse"):
         compute(name)
-
-
-def write_runs(place: Path, runs: Iterable[Run]) -> Path:
-    """Write runs as the command does: a file each."""
-    place.mkdir()
-    for number, run in enumerate(runs):
-        (place / f"{number}.json").write_text(json.dumps(run))
-    return place
-
-
-def test_collected_runs_are_those_that_are_loaded(tmp_path: Path, folder: Path) -> None:
-    runs = runs_of("reviews-minilm-tuned")
-    alone = record(replace(RECIPES["reviews-minilm-tuned"], seed=9))  # no fusion has this seed
-    half = len(runs) // 2
-    one = write_runs(tmp_path / "one", runs[:half])
-    two = write_runs(tmp_path / "two", [*runs[half:], alone])
-    collect(one, two, name="reviews-minilm-tuned")
-    (found,) = [x for x in load_experiments() if x.name == "reviews-minilm-tuned"]
-    assert found.rows() == {row.fusion: row for row in summarise(runs)}
-    assert {run["recipe"]["seed"] for run in found.runs} == set(SEEDS)
-
-
-def test_a_depth_in_the_name_takes_the_runs_of_that_depth(tmp_path: Path, folder: Path) -> None:
-    runs = [*runs_of("fashion-depth4"), *runs_of("fashion-depth12")]
-    collect(write_runs(tmp_path / "all", runs), name="fashion-depth4")
-    (found,) = [x for x in load_experiments() if x.name == "fashion-depth4"]
-    assert (found.depth, len(found.runs)) == (4, 2 * len(SEEDS))
-
-
-def test_sharing_takes_the_baseline_only_and_the_others_what_shares_nothing(
-    tmp_path: Path, folder: Path
-) -> None:
-    sharing = sharing_runs()
-    apart = write_runs(tmp_path / "shared", [run for run in sharing if run["recipe"]["shared"]])
-    rest = write_runs(tmp_path / "rest", runs_of("fashion-depth12"))
-    collect(apart, rest, name=SHARING)
-    found = load_sharing()
-    assert found.ranges == (None, (11, 12), (7, 12), (1, 12))
-    assert found.values((7, 12), "score").tolist() == [
-        run["score"] for run in sharing if run["recipe"]["shared"] == [7, 12]
-    ]
-    collect(apart, rest, name="fashion-depth12")
-    (experiment,) = [x for x in load_experiments() if x.name == "fashion-depth12"]
-    assert len(experiment.runs) == len(FUSIONS) * len(SEEDS)
-
-
-def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path, folder: Path) -> None:
-    runs = runs_of("reviews-minilm-tuned")
-    with pytest.raises(InputError, match="name must be one of"):
-        collect(tmp_path, name="reviews")
-    with pytest.raises(InputError, match="at least one seed"):
-        collect(tmp_path, name="reviews-minilm-tuned")
-    twice = write_runs(tmp_path / "twice", [*runs, runs[0]])
-    with pytest.raises(InputError, match="each run once"):
-        collect(twice, name="reviews-minilm-tuned")
-    other = [record(replace(RECIPES["reviews-e5-tuned"], fusion="max", seed=s)) for s in SEEDS]
-    mixed = [run for run in runs if run["recipe"]["fusion"] != "max"]
-    with pytest.raises(InputError, match="one encoder"):
-        collect(write_runs(tmp_path / "mixed", [*mixed, *other]), name="reviews-minilm-tuned")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("reviews-e5-tuned", "[{", "reviews-e5-tuned.json is damaged"),
-        ("reviews-e5-tuned", '[{"recipe": 1}]', "reviews-e5-tuned.json is damaged"),
-        ("reviews", "[]", "reviews.json must be one of"),
-        (SHARING, "[]", "sharing.json must have"),
-        (SHARING, "null", "sharing.json is damaged"),
-    ],
-)
-def test_a_stored_file_that_is_damaged_is_named(
-    folder: Path, name: str, content: str, message: str
-) -> None:
-    (folder / f"{name}.json").write_text(content)
-    with pytest.raises(InputError, match=message):
-        load_sharing() if name == SHARING else load_experiments()
-
-
-def test_stored_runs_must_be_paired_and_have_a_baseline(folder: Path) -> None:
-    name = "reviews-e5-tuned"
-    store(folder, name, runs_of(name)[1:])
-    with pytest.raises(InputError, match="the same seeds"):
-        load_experiments()
-    store(folder, name, [run for run in runs_of(name) if run["recipe"]["fusion"] != "baseline"])
-    with pytest.raises(InputError, match="baseline"):
-        load_experiments()
-    shared = [run for run in sharing_runs() if run["recipe"]["shared"]]
-    store(folder, SHARING, shared)
-    with pytest.raises(InputError, match="without sharing"):
-        load_sharing()
-
-
-def test_every_stored_file_of_the_project_has_a_label() -> None:
-    stems = {path.stem for path in fusion_runs.FOLDER.glob("*.json")}
-    assert stems
-    assert stems <= {*LABELS, SHARING}

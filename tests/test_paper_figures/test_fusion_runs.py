@@ -1,0 +1,141 @@
+"""Stored fusion runs are joined, checked and summarised as they came; bad ones are named."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from paper_figures import fusion_runs
+from paper_figures.fusion_runs import (
+    LABELS,
+    SHARING,
+    collect,
+    load_experiments,
+    load_sharing,
+    over_seeds,
+)
+from simulations.fusion import summarise
+from simulations.fusion_recipe import FUSIONS
+from tests.test_paper_figures.invented_runs import (
+    RECIPES,
+    SEEDS,
+    Run,
+    record,
+    runs_of,
+    sharing_runs,
+    store,
+)
+from theory.arrays import InputError
+
+
+def test_the_interval_is_students_and_missing_where_seeds_cannot_tell() -> None:
+    values = np.random.default_rng(0).standard_normal((5, 2))
+    mean, half = over_seeds(values)
+    for j in range(2):
+        low, high = stats.ttest_1samp(values[:, j], 0.0).confidence_interval(0.95)
+        assert (mean[j] - half[j], mean[j] + half[j]) == pytest.approx((low, high))
+    ten = stats.ttest_1samp(values[:, 0], 0.0).confidence_interval(1 - 0.05 / 10)
+    assert over_seeds(values, comparisons=10)[1][0] == pytest.approx((ten[1] - ten[0]) / 2)
+    assert np.isnan(over_seeds(values[:1])[1]).all()
+    assert np.isnan(over_seeds(np.full((5, 1), 0.3))[1]).all()
+
+
+def write_runs(place: Path, runs: Iterable[Run]) -> Path:
+    """Write runs as the command does: a file each."""
+    place.mkdir()
+    for number, run in enumerate(runs):
+        (place / f"{number}.json").write_text(json.dumps(run))
+    return place
+
+
+def test_collected_runs_are_those_that_are_loaded(tmp_path: Path, folder: Path) -> None:
+    runs = runs_of("reviews-minilm-tuned")
+    alone = record(replace(RECIPES["reviews-minilm-tuned"], seed=9))  # no fusion has this seed
+    half = len(runs) // 2
+    one = write_runs(tmp_path / "one", runs[:half])
+    two = write_runs(tmp_path / "two", [*runs[half:], alone])
+    collect(one, two, name="reviews-minilm-tuned")
+    (found,) = [x for x in load_experiments() if x.name == "reviews-minilm-tuned"]
+    assert found.rows() == {row.fusion: row for row in summarise(runs)}
+    assert {run["recipe"]["seed"] for run in found.runs} == set(SEEDS)
+
+
+def test_a_depth_in_the_name_takes_the_runs_of_that_depth(tmp_path: Path, folder: Path) -> None:
+    runs = [*runs_of("fashion-depth4"), *runs_of("fashion-depth12")]
+    collect(write_runs(tmp_path / "all", runs), name="fashion-depth4")
+    (found,) = [x for x in load_experiments() if x.name == "fashion-depth4"]
+    assert (found.depth, len(found.runs)) == (4, 2 * len(SEEDS))
+
+
+def test_sharing_takes_the_baseline_only_and_the_others_what_shares_nothing(
+    tmp_path: Path, folder: Path
+) -> None:
+    sharing = sharing_runs()
+    apart = write_runs(tmp_path / "shared", [run for run in sharing if run["recipe"]["shared"]])
+    rest = write_runs(tmp_path / "rest", runs_of("fashion-depth12"))
+    collect(apart, rest, name=SHARING)
+    found = load_sharing()
+    assert found.ranges == (None, (11, 12), (7, 12), (1, 12))
+    assert found.values((7, 12), "score").tolist() == [
+        run["score"] for run in sharing if run["recipe"]["shared"] == [7, 12]
+    ]
+    collect(apart, rest, name="fashion-depth12")
+    (experiment,) = [x for x in load_experiments() if x.name == "fashion-depth12"]
+    assert len(experiment.runs) == len(FUSIONS) * len(SEEDS)
+
+
+def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path, folder: Path) -> None:
+    runs = runs_of("reviews-minilm-tuned")
+    with pytest.raises(InputError, match="name must be one of"):
+        collect(tmp_path, name="reviews")
+    with pytest.raises(InputError, match="at least one seed"):
+        collect(tmp_path, name="reviews-minilm-tuned")
+    twice = write_runs(tmp_path / "twice", [*runs, runs[0]])
+    with pytest.raises(InputError, match="each run once"):
+        collect(twice, name="reviews-minilm-tuned")
+    other = [record(replace(RECIPES["reviews-e5-tuned"], fusion="max", seed=s)) for s in SEEDS]
+    mixed = [run for run in runs if run["recipe"]["fusion"] != "max"]
+    with pytest.raises(InputError, match="one encoder"):
+        collect(write_runs(tmp_path / "mixed", [*mixed, *other]), name="reviews-minilm-tuned")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("reviews-e5-tuned", "[{", "reviews-e5-tuned.json is damaged"),
+        ("reviews-e5-tuned", '[{"recipe": 1}]', "reviews-e5-tuned.json is damaged"),
+        ("reviews", "[]", "reviews.json must be one of"),
+        (SHARING, "[]", "sharing.json must have"),
+        (SHARING, "null", "sharing.json is damaged"),
+    ],
+)
+def test_a_stored_file_that_is_damaged_is_named(
+    folder: Path, name: str, content: str, message: str
+) -> None:
+    (folder / f"{name}.json").write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_sharing() if name == SHARING else load_experiments()
+
+
+def test_stored_runs_must_be_paired_and_have_a_baseline(folder: Path) -> None:
+    name = "reviews-e5-tuned"
+    store(folder, name, runs_of(name)[1:])
+    with pytest.raises(InputError, match="the same seeds"):
+        load_experiments()
+    store(folder, name, [run for run in runs_of(name) if run["recipe"]["fusion"] != "baseline"])
+    with pytest.raises(InputError, match="baseline"):
+        load_experiments()
+    shared = [run for run in sharing_runs() if run["recipe"]["shared"]]
+    store(folder, SHARING, shared)
+    with pytest.raises(InputError, match="without sharing"):
+        load_sharing()
+
+
+def test_every_stored_file_of_the_project_has_a_label() -> None:
+    stems = {path.stem for path in fusion_runs.FOLDER.glob("*.json")}
+    assert stems
+    assert stems <= {*LABELS, SHARING}
