@@ -45,9 +45,7 @@ def compute(_settings: Settings) -> Dataset:
             "error": Variable(both, found["error"], "error of a refitted classifier", "%"),
             "error_half": Variable(both, found["error_half"], half_name, "%"),
             "gain": Variable(both, found["gain"], "the last layer's error minus it", "%"),
-            "gain_half": Variable(
-                both, found["gain_half"], f"{half_name}, all layers together", "%"
-            ),
+            "gain_half": Variable(both, found["gain_half"], jointly, "%"),
             "paper_cosine": Variable(("paper_layer",), paper_cosine, "CosSim, MRPC"),
             "paper_error": Variable(("paper_layer",), paper_error, "error, MRPC", "%"),
         },
