@@ -2,13 +2,16 @@
 
 import csv
 import gzip
+import hashlib
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulations.checkpoints.folder import require_sha256
 from simulations.dataset_parts import Data, checked, folder_of, part_of, split_of
 from theory.arrays import InputError
 
@@ -16,12 +19,14 @@ SIDE = 28
 FASHION_FOLDER = "OVERSMOOTH_FASHION_MNIST"
 """The environment variable that names a folder with the four files of Fashion-MNIST."""
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+# Of what is inside: the files are compressed in one way by Zalando and in another by Debian.
 _FASHION = {
-    "train-images": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
-    "train-labels": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
-    "t10k-images": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
-    "t10k-labels": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+    "train-images-idx3": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+_LARGEST = 60_000 * SIDE**2 + 16
 _OWN_TRAINING, _VALIDATION = 60_000, 5000
 _MNIST = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 
@@ -54,15 +59,16 @@ def fashion_mnist(*, patch: int = 7) -> Data:
     Shapes: items (70000, n, patch * patch), values from 0 to 1, n = (28 / patch)^2
     """
     folder = Path(os.environ.get(FASHION_FOLDER) or _DEBIAN)
-    if not folder.is_dir():
-        raise InputError(
-            "Fashion-MNIST is not installed; run: apt install dataset-fashion-mnist, or set "
-            f"{FASHION_FOLDER} to a folder with its four files (looked in {folder})"
+    try:
+        images, labels = (
+            np.concatenate([_idx(folder, f"{part}-{kind}") for part in ("train", "t10k")])
+            for kind in ("images-idx3", "labels-idx1")
         )
-    images, labels = (
-        np.concatenate([_idx(folder, f"{part}-{kind}") for part in ("train", "t10k")])
-        for kind in ("images", "labels")
-    )
+    except InputError as error:
+        raise InputError(
+            f"{error}. Fashion-MNIST comes with: apt install dataset-fashion-mnist; or set "
+            f"{FASHION_FOLDER} to a folder with its four files"
+        ) from error
     count = len(images)
     return Data(
         name="fashion-mnist",
@@ -93,8 +99,14 @@ def patches(points: NDArray[Any], patch: int) -> NDArray[np.float32]:
 
 def _idx(folder: Path, name: str) -> NDArray[np.uint8]:
     """Return what an IDX file holds: two zeros, type 8, how many axes, their lengths, bytes."""
-    path = folder / f"{name}-idx{3 if name.endswith('images') else 1}-ubyte.gz"
-    content = gzip.decompress(checked(path, _FASHION[name]).read_bytes())
-    axes = content[3]
-    shape = np.frombuffer(content, ">i4", axes, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    path = folder / f"{name}-ubyte.gz"
+    try:
+        with gzip.open(path) as file:
+            content = file.read(_LARGEST + 1)  # no further: a small file may unpack to terabytes
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is not installed") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    require_sha256(path.name, hashlib.sha256(content).hexdigest(), _FASHION[name])
+    shape = np.frombuffer(content, ">i4", content[3], offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)

@@ -83,17 +83,23 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_missing_clothes_are_named_with_the_ways_to_get_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "not installed"),
+        (b"no gzip", "cannot be read"),
+        (gzip.compress(b"0" * 100)[:-9], "cannot be read"),
+        (gzip.compress(b"nothing"), "sha256"),
+    ],
+)
+def test_clothes_that_are_missing_or_damaged_are_named_with_the_ways_to_get_them(
+    content: bytes | None, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(FASHION_FOLDER, str(tmp_path / "nowhere"))
-    with pytest.raises(InputError, match=f"apt install dataset-fashion-mnist.*{FASHION_FOLDER}"):
-        load_data("fashion-mnist")
+    if content is not None:
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
     monkeypatch.setenv(FASHION_FOLDER, str(tmp_path))
-    with pytest.raises(InputError, match=r"train-images-idx3-ubyte\.gz cannot be read"):
-        load_data("fashion-mnist")
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"nothing"))
-    with pytest.raises(InputError, match="sha256"):
+    remedy = f"apt install dataset-fashion-mnist; or set {FASHION_FOLDER}"
+    with pytest.raises(InputError, match=f"train-images-idx3-ubyte.gz.*{told}.*{remedy}"):
         load_data("fashion-mnist")
 
 
@@ -108,10 +114,10 @@ def test_files_of_clothes_are_read_as_they_are_written(
         labels = np.arange(len(points)) % 10
         for kind, axes, values in (("images", 3, points), ("labels", 1, labels)):
             header = bytes([0, 0, 8, axes]) + np.asarray(values.shape, ">i4").tobytes()
-            content = gzip.compress(header + values.astype(np.uint8).tobytes())
-            path = tmp_path / f"{part}-{kind}-idx{axes}-ubyte.gz"
-            path.write_bytes(content)
-            sums[f"{part}-{kind}"] = hashlib.sha256(content).hexdigest()
+            content = header + values.astype(np.uint8).tobytes()
+            name = f"{part}-{kind}-idx{axes}"
+            (tmp_path / f"{name}-ubyte.gz").write_bytes(gzip.compress(content, compresslevel=1))
+            sums[name] = hashlib.sha256(content).hexdigest()
     monkeypatch.setenv(FASHION_FOLDER, str(tmp_path))
     monkeypatch.setattr(dataset_images, "_FASHION", sums)
     monkeypatch.setattr(dataset_images, "_OWN_TRAINING", 12)
