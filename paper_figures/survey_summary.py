@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,54 +50,40 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
     quantiles = {bound: np.full((*grid.shape, len(LEVELS)), np.nan) for bound in BOUNDS}
     every: dict[tuple[str, str], list[Values]] = defaultdict(list)
     largest: dict[str, dict[str, Any]] = {bound: {"ratio": -1.0} for bound in BOUNDS}
-    placements = [case.stack.placement for case in grid.cases]
     for case, runs in zip(grid.cases, cells, strict=True):
-        read = {name: np.stack([run[name] for run in runs]) for name in runs[0]}
-        noisy = read["tokens/distance_noise"]
-        ratio = read["blocks/measured_ratio"].astype(np.float64)
-        clear = ~(noisy[:, 1:] | noisy[:, :-1] | read["blocks/lambda_noise"]) & np.isfinite(ratio)
-        at = case.place
-        measured = _run_means(ratio, clear)
-        relative = read["tokens/relative_distance"].astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shrunk = relative[:, 1:] / relative[:, :-1]
-        places["measured"][at] = np.exp(np.nanmean(measured))
-        low, high = np.nanquantile(measured, (0.05, 0.95))
-        places["measured_low"][at], places["measured_high"][at] = np.exp(low), np.exp(high)
-        places["relative"][at] = np.exp(np.nanmean(_run_means(shrunk, clear)))
-        places["hidden"][at] = 1 - clear.mean()
-        counts["blocks"][at], counts["clear"][at] = clear.size, clear.sum()
-        for bound in BOUNDS:
-            upper = read[f"blocks/{bound}"]
-            places[bound][at] = np.exp(np.nanmean(_run_means(upper, clear)))
-            tightness = ratio / upper
-            beyond, violated = tightness > 1, clear & (tightness > slack)
-            counts[f"{bound}_below"][at] = (clear & (upper < 1)).sum()
+        at, blocks = case.place, _blocks(runs)
+        counts["blocks"][at], counts["clear"][at] = blocks.clear.size, blocks.clear.sum()
+        places["hidden"][at] = 1 - blocks.clear.mean()
+        if not blocks.clear.any():  # nothing is left to be averaged
+            continue
+        for name, number in _means(blocks).items():
+            places[name][at] = number
+        for bound, upper in blocks.bounds.items():
+            tightness = blocks.ratio / upper
+            violated = blocks.clear & (tightness > slack)
+            counts[f"{bound}_below"][at] = (blocks.clear & (upper < 1)).sum()
             counts[f"{bound}_violated"][at] = violated.sum()
-            counts[f"{bound}_undecided"][at] = (beyond & ~violated).sum()
-            seen = tightness[clear]
+            counts[f"{bound}_undecided"][at] = ((tightness > 1) & ~violated).sum()
+            seen = tightness[blocks.clear]
             quantiles[bound][at] = np.quantile(seen, LEVELS)
             every[bound, case.stack.placement].append(seen.astype(np.float32))
             if seen.max() > largest[bound]["ratio"]:
-                run, block = np.unravel_index(
-                    np.argmax(np.where(clear, tightness, -1.0)), clear.shape
-                )
+                top = np.argmax(np.where(blocks.clear, tightness, -1.0))
+                run, block = np.unravel_index(top, tightness.shape)
+                values = zip(grid.dimensions, at, strict=True)
                 largest[bound] = {
                     "ratio": _short(float(seen.max())),
-                    **{
-                        d.name: d.points[i][d.name]
-                        for d, i in zip(grid.dimensions, at, strict=True)
-                    },
+                    **{each.name: each.points[i][each.name] for each, i in values},
                     "seed": grid.seeds[int(run)],
                     "block": int(block) + 1,
                 }
-    names = tuple(dimension.name for dimension in grid.dimensions)
-    kinds = tuple(dict.fromkeys(placements))
+    kinds = tuple(dict.fromkeys(case.stack.placement for case in grid.cases))
     curves = {
         bound: np.stack([np.quantile(np.concatenate(every[bound, k]), CURVE) for k in kinds])
         for bound in BOUNDS
     }
     whole = {b: np.concatenate([x for k in kinds for x in every[b, k]]) for b in BOUNDS}
+    names = tuple(dimension.name for dimension in grid.dimensions)
     variables = {
         **{n: Variable(names, _short(places[n]), text) for n, text in _PLACES.items()},
         **{n: Variable(names, counts[n], text) for n, text in _COUNTS.items()},
@@ -133,6 +120,43 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
         **{f"{b}_median": _short(float(np.median(whole[b]))) for b in BOUNDS},
     }
     return Dataset(variables, coords, attrs)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks of all runs of a setting: each (runs, blocks)."""
+
+    ratio: Values
+    relative: Values
+    """The factor on d_M / |H|."""
+    bounds: dict[str, Values]
+    clear: Values
+
+
+def _blocks(runs: list[dict[str, Any]]) -> _Blocks:
+    read = {name: np.stack([run[name] for run in runs]) for name in runs[0]}
+    noisy = read["tokens/distance_noise"]
+    hidden = noisy[:, 1:] | noisy[:, :-1] | read["blocks/lambda_noise"]
+    ratio = read["blocks/measured_ratio"].astype(np.float64)
+    relative = read["tokens/relative_distance"].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shrunk = relative[:, 1:] / relative[:, :-1]
+    bounds = {bound: read[f"blocks/{bound}"] for bound in BOUNDS}
+    return _Blocks(ratio, shrunk, bounds, ~hidden & np.isfinite(ratio))
+
+
+def _means(blocks: _Blocks) -> dict[str, float]:
+    """Return what `_PLACES` names of factors and bounds."""
+    measured = _run_means(blocks.ratio, blocks.clear)
+    low, high = np.nanquantile(measured, (0.05, 0.95))
+    logs = {
+        "measured": np.nanmean(measured),
+        "measured_low": low,
+        "measured_high": high,
+        "relative": np.nanmean(_run_means(blocks.relative, blocks.clear)),
+        **{name: np.nanmean(_run_means(x, blocks.clear)) for name, x in blocks.bounds.items()},
+    }
+    return {name: float(np.exp(log)) for name, log in logs.items()}
 
 
 def _run_means(values: Values, clear: Values) -> Values:
