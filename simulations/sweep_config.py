@@ -1,11 +1,9 @@
 """What does a sweep's file say, and what is wrong with it?"""
 
 import math
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -22,6 +20,7 @@ from pydantic import (
 from simulations.engine import DEFAULT_QUANTITIES, QUANTITIES, Quantity
 from simulations.ensembles import Stack
 from simulations.sweep_law import LEAST_DEPTH
+from simulations.sweep_problems import in_file, not_known, problems_of
 from theory.arrays import InputError
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -176,7 +175,7 @@ class Sweep(BaseModel):
 
 def _named(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     """Refuse names that are not known, all at once."""
-    unknown = [f"{name}: {_unknown(name, known)}" for name in given if name not in known]
+    unknown = [f"{name}: {not_known(name, known)}" for name in given if name not in known]
     if unknown:
         raise ValueError("\n".join(unknown))
     return given
@@ -233,7 +232,11 @@ def read_sweep(path: Path | str) -> Sweep:
     try:
         return TypeAdapter(Sweep).validate_python(content)
     except ValidationError as error:
-        lines = [_line(path, text, problem) for one in error.errors() for problem in _told(one)]
+        lines = [
+            in_file(path, text, problem)
+            for one in error.errors()
+            for problem in problems_of(one, _known)
+        ]
         raise InputError("\n".join(dict.fromkeys(lines))) from None
 
 
@@ -245,33 +248,10 @@ def make_sweep(**content: Any) -> Sweep:
     try:
         return Sweep.model_validate(content)
     except ValidationError as error:
-        told = [f"{key}: {what}" for one in error.errors() for key, what in _told(one)]
+        told = [
+            f"{key}: {what}" for one in error.errors() for key, what in problems_of(one, _known)
+        ]
         raise InputError("\n".join(dict.fromkeys(told))) from None
-
-
-def _told(error: Any) -> Iterator[tuple[str, str]]:
-    """Yield (key, what is wrong) for one of pydantic's errors."""
-    location = [str(part) for part in error["loc"] if not _is_choice(part)]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        known = _known(location[:-1])
-        yield key, _unknown(location[-1], known) if known else "is not known here"
-    elif error["type"] == "value_error":
-        for line in str(error["ctx"]["error"]).splitlines():
-            # What our own checks say about a key inside starts with its name.
-            named = not key or re.match(r"[\w.-]+: is ", line)
-            name, _, what = line.partition(": ") if named else ("", "", line)
-            yield ".".join(part for part in (key, name) if part), what
-    else:
-        came = "" if error["type"] == "missing" else f", but is {error['input']!r}"
-        message = error["msg"].removeprefix("Value error, ")
-        message = re.sub(r"^Input should be", "must be", message)
-        yield key, f"{message}{came}"
-
-
-def _is_choice(part: Any) -> bool:
-    """Whether a part of pydantic's location names a member of a union, not a key of the file."""
-    return part in ("int", "float", "str", "bool")
 
 
 def _known(location: list[str]) -> tuple[str, ...]:
@@ -284,29 +264,3 @@ def _known(location: list[str]) -> tuple[str, ...]:
     if place.startswith("sobol.axes"):
         return tuple(SobolAxis.model_fields)
     return tuple(Axis.model_fields) if place.startswith(("axes", "zipped")) else ()
-
-
-def _unknown(name: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return f"is not known; {hint}"
-
-
-def _line(path: Path, text: str, problem: tuple[str, str]) -> str:
-    """Put file and line before a problem, of the nearest key around it that has its own line."""
-    key, what = problem
-    lines: dict[str, int] = {}
-    section = ""
-    for i, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        assigned = re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line)
-        if header:
-            section = header[1]
-            lines.setdefault(section, i)
-        elif assigned:
-            lines.setdefault(".".join(part for part in (section, assigned[1]) if part), i)
-    parts = [part for part in key.split(".") if not part.isdigit()]
-    around = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-    number = next((lines[name] for name in around if name in lines), None)
-    place = f"{path}:{number}" if number else str(path)
-    return f"{place}: {key}: {what}"
