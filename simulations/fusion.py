@@ -26,7 +26,7 @@ _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
     # (images?, frozen?) -> what each size changes
     ("images", False): {
         "quick": {"train": 200, "validation": 100, "test": 200, "epochs": 2},
-        "usual": {"train": 2000, "validation": 500, "test": 2000, "epochs": 15},
+        "usual": {"train": 1500, "validation": 500, "test": 2000, "epochs": 15},
         "full": {"epochs": 40, "width": 128, "ffn": 512, "patience": 8},
     },
     ("texts", False): {
@@ -60,6 +60,8 @@ def recipe_for(
     """
     images = data in _IMAGES
     encoder = encoder or ("scratch" if images else "minilm")
+    if images and encoder != "scratch":
+        raise InputError(f"encoder must be scratch for {data}, which holds images, not {encoder!r}")
     settings: dict[str, Any] = dict(_SIZES["images" if images else "texts", frozen][size])
     if images:
         settings = {"placement": "pre", "rate": 2e-3, "width": 48, "ffn": 96} | settings
@@ -70,7 +72,8 @@ def recipe_for(
         settings |= {"train": None, "validation": None, "test": None, "longest": 96}
     if data == "newsgroups":
         settings |= {"longest": 64}
-    depth = depth or ({"minilm": 6}.get(encoder, 12))
+    if depth is None:
+        depth = {"minilm": 6}.get(encoder, 12)
     precision = precision or ("bfloat16" if device.startswith("cuda") else "float32")
     settings |= {"precision": precision, "device": device}
     base = Recipe(data=data, encoder=encoder, frozen=frozen, depth=depth)
@@ -96,7 +99,8 @@ def run_all(
     """
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, but is {seeds}")
-    require_torch()
+    require_torch(base.device)
+    out.mkdir(parents=True, exist_ok=True)
     from simulations.fusion_train import train_run
 
     data = load_data(base.data)
@@ -170,11 +174,11 @@ def interval(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
 
 
-def require_torch() -> None:
-    """Raise InputError with the line that installs torch, unless it is there."""
+def require_torch(device: str = "cpu") -> None:
+    """Raise InputError with the line that installs torch, unless it is there and has the device."""
     from simulations.backends import backend
 
-    backend("torch", dtype="float32")
+    backend("torch", device=device, dtype="float32")
 
 
 def _provenance(data: Data, weights: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulations.datasets import DATA
 from simulations.fusion import interval, recipe_for, summarise
 from simulations.fusion_recipe import Recipe
 from theory.arrays import InputError
@@ -65,11 +66,23 @@ def test_a_wrong_setting_is_named(changes: dict[str, Any], named: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["quick", "usual", "full"])
-@pytest.mark.parametrize("data", ["mnist", "rotten-tomatoes", "lee"])
+@pytest.mark.parametrize("data", DATA)
 def test_every_size_of_every_data_set_is_a_recipe(data: str, size: Any) -> None:
     recipe = recipe_for(data, size=size)
     assert recipe.data == data
-    assert (recipe.encoder == "scratch") == (data == "mnist")
+    assert (recipe.encoder == "scratch") == (data.endswith("mnist"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"data": "mnist", "depth": 0}, "depth"),
+        ({"data": "fashion-mnist", "encoder": "minilm"}, "encoder must be scratch"),
+    ],
+)
+def test_settings_that_fit_no_data_are_refused(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        recipe_for(**settings)
 
 
 WITHOUT_TORCH = """
