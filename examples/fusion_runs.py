@@ -1,0 +1,66 @@
+"""Make the stored fusion runs anew, all or some: hours of one core, less with two at a time.
+
+    python examples/fusion_runs.py FOLDER [NAME ...] [--store]
+
+Runs that FOLDER has are kept and broken ones go on, so the same line can be given again after a
+kill. With --store the finished experiments replace those in paper_figures/fusion_runs.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from paper_figures.fusion_runs import collect
+from simulations.fusion import recipe_for, run_all
+from simulations.fusion_recipe import FUSIONS, Fusion
+
+SEEDS = 5
+EXPERIMENTS: dict[str, dict[str, Any]] = {
+    "reviews-e5-tuned": {"data": "rotten-tomatoes", "encoder": "e5-small"},
+    "reviews-minilm-tuned": {"data": "rotten-tomatoes"},
+    "topics-minilm-frozen": {"data": "newsgroups", "frozen": True},
+    "pairs-minilm-frozen": {"data": "lee", "frozen": True},
+    **{f"fashion-depth{n}": {"data": "fashion-mnist", "depth": n} for n in (4, 8, 12, 16, 24)},
+}
+FEWER: dict[str, tuple[Fusion, ...]] = dict.fromkeys(
+    ("reviews-e5-tuned", *(f"fashion-depth{n}" for n in (4, 8, 16, 24))), ("baseline", "gate")
+)
+"""Where concat and max were left out, to save time."""
+RANGES = [(first, 12) for first in (11, 9, 7, 5, 3, 1)]
+
+
+def main() -> None:
+    """Train what is asked for, and store it if that is asked for too."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS, "sharing"])
+    parser.add_argument("--store", action="store_true")
+    options = parser.parse_args()
+    for name in options.names or [*EXPERIMENTS, "sharing"]:
+        folders = [options.folder / name]
+        if name == "sharing":  # compared with the baseline that shares nothing
+            folders.append(options.folder / "fashion-depth12")
+            for shared in RANGES:
+                make(
+                    folders[0], {**EXPERIMENTS["fashion-depth12"], "shared": shared}, ("baseline",)
+                )
+        else:
+            make(folders[0], EXPERIMENTS[name], FEWER.get(name, FUSIONS))
+        if options.store:
+            sys.stdout.write(f"{collect(*folders, name=name)}\n")
+
+
+def make(out: Path, settings: dict[str, Any], fusions: tuple[Fusion, ...]) -> None:
+    """Train what the folder lacks."""
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
+    run_all(
+        recipe_for(**settings), fusions=fusions, seeds=SEEDS, out=out, resume=True, on_progress=say
+    )
+
+
+if __name__ == "__main__":
+    main()
