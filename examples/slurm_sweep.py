@@ -8,10 +8,12 @@ node sees under the same path. Killed, by a time limit say, it is started again 
 """
 
 import argparse
+import signal
 import sys
 
 from simulations.sweep import Tally, run_sweep
 from simulations.sweep_config import read_sweep
+from theory.arrays import InputError
 
 
 def main() -> int:
@@ -24,6 +26,23 @@ def main() -> int:
     parser.add_argument("--queue", help="SLURM's partition")
     parser.add_argument("--here", action="store_true", help="without SLURM, to try it out")
     options = parser.parse_args()
+    # A job at its time limit hears SIGTERM first: as with Ctrl-C, the jobs asked for are cancelled.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        tally = on_cluster(options)
+    except InputError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstopped; the same command goes on\n")
+        return 130
+    sys.stderr.write("\n")
+    return 0 if tally.done == tally.cells else 1
+
+
+def on_cluster(options: argparse.Namespace) -> Tally:
+    """Run the sweep on jobs that come and go."""
+    sweep = read_sweep(options.config)  # what is wrong in it is said before a job is asked for
     if options.here:
         from dask_jobqueue.local import LocalCluster as Cluster
     else:
@@ -35,13 +54,9 @@ def main() -> int:
     with Cluster(**job) as cluster:
         # Not scale(): a job that reaches its time limit is only replaced by adapt().
         cluster.adapt(minimum_jobs=1, maximum_jobs=options.jobs)
-        tally = run_sweep(
-            read_sweep(options.config),
-            options.store,
-            scheduler=cluster.scheduler_address,
-            on_progress=show,
+        return run_sweep(
+            sweep, options.store, scheduler=cluster.scheduler_address, on_progress=show
         )
-    return 0 if tally.done == tally.cells else 1
 
 
 def show(tally: Tally) -> None:
