@@ -5,10 +5,11 @@ batch. A task that kills worker after worker is given up after a few.
 """
 
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,6 +18,7 @@ from simulations.durable import DiskError
 from simulations.engine_processes import cores, one_thread_each
 from simulations.sweep_config import Run as Place
 from simulations.sweep_task import Compute, Order, StopError, any_device, compute_task, run_task
+from simulations.workers import interrupts_held
 from theory.arrays import InputError
 
 _KILLED_BEFORE_GIVEN_UP = 1
@@ -83,29 +85,55 @@ def task_results(*, workers: int, scheduler: str | None, compute: Compute) -> It
             return
         with (
             one_thread_each(workers),
-            distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # None is port 8787, which another sweep may have
-                memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
-                silence_logs=50,
-            ) as cluster,
-            distributed.Client(cluster) as client,
+            _interrupted_once(),
+            _local_client(distributed, workers) as client,
         ):
-            client.register_plugin(_undisturbed(distributed))
             yield lambda orders: _run_on(client, orders, compute)
 
 
-def _undisturbed(distributed: Any) -> Any:
-    """Return a plugin: Ctrl-C reaches all processes of a terminal, but is for the driver alone."""
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Let the first Ctrl-C stop the sweep, and those after it not disturb the end of its workers.
 
-    class Undisturbed(distributed.WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            del worker
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    That takes some seconds; SIGTERM ends all at once, and loses no more.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # only there can it be heard, and only Python's own handlers can be kept
+        return
 
-    return Undisturbed()
+    def once(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _local_client(distributed: Any, workers: int) -> Iterator[Any]:
+    """Start workers here. Ctrl-C reaches all processes of a terminal, but is for this one alone.
+
+    It is held while they start: they inherit that, and those that replace them, and a cluster
+    that is interrupted while it starts leaves with pages of complaints.
+    """
+    with ExitStack() as opened:
+        with interrupts_held():
+            cluster = opened.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
+                    memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
+                    silence_logs=50,
+                )
+            )
+            client = opened.enter_context(distributed.Client(cluster))
+        yield client
 
 
 def require_dask() -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, TypeVar
 
 from simulations.engine_processes import one_thread_each
@@ -37,7 +38,7 @@ def each_in_processes(
     with one_thread_each(workers):
         pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent)
         try:
-            with _interrupts_held():
+            with interrupts_held():
                 jobs: dict[Future[_T], int] = {
                     pool.submit(do, *call): number for number, call in enumerate(calls)
                 }
@@ -56,11 +57,12 @@ def each_in_processes(
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Keep Ctrl-C for later: children that are started meanwhile never see it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    ensure_running()  # it unblocks Ctrl-C when it starts, so must not start in here
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

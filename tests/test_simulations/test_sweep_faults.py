@@ -7,11 +7,13 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,19 +24,26 @@ pytest.importorskip("pydantic")
 from simulations.records import Store, stored_keys
 from simulations.sweep import Tally, run_sweep
 from simulations.sweep_status import failures, sweep_status
-from tests.test_simulations.sweeps import deadly, everything, same, small_sweep
+from tests.test_simulations.sweeps import GATE, deadly, everything, same, small_sweep
 from theory.arrays import InputError
 
+psutil: Any = pytest.importorskip("psutil")
 pytestmark = pytest.mark.slow
 
 TOP = Path(__file__).parents[2]
 DRIVER = """
 from tests.test_simulations.sweeps import *
 from simulations.sweep import run_sweep
+from theory.arrays import InputError
 import sys
 if __name__ == "__main__":
-    compute = slowly if sys.argv[3] == "slowly" else compute_task
-    run_sweep(small_sweep(), sys.argv[1], workers=int(sys.argv[2]), compute=compute)
+    compute = {"slowly": slowly, "gated": gated}[sys.argv[3]]
+    try:
+        run_sweep(small_sweep(), sys.argv[1], workers=int(sys.argv[2]), compute=compute)
+    except InputError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:  # as the command does
+        sys.exit(130)
 """
 
 
@@ -64,39 +73,50 @@ class Driver:
         script = self.folder / "driver.py"
         script.write_text(DRIVER)
         command = [sys.executable, str(script), str(self.root), str(workers), speed]
-        environment = os.environ | {"PYTHONPATH": str(TOP)}
-        self.process = subprocess.Popen(
-            command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        environment = os.environ | {"PYTHONPATH": str(TOP), GATE: str(self.folder / "gate")}
+        with (self.folder / "stderr").open("ab") as told:
+            self.process = subprocess.Popen(
+                command, env=environment, stderr=told, start_new_session=True
+            )
         return self.process
+
+    def open_gate(self) -> None:
+        (self.folder / "gate").touch()
+
+    def told(self) -> str:
+        return (self.folder / "stderr").read_text()
 
     def wait_for_cells(self, count: int) -> None:
         limit = time.monotonic() + 60
         while len(stored_keys(Store(self.root))) < count:
             assert time.monotonic() < limit, "no cell came in a minute"
             assert self.process is not None
-            if self.process.poll() is not None:
-                return
+            assert self.process.poll() is None, f"the driver has ended: {self.told()}"
             time.sleep(0.02)
 
     def workers(self) -> list[int]:
         """Return the processes below the driver that compute."""
         assert self.process is not None
-        told = subprocess.run(
-            ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
-        ).stdout
-        rows = [line.split(None, 2) for line in told.splitlines()[1:]]
-        below = {self.process.pid}
-        for pid, parent, _ in sorted(rows, key=lambda row: int(row[0])):
-            if int(parent) in below:
-                below.add(int(pid))
-        return [int(p) for p, _, args in rows if int(p) in below and "spawn_main" in args]
+        # Not what ps says: under pytest it cuts its lines at 80 columns.
+        try:
+            below = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        return [each.pid for each in below if "spawn_main" in " ".join(_command(each))]
 
     def kill(self) -> None:
         if self.process is not None:
             for pid in [*self.workers(), self.process.pid]:
                 _kill(pid)
             self.process.wait()
+
+
+def _command(process: Any) -> list[str]:
+    try:
+        found: list[str] = process.cmdline()
+    except psutil.Error:  # it has just ended
+        return []
+    return found
 
 
 def _kill(pid: int) -> None:
@@ -122,8 +142,8 @@ def test_a_worker_killed_at_any_moment_costs_nothing(
     chance = np.random.default_rng(seed)
     driver.wait_for_cells(1)
     time.sleep(chance.uniform(0, 0.4))
-    for pid in driver.workers()[:1]:
-        _kill(pid)
+    victim, _ = driver.workers()
+    _kill(victim)
     assert process.wait(timeout=60) == 0
     assert same(everything(driver.root), everything(undisturbed))
 
@@ -165,29 +185,99 @@ def test_a_cell_that_kills_its_workers_is_left_alone_and_told(
 def test_a_second_driver_is_refused_while_the_first_works(
     driver: Driver, undisturbed: Path
 ) -> None:
-    driver.start()
-    driver.wait_for_cells(1)
+    process = driver.start(speed="gated")
+    driver.wait_for_cells(6)
     with pytest.raises(InputError, match="in use by process"):
         run_sweep(small_sweep(), driver.root, workers=0)
-    assert driver.process is not None
-    assert driver.process.wait(timeout=60) == 0
+    driver.open_gate()
+    assert process.wait(timeout=60) == 0
     assert same(everything(driver.root), everything(undisturbed))
 
 
-def test_control_c_stops_cleanly_with_what_is_done_kept(driver: Driver, undisturbed: Path) -> None:
+def test_of_two_drivers_started_at_once_one_is_refused(tmp_path: Path, undisturbed: Path) -> None:
+    both = [Driver(tmp_path / name) for name in ("one", "other")]
+    try:
+        for driver in both:
+            driver.folder.mkdir()
+            driver.root = tmp_path / "store"
+            driver.start(workers=1, speed="gated")
+        limit = time.monotonic() + 60
+        while all(each.process is None or each.process.poll() is None for each in both):
+            assert time.monotonic() < limit, "both are at it"
+            time.sleep(0.02)
+        for driver in both:
+            driver.open_gate()
+        codes = [driver.process.wait(timeout=60) for driver in both if driver.process]
+        assert sorted(codes) == [0, 1]
+        assert "in use by process" in both[codes.index(1)].told()
+    finally:
+        for driver in both:
+            driver.kill()
+    assert same(everything(tmp_path / "store"), everything(undisturbed))
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_control_c_stops_cleanly_with_what_is_done_kept(
+    driver: Driver, undisturbed: Path, times: int
+) -> None:
+    process = driver.start(speed="gated")
+    driver.wait_for_cells(6)
+    workers = driver.workers()
+    assert len(workers) == 2
+    for _ in range(times):  # a terminal sends it to all its processes; the impatient press again
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.2)
+    assert process.wait(timeout=60) == 130
+    assert driver.told() == ""
+    assert len(stored_keys(Store(driver.root))) == 6
+    _ended(workers)
+    assert not sweep_status(driver.root).running
+    _finish(driver.root, undisturbed, workers=0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_driver_told_to_end_takes_its_workers_along(
+    driver: Driver, undisturbed: Path, number: signal.Signals
+) -> None:
+    process = driver.start(speed="gated")
+    driver.wait_for_cells(6)
+    workers = driver.workers()
+    process.send_signal(number)
+    assert process.wait(timeout=60) == -number
+    _ended(workers)
+    _finish(driver.root, undisturbed, workers=0)
+
+
+def test_a_worker_that_is_held_up_and_goes_on_changes_nothing(
+    driver: Driver, undisturbed: Path
+) -> None:
     process = driver.start()
     driver.wait_for_cells(1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) != 0
-    assert stored_keys(Store(driver.root))
-    _finish(driver.root, undisturbed, workers=0)
+    (stopped, *_) = driver.workers()
+    os.kill(stopped, signal.SIGSTOP)
+    time.sleep(3)
+    assert process.poll() is None
+    os.kill(stopped, signal.SIGCONT)
+    assert process.wait(timeout=60) == 0
+    assert same(everything(driver.root), everything(undisturbed))
+
+
+def _ended(processes: list[int]) -> None:
+    limit = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in processes):
+        assert time.monotonic() < limit, "a worker outlives its driver"
+        time.sleep(0.05)
 
 
 def test_a_scheduler_started_by_hand_runs_the_same(tmp_path: Path, undisturbed: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(TOP), "OMP_NUM_THREADS": "1"}
-    address = "tcp://127.0.0.1:18786"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
     commands = [
-        ["dask", "scheduler", "--host", "127.0.0.1", "--port", "18786", "--no-dashboard"],
+        ["dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
         *[["dask", "worker", address, "--nthreads", "1", "--no-dashboard"]] * 2,
     ]
     started = [
