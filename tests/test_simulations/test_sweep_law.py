@@ -16,7 +16,14 @@ from theory.instances import member
 from theory.stability import transverse_rates
 
 STACK = Stack(depth=10, tokens=5, width=8, heads=2, ffn_width=8, activation="tanh")
-SMALL = {"tokens": 4, "width": 4, "heads": 1, "ffn_width": 8, "depth": 10, "activation": "tanh"}
+SMALL: dict[str, Any] = {
+    "tokens": 4,
+    "width": 4,
+    "heads": 1,
+    "ffn_width": 8,
+    "depth": 10,
+    "activation": "tanh",
+}
 
 
 def law_sweep(**changes: Any) -> Any:
@@ -92,8 +99,8 @@ def test_one_run_for_many_value_gains_has_the_blocks_of_single_draws() -> None:
 
 
 def test_a_store_holds_the_readings_without_a_layer_axis(tmp_path: Path) -> None:
-    pytest.importorskip("xarray")
-    pytest.importorskip("safetensors")
+    for library in ("pydantic", "safetensors", "xarray"):
+        pytest.importorskip(library)
     from simulations.sweep import run_sweep
     from simulations.sweep_data import read_store
 
@@ -112,7 +119,8 @@ def test_a_store_holds_the_readings_without_a_layer_axis(tmp_path: Path) -> None
 
 
 def test_a_law_sweep_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
-    pytest.importorskip("safetensors")
+    for library in ("pydantic", "safetensors"):
+        pytest.importorskip(library)
     from simulations.records import Store, stored_keys
     from simulations.sweep import Tally, run_sweep
     from tests.test_simulations.sweeps import everything, same
@@ -127,7 +135,8 @@ def test_a_law_sweep_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
 
 
 def test_the_estimate_of_a_law_sweep_counts_a_cell_of_few_numbers() -> None:
-    pytest.importorskip("safetensors")
+    for library in ("pydantic", "safetensors"):
+        pytest.importorskip(library)
     from simulations.sweep_cells import expand
     from simulations.sweep_cost import estimate
 
