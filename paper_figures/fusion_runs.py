@@ -180,12 +180,15 @@ def facts(experiments: Iterable[Experiment | Sharing]) -> dict[str, str | int]:
     }
 
 
-def collect(*runs: Path, name: str, folder: Path | None = None) -> Path:
+def collect(
+    *runs: Path, name: str, fusions: Iterable[str] = FUSIONS, folder: Path | None = None
+) -> Path:
     """Join the run files of `oversmooth fuse` in the folders ``runs`` into one stored file.
 
     A name that ends with "-depth" and a number takes the runs of that depth only, "sharing" the
     baseline's only, and all others those that share nothing. Only seeds that every fusion (or
-    range) has are taken, so that all comparisons are paired.
+    range) has are taken, so that all comparisons are paired; ``fusions`` can leave out one that
+    is not finished.
 
     Raises: InputError if the name is unknown, runs differ in more than they may, one is there
             twice, or no seed is complete
@@ -197,6 +200,8 @@ def collect(*runs: Path, name: str, folder: Path | None = None) -> Path:
     depth = re.search(r"-depth(\d+)$", name)
     if depth:
         found = [run for run in found if run["recipe"]["depth"] == int(depth[1])]
+    wanted = set(fusions)
+    found = [run for run in found if _fusion(run) in wanted]
     key: Callable[[Run], Any] = _fusion
     if name == SHARING:
         key = _range

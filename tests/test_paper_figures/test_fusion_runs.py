@@ -71,6 +71,21 @@ def test_a_depth_in_the_name_takes_the_runs_of_that_depth(tmp_path: Path, folder
     assert (found.depth, len(found.runs)) == (4, 2 * len(SEEDS))
 
 
+def test_a_fusion_that_is_not_finished_can_be_left_out(tmp_path: Path, folder: Path) -> None:
+    name = "reviews-minilm-tuned"
+    runs = [
+        run
+        for run in runs_of(name)
+        if (run["recipe"]["fusion"], run["recipe"]["seed"]) != ("max", 1)
+    ]
+    place = write_runs(tmp_path / "runs", runs)
+    for fusions, seeds in ((FUSIONS, {0, 2}), (("baseline", "gate"), set(SEEDS))):
+        collect(place, name=name, fusions=fusions)
+        (found,) = [x for x in load_experiments() if x.name == name]
+        assert found.fusions == fusions
+        assert {run["recipe"]["seed"] for run in found.runs} == seeds
+
+
 def test_sharing_takes_the_baseline_only_and_the_others_what_shares_nothing(
     tmp_path: Path, folder: Path
 ) -> None:
