@@ -63,7 +63,11 @@ def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
     """
     store = Store(root)
     path = root / "sweep"
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a name that is too long, say
+        raise refused(root, error) from error
+    if not there:
         try:
             make_folder(root)
             strangers = [each.name for each in root.iterdir() if not _is_ours(each.name)]
@@ -105,7 +109,7 @@ def read_manifest(store: Store) -> dict[str, Any]:
     """Return what the sweep was told to do."""
     path = store.root / "sweep"
     try:
-        manifest: dict[str, Any] = json.loads(read_file(path))
+        return read_note(path)
     except FileNotFoundError:
         raise InputError(
             f"{store.root} must be the store of a sweep, but has no file sweep"
@@ -115,7 +119,22 @@ def read_manifest(store: Store) -> dict[str, Any]:
             f"{error}; its cells are safe: put the sweep's file back by starting the sweep "
             "again after moving this one away"
         ) from error
-    return manifest
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """Return what a file of names and values says: a sweep, or why a cell failed.
+
+    Raises: FileNotFoundError if there is none, CorruptError if it is not what was written
+    """
+    try:
+        found = json.loads(read_file(path))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise CorruptError(f"{path} holds no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CorruptError(f"{path} holds no names and values")
+    return found
 
 
 @contextlib.contextmanager

@@ -108,14 +108,17 @@ def _sound(store: Store, wanted: set[str]) -> tuple[set[str], int]:
     """Return the cells whose files are what was written, and how many had to be put aside."""
     done, corrupt = set(), 0
     for key in stored_keys(store) & wanted:
+        path = store.cell_path(key)
         try:
-            read_file(store.cell_path(key))
+            read_file(path)
             done.add(key)
         except CorruptError:
-            set_aside(store, store.cell_path(key))
+            set_aside(store, path)
             corrupt += 1
         except FileNotFoundError:  # somebody removes cells by hand
-            continue
+            if path.is_symlink():  # to nothing: it would be in the way of the cell
+                set_aside(store, path)
+                corrupt += 1
     return done, corrupt
 
 

@@ -8,6 +8,7 @@ last bits of its members.
 import hashlib
 import itertools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -133,15 +134,13 @@ def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid
 
     Raises: InputError if there are too many, or a cell is no stack (its place is named)
     """
-    dimensions = tuple(_dimensions(sweep))
-    count = sweep.seeds.count
-    for dimension in dimensions:
-        count *= len(dimension.points)
+    count = _count(sweep)
     if count > MOST_CELLS:
         raise InputError(
             f"a sweep must have at most {MOST_CELLS:,} cells, but has {count:,}: make several of "
             "it, with other seeds say, each with its store"
         )
+    dimensions = tuple(_dimensions(sweep))
     cases = []
     hashes = dict(mask_files or {})
     masks: set[tuple[str, int]] = set()
@@ -164,6 +163,14 @@ def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid
         cases.append(case)
     seeds = range(sweep.seeds.first, sweep.seeds.first + sweep.seeds.count)
     return Grid(sweep, dimensions, tuple(cases), seeds, hashes)
+
+
+def _count(sweep: Sweep) -> int:
+    """Return how many cells there are, before the points are made: that may take minutes."""
+    groups = [{name: axis} for name, axis in sweep.axes.items()] + sweep.zipped
+    lengths = (len(next(iter(group.values())).points()) for group in groups)
+    points = 1 if sweep.sobol is None else sweep.sobol.points
+    return sweep.seeds.count * points * math.prod(lengths)
 
 
 def _typed(name: str, value: Any) -> Any:

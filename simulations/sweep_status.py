@@ -1,6 +1,5 @@
 """How far is a sweep, how fast does it go, and what went wrong in it?"""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from simulations.durable import CorruptError, read_file
-from simulations.records import Store, is_held, open_store, read_manifest, stored_keys
+from simulations.records import (
+    Store,
+    is_held,
+    open_store,
+    read_manifest,
+    read_note,
+    stored_keys,
+)
 from simulations.sweep import Tally
 from simulations.sweep_cells import grid_of
 
@@ -75,7 +81,7 @@ def failures(store: Store) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for key in sorted(stored_keys(store, "failed")):
         try:
-            found[key] = json.loads(read_file(store.failure_path(key)))
+            found[key] = {"error": "", "traceback": ""} | read_note(store.failure_path(key))
         except CorruptError as error:
             found[key] = {"error": str(error), "traceback": ""}
         except FileNotFoundError:  # it is just being tried again

@@ -47,7 +47,7 @@ def attempt(order: Order, compute: Compute = compute_task) -> Failure | None:
         run_task(order, compute)
     except (DiskError, StopError) as error:
         return Failure("stop", str(error))
-    except Exception as error:  # noqa: BLE001  whatever a cell raises is that cell's failure
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a cell raises is its failure
         return Failure("raised", f"{type(error).__name__}: {error}", traceback.format_exc())
     return None
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ pytest.importorskip("pydantic")
 pytest.importorskip("safetensors")
 
 from paper_figures.cli import main
-from simulations import sweep_task, sweep_workers
+from simulations import sweep_cells, sweep_task, sweep_workers
 from simulations.durable import CorruptError, commit_file, read_file
 from simulations.records import Store, is_held, only_driver, stored_keys, sweep_parts
 from simulations.sweep import Tally, run_sweep
@@ -51,6 +52,55 @@ def test_what_stands_where_a_cell_belongs_is_put_aside(undisturbed: Path, tmp_pa
     path.unlink()
     path.mkdir()
     assert run_sweep(small_sweep(), root, workers=0) == Tally(24, 24, corrupt=1)
+
+
+def test_a_link_to_nothing_where_a_cell_belongs_does_not_pass_for_it(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "s"
+    shutil.copytree(undisturbed, root)
+    path = Store(root).cell_path(min(stored_keys(Store(root))))
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert run_sweep(small_sweep(), root, workers=0) == Tally(24, 24, corrupt=1)
+    assert same(everything(root), everything(undisturbed))
+
+
+@pytest.mark.parametrize("content", [b"no JSON", b"[1, 2]"])
+def test_a_sound_file_that_is_no_sweep_or_note_is_damaged(
+    undisturbed: Path, tmp_path: Path, content: bytes
+) -> None:
+    root = tmp_path / "s"
+    shutil.copytree(undisturbed, root)
+    key = min(stored_keys(Store(root)))
+    commit_file(Store(root).failure_path(key), content)
+    assert "holds no" in failures(Store(root))[key]["error"]
+    (root / "sweep").unlink()
+    commit_file(root / "sweep", content)
+    for act in (lambda: sweep_status(root), lambda: run_sweep(small_sweep(), root, workers=0)):
+        with pytest.raises(InputError, match="its cells are safe"):
+            act()
+    (root / "sweep").unlink()
+    assert run_sweep(small_sweep(), root, workers=0) == Tally(24, 24)
+
+
+def test_a_path_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="name too long"):
+        run_sweep(small_sweep(), tmp_path / ("x" * 300), workers=0)
+
+
+def test_a_grid_that_is_too_large_is_refused_before_its_points_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep_cells, "_sobol_points", None)
+    tau = {"low": 1.0, "high": 2.0}
+    for content in (
+        {"sobol": {"points": 2**24, "axes": {"tau": tau}}},
+        {"seeds": {"count": 10**18}},
+        {"axes": {name: {"linspace": [1, 2, 1000]} for name in ("tau", "value_gain", "ln_eps")}},
+    ):
+        with pytest.raises(InputError, match="at most 10,000,000 cells"):
+            expand(make_sweep(**content))
 
 
 def test_a_store_behind_a_link_in_a_folder_with_spaces_is_the_same_store(
@@ -169,11 +219,18 @@ def starving(sweep: Sweep, task: Task) -> Readings:
     raise MemoryError
 
 
-@pytest.mark.parametrize("compute", [awkward, starving])
+def leaving(sweep: Sweep, task: Task) -> Readings:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("compute", [awkward, starving, leaving])
 def test_whatever_a_cell_raises_is_noted(tmp_path: Path, compute: sweep_task.Compute) -> None:
     sweep = small_sweep(seeds={"count": 1}, run={"cells_per_task": 1})
     assert run_sweep(sweep, tmp_path / "s", workers=0, compute=compute) == Tally(4, 0, failed=4)
-    assert all("Error" in note["error"] for note in failures(Store(tmp_path / "s")).values())
+    assert all(
+        re.match(r"\w+(Error|Exit):", note["error"])
+        for note in failures(Store(tmp_path / "s")).values()
+    )
 
 
 def test_lost_neighbours_are_run_whole_again_and_only_a_lone_cell_is_blamed(
