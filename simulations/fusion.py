@@ -119,7 +119,7 @@ def run_all(
                     runs.append(_stored(stored, recipe))
                     continue
             run = train_run(data, inputs, recipe, checkpoint=checkpoint, on_progress=on_progress)
-            run["provenance"] = _provenance(data, inputs.facts)
+            run["provenance"] = _provenance(data, inputs.facts, run.pop("threads"))
             _write(stored, run)
             checkpoint.unlink(missing_ok=True)
             runs.append(run)
@@ -181,7 +181,7 @@ def require_torch(device: str = "cpu") -> None:
     backend("torch", device=device, dtype="float32")
 
 
-def _provenance(data: Data, weights: str) -> dict[str, str]:
+def _provenance(data: Data, weights: str, threads: int) -> dict[str, str]:
     packages = ("oversmooth", "torch", "numpy")
     return {
         "command": " ".join(["oversmooth", *sys.argv[1:]]),
@@ -190,15 +190,9 @@ def _provenance(data: Data, weights: str) -> dict[str, str]:
         "split": data.split,
         "weights": weights,
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "threads": str(_threads()),
+        "threads": str(threads),
         **{package: provenance.version(package) for package in packages},
     }
-
-
-def _threads() -> int:
-    import torch
-
-    return int(torch.get_num_threads())
 
 
 def _stored(path: Path, recipe: Recipe) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def train_run(
         "best_epoch": run.best_epoch,
         "history": [list(pair) for pair in run.history],
         "seconds": run.seconds,
+        "threads": torch.get_num_threads(),
         "examples": {part: len(data.parts[part]) for part in data.parts},
         **measure(best, data, inputs, recipe),
         **by_layer,
