@@ -1,5 +1,6 @@
 """What do the stored fusion runs say in one table? docs/fusion.md holds what this prints."""
 
+import sys
 from collections.abc import Iterable
 
 from paper_figures.fusion_runs import Experiment, load_experiments
@@ -40,4 +41,4 @@ def _points(value: float, half: float | None, *, sign: str = "") -> str:
 
 
 if __name__ == "__main__":
-    print(table(load_experiments()))
+    sys.stdout.write(f"{table(load_experiments())}\n")
