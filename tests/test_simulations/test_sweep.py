@@ -35,7 +35,8 @@ def test_cells_hold_what_the_engine_reads(undisturbed: Path) -> None:
     for case in grid.cases:
         if case.mask != "full":
             continue
-        found = survey([case.stack], seeds=grid.seeds, quantities=sweep.quantities)
+        wanted = [name for name in sweep.quantities if name != "law"]
+        found = survey([case.stack], seeds=grid.seeds, quantities=wanted)
         for i, key in enumerate(grid.keys_of(case, grid.seeds)):
             cell = stored[key]
             np.testing.assert_array_equal(
