@@ -35,8 +35,11 @@ DRIVER = """
 from tests.test_simulations.sweeps import *
 from simulations.sweep import run_sweep
 from theory.arrays import InputError
-import sys
+import signal, sys
 if __name__ == "__main__":
+    # Tests started in the background of a shell, or by nohup, were told not to hear these.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     compute = {"slowly": slowly, "gated": gated}[sys.argv[3]]
     try:
         run_sweep(small_sweep(), sys.argv[1], workers=int(sys.argv[2]), compute=compute)
