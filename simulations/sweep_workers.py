@@ -26,6 +26,7 @@ _WAITING_PER_WORKER = 4
 _LEAST_WAITING = 16  # a cluster that starts with no worker grows by what waits for one
 _COUNT_AGAIN_SECONDS = 1.0
 _CONNECT_SECONDS = 20
+_AWAY_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,47 @@ def _local_client(distributed: Any, workers: int) -> Iterator[Any]:
                 )
             )
             client = opened.enter_context(distributed.Client(cluster))
+            opened.enter_context(_kept_up(cluster))
         yield client
+
+
+@contextmanager
+def _kept_up(cluster: Any) -> Iterator[None]:
+    """Start workers anew that stay away.
+
+    Dask leaves a worker dead that dies before it was seen to start, as one does whose first task
+    is deadly; without workers a sweep would wait for ever.
+    """
+    ended = threading.Event()
+    keeper = threading.Thread(target=_keep_up, args=(cluster, ended), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
+
+
+def _keep_up(cluster: Any, ended: threading.Event) -> None:
+    patience = _AWAY_SECONDS
+    seen = dict.fromkeys(cluster.worker_spec, time.monotonic())
+    while not ended.wait(_COUNT_AGAIN_SECONDS):
+        now = time.monotonic()
+        seen |= {worker.name: now for worker in list(cluster.scheduler.workers.values())}
+        for name in [name for name, at in seen.items() if now > at + patience]:
+            patience *= 2  # the machine may be slow: two starts must not chase each other
+            _start_anew(cluster, name, ended)
+            seen[name] = time.monotonic()
+
+
+def _start_anew(cluster: Any, name: Any, ended: threading.Event) -> None:
+    wanted = cluster.worker_spec.pop(name)
+    cluster.scale(len(cluster.worker_spec))  # to those wanted: what is not is closed
+    while name in cluster.workers and not ended.wait(0.05):
+        pass
+    cluster.worker_spec[name] = wanted
+    if not ended.is_set():
+        cluster.scale(len(cluster.worker_spec))
 
 
 def require_dask() -> None:

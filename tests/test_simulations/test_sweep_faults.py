@@ -21,6 +21,7 @@ import pytest
 pytest.importorskip("distributed")
 pytest.importorskip("pydantic")
 
+from simulations import sweep_workers
 from simulations.records import Store, stored_keys
 from simulations.sweep import Tally, run_sweep
 from simulations.sweep_status import failures, sweep_status
@@ -183,6 +184,28 @@ def test_a_cell_that_kills_its_workers_is_left_alone_and_told(
     assert same(rest, {key: whole[key] for key in rest})
     tally = run_sweep(small_sweep(), tmp_path / "s", workers=0, retry_failed=True)
     assert tally == Tally(24, 24)
+
+
+def test_a_worker_that_dask_has_given_up_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+
+    async def stay_dead(*_: object) -> None:  # as when a worker dies before it was seen to start
+        return None
+
+    monkeypatch.setattr(distributed.Nanny, "_on_worker_exit", stay_dead)
+    monkeypatch.setattr(sweep_workers, "_AWAY_SECONDS", 2.0)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        sweep_workers._kept_up(cluster),
+    ):
+        (before,) = client.run(os.getpid).values()
+        _kill(before)
+        after = client.submit(os.getpid).result(timeout=60)
+        assert after != before
+        assert list(cluster.workers) == [0]
 
 
 def test_a_second_driver_is_refused_while_the_first_works(
