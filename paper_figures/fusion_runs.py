@@ -62,6 +62,10 @@ class Experiment:
         """Return a measure of all runs of a fusion, by seed: (seeds, ...)."""
         return np.asarray([r[measure] for r in _by_seed(self.runs) if _fusion(r) == fusion])
 
+    def has(self, measure: str) -> bool:
+        """Whether the baseline's runs have a measure: those of older versions lack some."""
+        return all(measure in run for run in self.runs if _fusion(run) == "baseline")
+
     @property
     def fusions(self) -> tuple[str, ...]:
         """The fusions that were tried, in the order of the figures."""

@@ -12,7 +12,7 @@ from theory.arrays import InputError
 
 def compute(_settings: Settings) -> Dataset:
     """Return CosSim and error by layer of each tuned baseline, and the paper's values."""
-    experiments = [x for x in load_experiments() if x.tuned]
+    experiments = [x for x in load_experiments() if x.tuned and x.has("layer_scores")]
     if not experiments:
         raise InputError("there are no stored runs of a tuned encoder; oversmooth fuse makes them")
     layers = 1 + max(x.depth for x in experiments)
@@ -57,10 +57,10 @@ def compute(_settings: Settings) -> Dataset:
             "paper_layer": Variable(("paper_layer",), paper_layer, "layer"),
         },
         {
-            "most": float(found["gain"][best, at]),
-            "most_label": experiments[best].label,
-            "most_layer": at,
-            "paper_most": float(paper_error[-1] - paper_error.min()),
+            "nearest": -float(found["gain"][best, at]),
+            "nearest_label": experiments[best].label,
+            "nearest_layer": at,
+            "paper_nearest": float(paper_error.min() - paper_error[-1]),
             **facts(experiments),
         },
     )
@@ -101,10 +101,11 @@ FIGURE = Figure(
     title="CosSim and error by layer (the paper\u2019s figure 1b)",
     caption=(
         "In every tuned encoder the tokens of the last layer are the most alike, yet a classifier "
-        "refitted on the mean token of an earlier layer is nowhere clearly better: it saves at "
-        "most {most:.1f} points (layer {most_layer} of {most_label}; the paper: {paper_most:.1f}; "
-        "bars: 95 % over {seeds} or more seeds); an earlier layer that is more alike, or that "
-        "errs clearly less (95 % over all layers together), would refute it."
+        "refitted on the mean token of an earlier layer is nowhere clearly better: the nearest, "
+        "layer {nearest_layer} of {nearest_label}, differs in error by {nearest:+.1f} points from "
+        "the last (the paper\u2019s best: {paper_nearest:+.1f}; bars: 95 % over {seeds} or more "
+        "seeds); an earlier layer that is more alike, or that errs clearly less (95 % over all "
+        "layers together), would refute it."
     ),
     compute=compute,
     draw=draw,

@@ -69,7 +69,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         )  # fmt: skip
         axes.axhline(1 / there.sum(), color="0.6", lw=0.8, ls="--")
         axes.set_title(str(label).replace(", ", ",\n"))
-        axes.set_ylim(0, 1.1 * np.nanmax(gate))
+        axes.set_ylim(0, 1.05 * np.nanmax([*gate.ravel(), *(data["mean"] + data["half_width"])[i]]))
         axes.set_xticks([1, int(there.sum() + 1) // 2, int(there.sum())])
     for axes in panels[len(data["experiment"]) :]:
         axes.set_axis_off()

@@ -103,7 +103,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         )  # fmt: skip
         axes.plot(data["paper_gain"][:, j], rows[count:] + shift, mfc="white", **style)
     axes.set_yticks(rows, labels)
-    axes.invert_yaxis()
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set(xlabel="score minus the baseline\u2019s, percentage points")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 

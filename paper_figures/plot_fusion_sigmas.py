@@ -21,7 +21,11 @@ def compute(_: Settings) -> Dataset:
     Of each run 101 quantiles are stored. The inner 99 of them stand for equal shares of the
     tokens, so a Gaussian kernel estimate (Scott's width) on those of all seeds is drawn.
     """
-    experiments = [x for x in load_experiments() if not x.from_scratch or x.depth == _ONLY_DEPTH]
+    experiments = [
+        x
+        for x in load_experiments()
+        if x.has("sigma_product_last") and (x.depth == _ONLY_DEPTH or not x.from_scratch)
+    ]
     if len(experiments) < 3:
         raise InputError("fig5_tuned needs stored runs of three data sets; oversmooth fuse")
     quantiles = [x.values("baseline", "sigma_product_last") for x in experiments]
