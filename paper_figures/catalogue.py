@@ -31,11 +31,11 @@ from paper_figures.theorem_page import theorem_page
 
 _MODULES = (
     fig1a,
+    plot_fusion_depth,
     fig2,
     fig3,
     fig4,
     fig5,
-    plot_fusion_depth,
     plot_fusion_layers,
     plot_fusion_gate,
     plot_fusion_score,
