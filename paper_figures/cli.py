@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _require_whole(words: Sequence[str]) -> None:
     """Refuse fractions for whole numbers, which the parser would round without a word."""
     command, apps, _ = app.parse_commands(words)
-    if not command or command[0].startswith("-"):  # --help, --version
+    if not command or command[-1].startswith("-"):  # --help, --version
         return
     whole = {
         name

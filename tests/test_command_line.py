@@ -350,3 +350,9 @@ def test_analyze_refuses_a_bad_text(
     if content is not None:
         text.write_bytes(content)
     assert wanted in refused(capsys, "analyze", "minilm", "--text", str(text))
+
+
+@pytest.mark.parametrize("command", ["figures", "fuse", "simulate"])
+def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"oversmooth {command}" in capsys.readouterr().out
