@@ -17,7 +17,10 @@ from theory.measures import cosine_similarity
 from theory.sharing import attention_flops
 
 MEASURED = 64
-"""How many of the test's items the similarities, shares and deviations are measured on."""
+"""On the items of how many test examples similarities, shares and deviations are measured.
+
+They are the first in the order of the split, which mixes the classes: files are sorted by class.
+"""
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)
 """Weights of the squared norm in a refitted classifier: the validation part takes one."""
 _TOGETHER = 100
@@ -32,7 +35,7 @@ def measure(
     two norms divide by, multiplied. ``attention_flops`` counts the multiply-adds of attention
     for an item of the longest length.
     """
-    items = np.unique(data.examples[data.parts["test"]])[:MEASURED]
+    items = np.unique(data.examples[data.parts["test"][:MEASURED]])
     read, mask = read_items(inputs, items, recipe)
     with torch.no_grad():
         states = nets.encode(weights, recipe, read, mask, training=False)
