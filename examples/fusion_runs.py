@@ -53,12 +53,19 @@ def main() -> None:
 
 def make(out: Path, settings: dict[str, Any], fusions: tuple[Fusion, ...]) -> None:
     """Train what the folder lacks."""
+    command = f"python examples/fusion_runs.py FOLDER {out.name}"
 
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
     run_all(
-        recipe_for(**settings), fusions=fusions, seeds=SEEDS, out=out, resume=True, on_progress=say
+        recipe_for(**settings),
+        fusions=fusions,
+        seeds=SEEDS,
+        out=out,
+        command=command,
+        resume=True,
+        on_progress=say,
     )
 
 

@@ -1,5 +1,7 @@
 """The command that trains with and without fusion of the layers: fuse."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -92,6 +94,7 @@ def fuse(
         fusions=fusions,
         seeds=seeds,
         out=out_dir,
+        command=shlex.join(["oversmooth", *sys.argv[1:]]),
         resume=resume,
         on_progress=lambda line: err.print(line, highlight=False, markup=False, soft_wrap=True),
     )

@@ -1,8 +1,6 @@
 """Which fusion is better, by how much, over paired seeds: the runs, stored, and their summary."""
 
-import json
 import platform
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from simulations import provenance
 from simulations.datasets import Data, load_data
 from simulations.fusion_inputs import read_inputs
 from simulations.fusion_recipe import Encoder, Fusion, Precision, Recipe
+from simulations.fusion_store import Place
 from theory.arrays import InputError
 
 Size = Literal["quick", "usual", "full"]
@@ -36,8 +35,8 @@ _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
     },
     ("texts", True): {
         "quick": {"train": 100, "validation": 50, "test": 100, "epochs": 2},
-        "usual": {"train": 1000, "validation": 500, "test": 1500, "epochs": 12},
-        "full": {"epochs": 20},
+        "usual": {"train": 1000, "validation": 500, "test": 1500, "epochs": 40},
+        "full": {"epochs": 40},
     },
 }
 
@@ -62,6 +61,8 @@ def recipe_for(
     encoder = encoder or ("scratch" if images else "minilm")
     if images and encoder != "scratch":
         raise InputError(f"encoder must be scratch for {data}, which holds images, not {encoder!r}")
+    if images and frozen:
+        raise InputError(f"frozen needs a pretrained encoder, and none reads {data}'s images")
     settings: dict[str, Any] = dict(_SIZES["images" if images else "texts", frozen][size])
     if images:
         settings = {"placement": "pre", "rate": 2e-3, "width": 48, "ffn": 96} | settings
@@ -86,13 +87,15 @@ def run_all(
     fusions: Sequence[Fusion],
     seeds: int,
     out: Path,
+    command: str,
     resume: bool = False,
     on_progress: Progress = lambda line: None,
 ) -> dict[str, Any]:
     """Train every fusion with every seed, store each run, and return `summarise` of them.
 
     Seed by seed, so that what is there is always paired. A run that is stored is kept with
-    ``resume``; one that was broken off goes on where its last epoch ended.
+    ``resume``; one that was broken off goes on where its last epoch ended. ``command`` is what
+    repeats the runs, for their records.
 
     Raises: InputError if torch, a package of data or weights is missing, or files of other runs
             are in the way
@@ -100,6 +103,15 @@ def run_all(
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, but is {seeds}")
     require_torch(base.device)
+    provenance.commit()  # what was read in by now, whatever is edited while it trains
+    places = [
+        Place(replace(base, fusion=fusion, seed=seed), out)
+        for seed in range(base.seed, base.seed + seeds)
+        for fusion in fusions
+    ]
+    for place in places:
+        if (place.read() is not None or place.checkpoint.exists()) and not resume:
+            raise InputError(f"{place.recipe.name} is in {out}: say --resume or another --out")
     out.mkdir(parents=True, exist_ok=True)
     from simulations.fusion_train import train_run
 
@@ -108,22 +120,19 @@ def run_all(
     data = data.shortened(train=base.train, validation=base.validation, test=base.test)
     inputs = read_inputs(data, base)
     runs = []
-    for seed in range(base.seed, base.seed + seeds):
-        for fusion in fusions:
-            recipe = replace(base, fusion=fusion, seed=seed)
-            stored, checkpoint = out / f"{recipe.name}.json", out / f"{recipe.name}.checkpoint"
-            if stored.exists() or checkpoint.exists():
-                if not resume:
-                    raise InputError(f"{stored.stem} is in {out}: say --resume or another --out")
-                if stored.exists():
-                    runs.append(_stored(stored, recipe))
-                    continue
-            run = train_run(data, inputs, recipe, checkpoint=checkpoint, on_progress=on_progress)
-            run["provenance"] = _provenance(data, inputs.facts, run.pop("threads"))
-            _write(stored, run)
-            checkpoint.unlink(missing_ok=True)
-            runs.append(run)
-            on_progress(f"{recipe.name}: test {run['score']:.4f}, {run['seconds']:.0f} s")
+    for place in places:
+        with place.held():
+            run = place.read()
+            if run is None:
+                run = train_run(
+                    data, inputs, place.recipe, checkpoint=place.checkpoint, on_progress=on_progress
+                )
+                run["provenance"] = _provenance(data, inputs.facts, run.pop("threads"), command)
+                place.write(run)
+                told = f"test {run['score']:.4f}, {run['seconds']:.0f} s"
+                on_progress(f"{place.recipe.name}: {told}")
+            place.checkpoint.unlink(missing_ok=True)
+        runs.append(run)
     return {"runs": runs, "summary": [asdict(row) for row in summarise(runs)]}
 
 
@@ -148,12 +157,17 @@ def summarise(runs: Iterable[dict[str, Any]]) -> list[Row]:
 
     The intervals are Student's at 95 % over seeds: they say how far other seeds may lie, not
     other test examples. With one seed there is none.
+
+    Raises: InputError if two runs are of the same seed
     """
     groups: dict[tuple[str, int, str], dict[int, dict[str, Any]]] = {}
     for run in runs:
         recipe = run["recipe"]
         key = (recipe["data"], recipe["depth"], recipe["fusion"])
-        groups.setdefault(key, {})[recipe["seed"]] = run
+        group = groups.setdefault(key, {})
+        if recipe["seed"] in group:
+            raise InputError(f"runs must be of one encoder and kind, but two are {key}")
+        group[recipe["seed"]] = run
     rows = []
     for (data, depth, fusion), group in groups.items():
         plain = groups.get((data, depth, "baseline"), {})
@@ -167,9 +181,13 @@ def summarise(runs: Iterable[dict[str, Any]]) -> list[Row]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float | None]:
-    """Return the mean and the half width of Student's 95 % interval, None for one value."""
+    """Return the mean and the half width of Student's 95 % interval.
+
+    It is None for one value, and for values that are all the same: where a seed changes nothing,
+    seeds say nothing.
+    """
     mean = float(np.mean(values))
-    if len(values) < 2:
+    if len(values) < 2 or np.ptp(values) == 0:
         return mean, None
     return mean, float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
 
@@ -181,10 +199,10 @@ def require_torch(device: str = "cpu") -> None:
     backend("torch", device=device, dtype="float32")
 
 
-def _provenance(data: Data, weights: str, threads: int) -> dict[str, str]:
+def _provenance(data: Data, weights: str, threads: int, command: str) -> dict[str, str]:
     packages = ("oversmooth", "torch", "numpy")
     return {
-        "command": " ".join(["oversmooth", *sys.argv[1:]]),
+        "command": command,
         "commit": provenance.commit(),
         "data": data.origin,
         "split": data.split,
@@ -193,21 +211,3 @@ def _provenance(data: Data, weights: str, threads: int) -> dict[str, str]:
         "threads": str(threads),
         **{package: provenance.version(package) for package in packages},
     }
-
-
-def _stored(path: Path, recipe: Recipe) -> dict[str, Any]:
-    try:
-        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = run["recipe"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path.name} is damaged ({error}); remove it to run it again") from error
-    if found != json.loads(json.dumps(asdict(recipe))):
-        raise InputError(f"{path.name} is of another recipe: name another folder with --out")
-    return run
-
-
-def _write(path: Path, run: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -43,7 +43,7 @@ def save(run: Training, recipe: Recipe, path: Path) -> None:
         "seconds": run.seconds,
         "random": torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
+    if recipe.device.startswith("cuda"):
         state["random_cuda"] = torch.cuda.get_rng_state_all()
     content = io.BytesIO()
     torch.save(state, content)
@@ -63,9 +63,10 @@ def restore(run: Training, recipe: Recipe, path: Path) -> None:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["recipe"]
     except Exception as error:  # a broken archive fails in many ways
         raise InputError(f"{path.name} is damaged ({error}); remove it to start anew") from error
-    if state["recipe"] != repr(recipe):
+    if found != repr(recipe):
         raise InputError(f"{path.name} belongs to another recipe; remove it or use another --out")
     with torch.no_grad():
         for name, value in state["weights"].items():
@@ -75,5 +76,5 @@ def restore(run: Training, recipe: Recipe, path: Path) -> None:
     run.best_weights = {k: v.to(recipe.device) for k, v in state["best_weights"].items()}
     run.history, run.seconds = list(state["history"]), state["seconds"]
     torch.set_rng_state(state["random"])
-    if "random_cuda" in state and torch.cuda.is_available():
+    if "random_cuda" in state:
         torch.cuda.set_rng_state_all(state["random_cuda"])

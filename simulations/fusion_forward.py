@@ -50,8 +50,6 @@ def _frozen(
     weights: nets.Weights, inputs: Inputs, recipe: Recipe, items: NDArray[np.int64]
 ) -> tuple[Any, Any]:
     """Return tokens and mask of items from an encoder that never changes: each is read once."""
-    if inputs.weights is None:
-        raise InputError("frozen must come with a pretrained encoder; random weights need training")
     kept = inputs.kept
     # A sum over layers commutes with the mean over tokens, which is much smaller.
     alone = recipe.fusion in ("baseline", "concat")
@@ -95,6 +93,8 @@ def score_of(
             for at in range(0, len(examples), size)
         ]
     out = torch.cat(outs).float().cpu().numpy()
+    if not np.isfinite(out).all():
+        raise InputError(f"{recipe.name}: answers are not finite; a smaller rate?")
     wanted = data.labels[examples]
     if data.scored:
         return 0.0 if np.ptp(out) == 0 else float(spearmanr(out, wanted).statistic)

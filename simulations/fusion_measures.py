@@ -43,7 +43,7 @@ def measure(
     counted = mask.cpu().numpy()
 
     def cosine(tokens: Any) -> float:
-        host = tokens.double().cpu().numpy()
+        host = tokens.cpu().double().numpy()
         return float(np.mean(cosine_similarity(host, token_mask=counted)))
 
     stds = states.stds[:, :, mask]
@@ -99,7 +99,7 @@ def _layer_means(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Reci
         read, mask = read_items(inputs, group, recipe)
         with torch.no_grad():
             tokens = nets.encode(weights, recipe, read, mask, training=False).tokens
-        mean = nets.mean_token(tokens, mask).double().cpu()
+        mean = nets.mean_token(tokens, mask).cpu().double()
         if found is None:
             found = torch.zeros(len(mean), int(items.max()) + 1, mean.shape[-1]).double()
         found[:, group] = mean

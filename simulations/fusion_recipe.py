@@ -14,7 +14,7 @@ WEIGHTS_OF_OTHERS = ("minilm", "e5-small")
 
 @dataclass(frozen=True)
 class Recipe:
-    """One run: two runs with the same recipe on one machine give the same numbers.
+    """One run: the same recipe gives the same numbers on one CPU with as many threads.
 
     ``encoder`` "scratch" draws a BERT shape of ``depth`` blocks (post-LN) or, with ``placement``
     "pre", that of a vision Transformer; a name of a checkpoint takes its weights and its first
@@ -83,6 +83,8 @@ class Recipe:
             raise InputError(
                 f"shared must be a range of blocks from 1 to {self.depth}, but is {self.shared}"
             )
+        if self.frozen and self.encoder not in WEIGHTS_OF_OTHERS:
+            raise InputError("frozen must come with a pretrained encoder, not with random weights")
         if self.encoder in WEIGHTS_OF_OTHERS and (self.tied or self.placement == "pre"):
             raise InputError(f"{self.encoder} has post-LN blocks with weights of their own")
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from simulations.datasets import DATA
 from simulations.fusion import interval, recipe_for, summarise
 from simulations.fusion_recipe import Recipe
+from simulations.fusion_store import Place
 from theory.arrays import InputError
 
 
@@ -30,7 +32,7 @@ def test_a_constant_gain_over_the_baseline_has_an_interval_of_width_zero(
     plain, gate = summarise(runs)
     assert plain.gain is None
     assert gate.gain == pytest.approx(gain, abs=1e-12)
-    assert gate.gain_half_width == pytest.approx(0, abs=1e-12)
+    assert (gate.gain_half_width or 0.0) == pytest.approx(0, abs=1e-12)
     assert gate.seeds == len(scores)
 
 
@@ -78,6 +80,8 @@ def test_every_size_of_every_data_set_is_a_recipe(data: str, size: Any) -> None:
     [
         ({"data": "mnist", "depth": 0}, "depth"),
         ({"data": "fashion-mnist", "encoder": "minilm"}, "encoder must be scratch"),
+        ({"data": "mnist", "frozen": True}, "frozen"),
+        ({"data": "lee", "encoder": "scratch", "frozen": True}, "frozen"),
     ],
 )
 def test_settings_that_fit_no_data_are_refused(settings: dict[str, Any], named: str) -> None:
@@ -107,13 +111,44 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    from simulations.fusion import _stored
-
-    recipe = recipe_for("mnist", size="quick")
-    path = tmp_path / "run.json"
-    path.write_text(json.dumps({"recipe": {"data": "lee"}}))
+    place = Place(recipe_for("mnist", size="quick"), tmp_path)
+    assert place.read() is None
+    place.record.write_text(json.dumps({"recipe": {"data": "lee"}}))
     with pytest.raises(InputError, match="another recipe"):
-        _stored(path, recipe)
-    path.write_text("{")
+        place.read()
+    place.record.write_text("{")
     with pytest.raises(InputError, match="damaged"):
-        _stored(path, recipe)
+        place.read()
+
+
+def test_a_finished_run_is_never_overwritten_and_needs_no_checkpoint(tmp_path: Path) -> None:
+    place = Place(recipe_for("mnist", size="quick"), tmp_path)
+    place.checkpoint.write_text("here")
+    run = {"recipe": asdict(place.recipe), "score": 0.5}
+    place.write(run)
+    assert place.read() == json.loads(json.dumps(run))
+    assert not place.checkpoint.exists()
+    with pytest.raises(InputError, match="another process"):
+        place.write(run)
+    with pytest.raises(ValueError, match="JSON"):
+        Place(replace(place.recipe, seed=1), tmp_path).write({"score": float("nan")})
+
+
+def test_one_process_at_a_time_trains_a_run(tmp_path: Path) -> None:
+    place = Place(recipe_for("mnist", size="quick"), tmp_path)
+    with place.held():
+        with pytest.raises(InputError, match="another process trains mnist"), place.held():
+            raise AssertionError("two had it")
+        with Place(replace(place.recipe, seed=1), tmp_path).held():
+            pass
+    with place.held():
+        pass
+
+
+def test_two_runs_of_a_seed_are_not_averaged_in_silence() -> None:
+    with pytest.raises(InputError, match="two are"):
+        summarise([invented("baseline", 0, 0.9), invented("baseline", 0, 0.1)])
+
+
+def test_where_a_seed_changes_nothing_there_is_no_interval() -> None:
+    assert interval([0.25] * 5) == (0.25, None)
