@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from paper_figures.terminal import Json, app, emit, err, out
+from paper_figures.terminal import Json, app, complain, emit, err, out
 from simulations import report
 from theory.arrays import InputError
 
@@ -139,8 +139,13 @@ def export(store: Path, file: Path, *, json: Json = False) -> int:
     _require_libraries()
     from simulations.sweep_data import export_store
 
-    written = export_store(store, file)
-    emit({"file": str(written)}) if json else out.print(str(written), soft_wrap=True)
+    lacking = export_store(store, file)
+    if lacking:
+        complain(f"{lacking} cells of {store} are not there yet, and NaN in {file}")
+    if json:
+        emit({"file": str(file), "lacking": lacking})
+    else:
+        out.print(str(file), soft_wrap=True)
     return 0
 
 

@@ -119,8 +119,10 @@ def _attributes(manifest: Mapping[str, Any], made: Mapping[str, set[str]]) -> di
     return {"title": manifest["name"], "sweep": json.dumps(manifest), **makers}
 
 
-def export_store(root: Path | str, out: Path | str) -> Path:
+def export_store(root: Path | str, out: Path | str) -> int:
     """Write a store as one netCDF file (.nc) or zarr folder (.zarr), with checksums in both.
+
+    Returns how many cells are not there yet: their numbers are NaN, or -1.
 
     Raises: InputError for another ending, if ``out`` is there already, or a library is missing
     """
@@ -154,7 +156,7 @@ def export_store(root: Path | str, out: Path | str) -> Path:
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
-    return out
+    return int((~data["complete"]).sum())
 
 
 def _xarray() -> Any:

@@ -1,5 +1,6 @@
 """Does a sweep compute every cell once, whatever was there before, and change no number?"""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("pydantic")
 pytest.importorskip("safetensors")
 
+from paper_figures.cli import main
 from simulations.engine import survey
 from simulations.records import Store, stored_keys
 from simulations.sweep import Tally, run_sweep
@@ -160,12 +162,27 @@ def test_an_export_reads_back_the_same(undisturbed: Path, tmp_path: Path, name: 
     xarray = pytest.importorskip("xarray")
     engine = {"out.nc": "h5netcdf", "out.zarr": "zarr"}[name]
     pytest.importorskip(engine)
-    out = export_store(undisturbed, tmp_path / name)
+    out = tmp_path / name
+    assert export_store(undisturbed, out) == 0
     options = {"consolidated": False} if engine == "zarr" else {}
     with xarray.open_dataset(out, engine=engine, **options) as found:
         xarray.testing.assert_equal(found.load(), read_store(undisturbed))
     with pytest.raises(InputError, match="nothing is overwritten"):
         export_store(undisturbed, out)
+
+
+def test_an_export_says_how_many_cells_it_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("h5netcdf")
+    run_sweep(small_sweep(), tmp_path / "s", workers=0)
+    store = Store(tmp_path / "s")
+    for key in sorted(stored_keys(store))[:3]:
+        store.cell_path(key).unlink()
+    assert main(["export", str(store.root), str(tmp_path / "out.nc"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["lacking"] == 3
+    assert "3 cells" in said.err
 
 
 def test_another_ending_is_refused(undisturbed: Path, tmp_path: Path) -> None:
