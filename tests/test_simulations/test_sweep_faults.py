@@ -205,6 +205,9 @@ def test_a_worker_that_dask_has_given_up_is_started_anew(monkeypatch: pytest.Mon
         _kill(before)
         after = client.submit(os.getpid).result(timeout=60)
         assert after != before
+        limit = time.monotonic() + 30
+        while not cluster.workers and time.monotonic() < limit:  # it answers before it is noted
+            time.sleep(0.05)
         assert list(cluster.workers) == [0]
 
 
