@@ -18,10 +18,12 @@ from paper_figures import (
     law_vs_simulation,
     ln_std_drivers,
     phase_diagram,
+    plot_fusion_classifiers,
     plot_fusion_depth,
     plot_fusion_gate,
     plot_fusion_layers,
     plot_fusion_score,
+    plot_fusion_sigmas,
     tau,
     tightness,
 )
@@ -31,11 +33,13 @@ from paper_figures.theorem_page import theorem_page
 
 _MODULES = (
     fig1a,
+    plot_fusion_classifiers,
     plot_fusion_depth,
     fig2,
     fig3,
     fig4,
     fig5,
+    plot_fusion_sigmas,
     plot_fusion_layers,
     plot_fusion_gate,
     plot_fusion_score,

@@ -31,12 +31,6 @@ LABELS = {
     "fashion-depth12": "clothes, 12 blocks",
     "fashion-depth16": "clothes, 16 blocks",
     "fashion-depth24": "clothes, 24 blocks",
-    "rotten-tomatoes-frozen": "reviews, MiniLM frozen",
-    "rotten-tomatoes-tuned": "reviews, MiniLM tuned",
-    "lee-frozen": "news pairs, MiniLM frozen",
-    "mnist-depth4": "digits, 4 blocks",
-    "mnist-depth8": "digits, 8 blocks",
-    "mnist-depth12": "digits, 12 blocks",
 }
 """The experiments, in the order of the figures."""
 SHARING = "sharing"
