@@ -236,7 +236,7 @@ def _require_one_kind(name: str, runs: Iterable[Run], key: Callable[[Run], Any])
     places = [(key(run), run["recipe"]["seed"]) for run in runs]
     if len(set(places)) != len(places):
         raise InputError(f"{name} must hold each run once, but has {len(places)} for {set(places)}")
-    for field in runs[0]["recipe"].keys() - {"fusion", "seed", "shared"}:
+    for field in [name for name in runs[0]["recipe"] if name not in ("fusion", "seed", "shared")]:
         kinds = {run["recipe"][field] for run in runs}
         if len(kinds) != 1:
             raise InputError(f"{name} must hold runs of one {field}, but has {kinds}")
