@@ -25,7 +25,7 @@ _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
     # (images?, frozen?) -> what each size changes
     ("images", False): {
         "quick": {"train": 200, "validation": 100, "test": 200, "epochs": 2},
-        "usual": {"train": 1500, "validation": 500, "test": 2000, "epochs": 12},
+        "usual": {"train": 1500, "validation": 500, "test": 2000, "epochs": 24},
         "full": {"epochs": 40, "width": 128, "ffn": 512, "patience": 8},
     },
     ("texts", False): {
