@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from simulations.fusion import Row, summarise
 from simulations.fusion_recipe import FUSIONS
@@ -24,7 +23,6 @@ LABELS = {
     "reviews-e5-tuned": "reviews, e5-small tuned",
     "reviews-minilm-tuned": "reviews, MiniLM tuned",
     "topics-minilm-frozen": "topics, MiniLM frozen",
-    "topics-minilm-tuned": "topics, MiniLM tuned",
     "pairs-minilm-frozen": "news pairs, MiniLM frozen",
     "fashion-depth4": "clothes, 4 blocks",
     "fashion-depth8": "clothes, 8 blocks",
@@ -55,10 +53,6 @@ class Experiment:
     def values(self, fusion: str, measure: str) -> NDArray[np.float64]:
         """Return a measure of all runs of a fusion, by seed: (seeds, ...)."""
         return np.asarray([r[measure] for r in _by_seed(self.runs) if _fusion(r) == fusion])
-
-    def has(self, measure: str) -> bool:
-        """Whether the baseline's runs have a measure: those of older versions lack some."""
-        return all(measure in run for run in self.runs if _fusion(run) == "baseline")
 
     @property
     def fusions(self) -> tuple[str, ...]:
@@ -134,24 +128,6 @@ def load_sharing(folder: Path | None = None) -> Sharing:
 def shared_layers(shared: Range) -> int:
     """Return how many layers use one attention matrix: 0 if none is shared."""
     return 0 if shared is None else shared[1] - shared[0] + 1
-
-
-def over_seeds(
-    values: NDArray[np.float64], *, comparisons: int = 1
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and half of Student's 95 % interval over the first axis.
-
-    With more ``comparisons`` the 95 % are for all of them together (Bonferroni). The half is NaN
-    where there is one seed, or where all seeds give the same: there it would say nothing of how
-    far other seeds may lie.
-    """
-    values = np.asarray(values, dtype=float)
-    mean = values.mean(axis=0)
-    if len(values) < 2:
-        return mean, np.full_like(mean, np.nan)
-    factor = stats.t.ppf(1 - 0.025 / comparisons, len(values) - 1)
-    half = factor * values.std(axis=0, ddof=1) / len(values) ** 0.5
-    return mean, np.where(np.ptp(values, axis=0) == 0, np.nan, half)
 
 
 def say(mean: float, half: float) -> str:

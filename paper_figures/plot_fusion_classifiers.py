@@ -5,14 +5,15 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import facts, load_experiments, over_seeds
+from paper_figures.fusion_runs import facts, load_experiments
 from paper_figures.reference import load
+from simulations.fusion import over_seeds
 from theory.arrays import InputError
 
 
 def compute(_settings: Settings) -> Dataset:
     """Return CosSim and error by layer of each tuned baseline, and the paper's values."""
-    experiments = [x for x in load_experiments() if x.tuned and x.has("layer_scores")]
+    experiments = [x for x in load_experiments() if x.tuned]
     if not experiments:
         raise InputError("there are no stored runs of a tuned encoder; oversmooth fuse makes them")
     layers = 1 + max(x.depth for x in experiments)

@@ -5,7 +5,8 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import facts, load_experiments, over_seeds
+from paper_figures.fusion_runs import facts, load_experiments
+from simulations.fusion import over_seeds
 from theory.arrays import InputError
 
 _ONE_LAYER = 0.9

@@ -5,8 +5,9 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import facts, load_experiments, over_seeds
+from paper_figures.fusion_runs import facts, load_experiments
 from paper_figures.reference import load
+from simulations.fusion import over_seeds
 from simulations.fusion_recipe import FUSIONS
 from theory.arrays import InputError
 

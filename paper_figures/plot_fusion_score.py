@@ -1,5 +1,6 @@
 """Tables 2 and 3: does fusing the layers give a better score than the last one alone?"""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import facts, load_experiments, over_seeds
+from paper_figures.fusion_runs import facts, load_experiments
 from paper_figures.reference import load
 from simulations.fusion_recipe import FUSIONS
 
@@ -24,16 +25,13 @@ def compute(_: Settings) -> Dataset:
     found = {name: np.full(shape, np.nan) for name in names}
     seeds = np.zeros(shape, dtype=int)
     for i, experiment in enumerate(experiments):
-        plain = 100 * experiment.values("baseline", "score")
-        for j, fusion in enumerate(FUSIONS):
-            if fusion in experiment.fusions:
-                score = 100 * experiment.values(fusion, "score")
-                seeds[i, j] = len(score)
-                found["score"][i, j], found["score_half"][i, j] = over_seeds(score)
-                if fusion != "baseline":
-                    found["gain"][i, j], found["gain_half"][i, j] = over_seeds(score - plain)
-                found["cosine_last"][i, j] = experiment.values(fusion, "cosine")[:, -1].mean()
-                found["cosine_fused"][i, j] = experiment.values(fusion, "cosine_fused").mean()
+        for fusion, row in experiment.rows().items():
+            at = i, FUSIONS.index(fusion)
+            seeds[at] = row.seeds
+            points = (row.score, row.half_width, row.gain, row.gain_half_width)
+            told = [math.nan if value is None else 100 * value for value in points]
+            for name, value in zip(names, (*told, row.cosine_last, row.cosine_fused), strict=True):
+                found[name][at] = value
     both = ("experiment", "fusion")
     half = "half of its 95 % interval over seeds"
     gain, width = found["gain"], found["gain_half"]

@@ -5,8 +5,9 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import Range, facts, load_sharing, over_seeds, say, shared_layers
+from paper_figures.fusion_runs import Range, facts, load_sharing, say, shared_layers
 from paper_figures.reference import load
+from simulations.fusion import over_seeds
 
 
 def compute(_: Settings) -> Dataset:

@@ -21,11 +21,7 @@ def compute(_: Settings) -> Dataset:
     Of each run 101 quantiles are stored. The inner 99 of them stand for equal shares of the
     tokens, so a Gaussian kernel estimate (Scott's width) on those of all seeds is drawn.
     """
-    experiments = [
-        x
-        for x in load_experiments()
-        if x.has("sigma_product_last") and (x.depth == _ONLY_DEPTH or not x.from_scratch)
-    ]
+    experiments = [x for x in load_experiments() if x.depth == _ONLY_DEPTH or not x.from_scratch]
     if sum(not x.from_scratch for x in experiments) < 3:
         raise InputError(
             "fig5_tuned needs stored runs of three pretrained encoders; oversmooth fuse"

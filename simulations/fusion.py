@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from simulations import provenance
@@ -172,24 +173,36 @@ def summarise(runs: Iterable[dict[str, Any]]) -> list[Row]:
     for (data, depth, fusion), group in groups.items():
         plain = groups.get((data, depth, "baseline"), {})
         paired = [group[s]["score"] - plain[s]["score"] for s in group if s in plain]
-        score, half = interval([run["score"] for run in group.values()])
-        gain, gain_half = interval(paired) if paired and fusion != "baseline" else (None, None)
+        score, half = _interval([run["score"] for run in group.values()])
+        gain, gain_half = _interval(paired) if paired and fusion != "baseline" else (None, None)
         cosines = [(run["cosine"][-1], run["cosine_fused"]) for run in group.values()]
         last, fused = np.mean(cosines, axis=0).tolist()
         rows.append(Row(data, fusion, depth, len(group), score, half, gain, gain_half, last, fused))
     return rows
 
 
-def interval(values: Sequence[float]) -> tuple[float, float | None]:
-    """Return the mean and the half width of Student's 95 % interval.
+def over_seeds(
+    values: ArrayLike, *, comparisons: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and half of Student's 95 % interval over the first axis.
 
-    It is None for one value, and for values that are all the same: where a seed changes nothing,
-    seeds say nothing.
+    With more ``comparisons`` the 95 % are for all of them together (Bonferroni). The half is NaN
+    where there is one seed, or where all seeds give the same: there it would say nothing of how
+    far other seeds may lie.
     """
-    mean = float(np.mean(values))
-    if len(values) < 2 or np.ptp(values) == 0:
-        return mean, None
-    return mean, float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    values = np.asarray(values, dtype=np.float64)
+    mean = values.mean(axis=0)
+    if len(values) < 2:
+        return mean, np.full_like(mean, np.nan)
+    factor = stats.t.ppf(1 - 0.025 / comparisons, len(values) - 1)
+    half = factor * stats.sem(values, axis=0)
+    return mean, np.where(np.ptp(values, axis=0) == 0, np.nan, half)
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return mean and half width of one number, as JSON can hold it."""
+    mean, half = over_seeds(values)
+    return float(mean), None if np.isnan(half) else float(half)
 
 
 def require_torch(device: str = "cpu") -> None:

@@ -5,9 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy import stats
 
 from paper_figures import fusion_runs
 from paper_figures.fusion_runs import (
@@ -16,7 +14,6 @@ from paper_figures.fusion_runs import (
     collect,
     load_experiments,
     load_sharing,
-    over_seeds,
 )
 from simulations.fusion import summarise
 from simulations.fusion_recipe import FUSIONS
@@ -30,18 +27,6 @@ from tests.test_paper_figures.invented_runs import (
     store,
 )
 from theory.arrays import InputError
-
-
-def test_the_interval_is_students_and_missing_where_seeds_cannot_tell() -> None:
-    values = np.random.default_rng(0).standard_normal((5, 2))
-    mean, half = over_seeds(values)
-    for j in range(2):
-        low, high = stats.ttest_1samp(values[:, j], 0.0).confidence_interval(0.95)
-        assert (mean[j] - half[j], mean[j] + half[j]) == pytest.approx((low, high))
-    ten = stats.ttest_1samp(values[:, 0], 0.0).confidence_interval(1 - 0.05 / 10)
-    assert over_seeds(values, comparisons=10)[1][0] == pytest.approx((ten[1] - ten[0]) / 2)
-    assert np.isnan(over_seeds(values[:1])[1]).all()
-    assert np.isnan(over_seeds(np.full((5, 1), 0.3))[1]).all()
 
 
 def write_runs(place: Path, runs: Iterable[Run]) -> Path:

@@ -7,12 +7,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from simulations.datasets import DATA
-from simulations.fusion import interval, recipe_for, summarise
+from simulations.fusion import over_seeds, recipe_for, summarise
 from simulations.fusion_recipe import Recipe
 from simulations.fusion_store import Place
 from theory.arrays import InputError
@@ -44,11 +46,16 @@ def test_only_seeds_that_both_have_are_paired() -> None:
     assert gate.score == pytest.approx(0.75)
 
 
-def test_the_interval_is_student_s() -> None:
-    # t(0.975, 4) = 2.776; standard error of 1..5 is sqrt(2.5 / 5)
-    mean, half = interval([1, 2, 3, 4, 5])
-    assert mean == 3
-    assert half == pytest.approx(2.7764451 * 0.5**0.5)
+def test_the_interval_is_students_and_missing_where_seeds_cannot_tell() -> None:
+    values = np.random.default_rng(0).standard_normal((5, 2))
+    mean, half = over_seeds(values)
+    for j in range(2):
+        low, high = stats.ttest_1samp(values[:, j], 0.0).confidence_interval(0.95)
+        assert (mean[j] - half[j], mean[j] + half[j]) == pytest.approx((low, high))
+    ten = stats.ttest_1samp(values[:, 0], 0.0).confidence_interval(1 - 0.05 / 10)
+    assert over_seeds(values, comparisons=10)[1][0] == pytest.approx((ten[1] - ten[0]) / 2)
+    assert np.isnan(over_seeds(values[:1])[1]).all()
+    assert np.isnan(over_seeds(np.full((5, 1), 0.3))[1]).all()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,3 @@ def test_one_process_at_a_time_trains_a_run(tmp_path: Path) -> None:
 def test_two_runs_of_a_seed_are_not_averaged_in_silence() -> None:
     with pytest.raises(InputError, match="two are"):
         summarise([invented("baseline", 0, 0.9), invented("baseline", 0, 0.1)])
-
-
-def test_where_a_seed_changes_nothing_there_is_no_interval() -> None:
-    assert interval([0.25] * 5) == (0.25, None)
