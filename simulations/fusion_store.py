@@ -1,9 +1,7 @@
 """Where is a fusion run kept, so that it is never lost, overwritten, or trained twice at a time?"""
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from simulations.durable import commit_raw
 from simulations.fusion_recipe import Recipe
+from simulations.locks import held
 from theory.arrays import InputError
 
 
@@ -60,15 +59,8 @@ class Place:
     def held(self) -> Iterator[None]:
         """Hold the run for this process; the lock goes with it, however it ends.
 
-        Raises: InputError if another process trains it
+        Raises: InputError if another process does
         """
         path = self.folder / f".{self.recipe.name}.lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(f"another process trains {self.recipe.name}") from error
+        with held(path, what=self.recipe.name, why="it would be trained twice"):
             yield
-        finally:
-            os.close(handle)

@@ -5,10 +5,7 @@ is written.
 """
 
 import contextlib
-import fcntl
 import json
-import os
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +25,9 @@ from simulations.durable import (
     read_file,
     refused,
 )
+from simulations.locks import held, is_held
 from theory.arrays import InputError
 
-_LOCK_SECONDS = 1.0
 _STALE_SECONDS = 60.0
 _FLUSHES_AT_ONCE = 16
 
@@ -143,58 +140,14 @@ def only_driver(store: Store) -> Iterator[None]:
 
     Raises: InputError if another process holds it
     """
-    path = store.root / "lock"
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise refused(store.root, error) from error
-    try:
-        _hold(store, handle)
-        with contextlib.suppress(OSError):  # the name is a courtesy; a full disk refuses later
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+    why = "two sweeps into one store would do the same cells twice"
+    with held(store.root / "lock", what=f"store {store.root}", why=why):
         yield
-    finally:
-        os.close(handle)
 
 
-def _hold(store: Store, handle: int) -> None:
-    limit = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < limit:  # `is_held` may have it for a moment
-                time.sleep(0.02)
-                continue
-            holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
-            raise InputError(
-                f"store {store.root} is in use by {holder}: two sweeps into one store would do "
-                "the same cells twice"
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f"store {store.root} must be on a file system that can lock files, so that two "
-                f"sweeps cannot meet in it: {error.strerror}"
-            ) from error
-        return
-
-
-def is_held(store: Store) -> bool:
+def has_driver(store: Store) -> bool:
     """Whether some process holds the store as its driver."""
-    try:
-        handle = os.open(store.root / "lock", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    return False
+    return is_held(store.root / "lock")
 
 
 def commit_cell(store: Store, key: str, arrays: Arrays, header: Mapping[str, Any]) -> bool:

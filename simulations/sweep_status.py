@@ -9,7 +9,7 @@ from typing import Any
 from simulations.durable import CorruptError, read_file
 from simulations.records import (
     Store,
-    is_held,
+    has_driver,
     open_store,
     read_manifest,
     read_note,
@@ -69,7 +69,7 @@ def sweep_status(root: Path | str) -> Status:
             continue
     failed = len((stored_keys(store, "failed") & wanted) - there)
     tally = Tally(len(wanted), done, failed, corrupt)
-    running = is_held(store)
+    running = has_driver(store)
     recent = [at for at in kept_at if at > time.time() - _RECENT_SECONDS]
     span = time.time() - min(recent) if recent else 0.0
     rate = len(recent) / span if running and span > 0 else 0.0

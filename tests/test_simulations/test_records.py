@@ -18,7 +18,7 @@ from simulations.records import (
     Store,
     commit_cell,
     create_store,
-    is_held,
+    has_driver,
     only_driver,
     open_store,
     read_cell,
@@ -101,15 +101,15 @@ def test_a_folder_with_other_things_is_no_store(tmp_path: Path) -> None:
 
 
 def test_only_one_process_drives_a_store(store: Store) -> None:
-    assert not is_held(store)
+    assert not has_driver(store)
     with only_driver(store):
-        assert is_held(store)
+        assert has_driver(store)
         with (
             pytest.raises(InputError, match=f"in use by process {os.getpid()}"),
             only_driver(store),
         ):
             pass
-    assert not is_held(store)
+    assert not has_driver(store)
 
 
 def test_a_damaged_file_is_kept_aside(store: Store) -> None:

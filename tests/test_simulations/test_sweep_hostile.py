@@ -16,7 +16,7 @@ pytest.importorskip("safetensors")
 from paper_figures.cli import main
 from simulations import sweep_cells, sweep_task, sweep_workers
 from simulations.durable import CorruptError, commit_file, read_file
-from simulations.records import Store, is_held, only_driver, stored_keys, sweep_parts
+from simulations.records import Store, has_driver, only_driver, stored_keys, sweep_parts
 from simulations.sweep import Tally, run_sweep
 from simulations.sweep_cells import Task, expand
 from simulations.sweep_config import Sweep, make_sweep
@@ -128,9 +128,9 @@ def test_a_disk_without_hard_links_keeps_cells_all_the_same(
 
 def test_a_look_at_the_status_keeps_no_driver_out(undisturbed: Path) -> None:
     with only_driver(Store(undisturbed)):
-        assert is_held(Store(undisturbed))
+        assert has_driver(Store(undisturbed))
         assert sweep_status(undisturbed).running
-    assert not is_held(Store(undisturbed))
+    assert not has_driver(Store(undisturbed))
 
 
 def test_a_disk_that_locks_no_files_is_refused_as_such(
@@ -139,7 +139,7 @@ def test_a_disk_that_locks_no_files_is_refused_as_such(
     def no_locks(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr("simulations.records.fcntl.flock", no_locks)
+    monkeypatch.setattr("simulations.locks.fcntl.flock", no_locks)
     with pytest.raises(InputError, match="can lock files"):
         run_sweep(small_sweep(), undisturbed, workers=0)
 
