@@ -13,6 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
+from paper_figures.crossings import where_one
 from paper_figures.data import Dataset, Values, Variable
 from paper_figures.sweep_summaries import facts, load_summary
 
@@ -115,7 +116,7 @@ def _told(each: dict[str, Values], error: Values, x: Values, y: Values) -> dict[
     seeds = range(law.shape[-1])
     # Where both are 1 with a fixed sigma: full attention, the smallest value gain.
     places = {
-        name: np.asarray([_place(y[FIXED], each[name][FIXED, 0, :, 0, seed]) for seed in seeds])
+        name: np.asarray([where_one(y[FIXED], each[name][FIXED, 0, :, 0, seed]) for seed in seeds])
         for name in ("law", "v")
     }
     return {
@@ -147,16 +148,6 @@ def _median(values: Values) -> float:
 
 def _crosses(values: Values) -> bool:
     return bool((values < 1).any() and (values > 1).any())
-
-
-def _place(driver: Values, factor: Values) -> float:
-    """Return where a falling factor is 1 along a driver, between two of its values; else NaN."""
-    falls = np.flatnonzero((factor[:-1] >= 1) & (factor[1:] < 1))
-    if len(falls) != 1:
-        return float("nan")
-    ends = slice(falls[0], falls[0] + 2)
-    logs = np.log(factor[ends])[::-1], np.log(driver[ends])[::-1]
-    return float(np.exp(np.interp(0.0, *logs)))
 
 
 def refuted(data: Dataset) -> bool:

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from scipy.stats import gmean
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
+from paper_figures.crossings import where_one
 from paper_figures.data import Dataset, Values, Variable
 from paper_figures.traces import late_mean, trace
 from simulations.ensembles import Stack
@@ -47,7 +49,7 @@ def compute(settings: Settings) -> Dataset:
     courses = [base, *(traces[raised] for traces in runs.values())]
     names = ["all at their base", *(f"{driver} {SWEEPS[driver][1][RAISED]:g}" for driver in SWEEPS)]
     crossing, crossing_sharp = (
-        [_crossing(sigma, v) for sigma, v in zip(late["sigma"], late[name], strict=True)]
+        list(map(where_one, gmean(late["sigma"], axis=-1), gmean(late[name], axis=-1)))
         for name in ("v", "v_sharp")
     )
     grid = ("driver", "setting", "seed")
@@ -105,16 +107,6 @@ def _factor(run: Trace, name: str) -> Values:
 
 def _course(runs: list[Trace], name: str, text: str) -> Variable:
     return Variable(("course", "depth", "seed"), np.stack([run.tokens[name] for run in runs]), text)
-
-
-def _crossing(sigma: Values, v: Values) -> float:
-    """Return sigma_1 sigma_2 where v first crosses 1, interpolated between settings; else NaN."""
-    sigma, v = np.log(sigma).mean(axis=-1), np.log(v).mean(axis=-1)
-    for i in range(len(v) - 1):
-        if (v[i] >= 0) != (v[i + 1] >= 0):
-            share = v[i] / (v[i] - v[i + 1])
-            return float(np.exp(sigma[i] + share * (sigma[i + 1] - sigma[i])))
-    return float("nan")
 
 
 def _say(crossings: list[float]) -> str:

@@ -8,7 +8,8 @@ from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
-from paper_figures.data import Dataset, Values, Variable
+from paper_figures.crossings import where_one
+from paper_figures.data import Dataset, Variable
 from paper_figures.sweep_summaries import facts, load_summary
 
 NAME = "phase_diagram"
@@ -30,7 +31,7 @@ def compute(_: Settings) -> Dataset:
     variables = dict(summary.data_vars)
     for name in ("measured", "v_sharp", "v"):
         factor = summary[name]
-        crossing = np.apply_along_axis(lambda values: _crossing(gain, values), 0, factor)
+        crossing = np.apply_along_axis(lambda values: where_one(gain, values), 0, factor)
         variables[f"{name}_one"] = Variable(
             grid[1:], crossing, f"value gain at which the mean of {name} is 1"
         )
@@ -39,17 +40,6 @@ def compute(_: Settings) -> Dataset:
     )
     attrs = {**summary.attrs, **_told(summary, variables), **facts([NAME], [summary])}
     return Dataset(variables, summary.coords, attrs)
-
-
-def _crossing(gain: Values, factor: Values) -> float:
-    """Return where a factor is first 1 along the gain, between two of its values; else NaN."""
-    logs, places = np.log(factor), np.log(gain)
-    changes = np.flatnonzero(np.sign(logs[:-1]) != np.sign(logs[1:]))
-    if not len(changes):
-        return float("nan")
-    i = changes[0]
-    share = logs[i] / (logs[i] - logs[i + 1])
-    return float(np.exp(places[i] + share * (places[i + 1] - places[i])))
 
 
 def _told(summary: Dataset, variables: dict[str, Variable]) -> dict[str, Any]:

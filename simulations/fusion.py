@@ -26,7 +26,7 @@ _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
     # (images?, frozen?) -> what each size changes
     ("images", False): {
         "quick": {"train": 200, "validation": 100, "test": 200, "epochs": 2},
-        "usual": {"train": 1500, "validation": 500, "test": 2000, "epochs": 24},
+        "usual": {"train": 1500, "validation": 500, "test": 2000, "epochs": 24, "patience": 8},
         "full": {"epochs": 40, "width": 128, "ffn": 512, "patience": 8},
     },
     ("texts", False): {
@@ -36,8 +36,8 @@ _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
     },
     ("texts", True): {
         "quick": {"train": 100, "validation": 50, "test": 100, "epochs": 2},
-        "usual": {"train": 1000, "validation": 500, "test": 1500, "epochs": 40},
-        "full": {"epochs": 40},
+        "usual": {"train": 1000, "validation": 500, "test": 1500, "epochs": 40, "patience": 8},
+        "full": {"epochs": 40, "patience": 8},
     },
 }
 
@@ -62,8 +62,9 @@ def recipe_for(
     encoder = encoder or ("scratch" if images else "minilm")
     if images and encoder != "scratch":
         raise InputError(f"encoder must be scratch for {data}, which holds images, not {encoder!r}")
-    if images and frozen:
-        raise InputError(f"frozen needs a pretrained encoder, and none reads {data}'s images")
+    if depth is None:
+        depth = {"minilm": 6}.get(encoder, 12)
+    base = Recipe(data=data, encoder=encoder, frozen=frozen, depth=depth)
     settings: dict[str, Any] = dict(_SIZES["images" if images else "texts", frozen][size])
     if images:
         settings = {"placement": "pre", "rate": 2e-3, "width": 48, "ffn": 96} | settings
@@ -74,11 +75,8 @@ def recipe_for(
         settings |= {"train": None, "validation": None, "test": None, "longest": 96}
     if data == "newsgroups":
         settings |= {"longest": 64}
-    if depth is None:
-        depth = {"minilm": 6}.get(encoder, 12)
     precision = precision or ("bfloat16" if device.startswith("cuda") else "float32")
     settings |= {"precision": precision, "device": device}
-    base = Recipe(data=data, encoder=encoder, frozen=frozen, depth=depth)
     return replace(base, **(settings | changes))
 
 
@@ -124,7 +122,9 @@ def run_all(
     for place in places:
         with place.held():
             run = place.read()
-            if run is None:
+            if run is not None:  # killed between the two: its record was written, this not removed
+                place.checkpoint.unlink(missing_ok=True)
+            else:
                 run = train_run(
                     data, inputs, place.recipe, checkpoint=place.checkpoint, on_progress=on_progress
                 )
@@ -132,7 +132,6 @@ def run_all(
                 place.write(run)
                 told = f"test {run['score']:.4f}, {run['seconds']:.0f} s"
                 on_progress(f"{place.recipe.name}: {told}")
-            place.checkpoint.unlink(missing_ok=True)
         runs.append(run)
     return {"runs": runs, "summary": [asdict(row) for row in summarise(runs)]}
 

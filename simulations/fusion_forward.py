@@ -37,13 +37,29 @@ def forward(
     """Return the answers to some examples; an item of several pairs is read once."""
     items, pairs = np.unique(data.examples[chosen], return_inverse=True)
     pairs = pairs.reshape(-1, data.examples.shape[1])
-    if recipe.frozen:
-        tokens, mask = _frozen(weights, inputs, recipe, items)
-    else:
-        read, mask = read_items(inputs, items, recipe)
-        tokens = nets.encode(weights, recipe, read, mask, training=training).tokens
+    tokens, mask = encoded(weights, inputs, recipe, items, training=training)
     fused = nets.fuse(weights, recipe, tokens)
     return nets.answer(weights, fused, mask, torch.as_tensor(pairs, device=recipe.device))
+
+
+def encoded(
+    weights: nets.Weights,
+    inputs: Inputs,
+    recipe: Recipe,
+    items: NDArray[np.int64],
+    *,
+    training: bool,
+) -> tuple[Any, Any]:
+    """Return what fusion reads of some items, and its mask: all layers of their tokens.
+
+    Of a frozen encoder, whose fusion is a sum over layers, it is their mean token alone.
+
+    Shapes: (L + 1, items, n, d), (items, n)
+    """
+    if recipe.frozen:
+        return _frozen(weights, inputs, recipe, items)
+    read, mask = read_items(inputs, items, recipe)
+    return nets.encode(weights, recipe, read, mask, training=training).tokens, mask
 
 
 def _frozen(
@@ -51,8 +67,6 @@ def _frozen(
 ) -> tuple[Any, Any]:
     """Return tokens and mask of items from an encoder that never changes: each is read once."""
     kept = inputs.kept
-    # A sum over layers commutes with the mean over tokens, which is much smaller.
-    alone = recipe.fusion in ("baseline", "concat")
     missing = [item for item in items.tolist() if item not in kept]
     for at in range(0, len(missing), 50):
         group = np.asarray(missing[at : at + 50])
@@ -62,7 +76,8 @@ def _frozen(
         for place, item in enumerate(group.tolist()):
             length = int(mask[place].sum())
             kept[item] = tokens[:, place, :length].clone()
-    if alone:
+    if recipe.fusion in ("baseline", "concat"):
+        # A sum over layers commutes with the mean over tokens, which is much smaller.
         means = torch.stack([kept[item].mean(1) for item in items.tolist()], dim=1)
         return means[:, :, None], torch.ones(len(items), 1, dtype=torch.bool, device=recipe.device)
     longest = max(2, *(kept[item].shape[1] for item in items.tolist()))

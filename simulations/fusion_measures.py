@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from simulations import fusion_nets as nets
 from simulations.datasets import PARTS, Data, Part
-from simulations.fusion_forward import read_items
+from simulations.fusion_forward import encoded, read_items
 from simulations.fusion_inputs import Inputs
 from simulations.fusion_recipe import Recipe
 from theory.measures import cosine_similarity
@@ -96,9 +96,8 @@ def _layer_means(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Reci
     found: Any = None
     for at in range(0, len(items), _TOGETHER):
         group = items[at : at + _TOGETHER]
-        read, mask = read_items(inputs, group, recipe)
         with torch.no_grad():
-            tokens = nets.encode(weights, recipe, read, mask, training=False).tokens
+            tokens, mask = encoded(weights, inputs, recipe, group, training=False)
         mean = nets.mean_token(tokens, mask).cpu().double()
         if found is None:
             found = torch.zeros(len(mean), int(items.max()) + 1, mean.shape[-1]).double()
@@ -107,21 +106,22 @@ def _layer_means(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Reci
 
 
 def _refitted(means: Any, data: Data) -> float:
+    """Return the test score of the penalty that does best on the validation part."""
+    train = means[data.examples[data.parts["train"], 0]]
+    means = (means - train.mean(0)) / train.std(0).clamp_min(1e-12)
+
     def of(part: Part) -> tuple[Any, NDArray[np.int64]]:
         chosen = data.parts[part]
         return means[data.examples[chosen, 0]], data.labels[chosen].astype(np.int64)
 
-    train, labels = of("train")
-    centre, spread = train.mean(0), train.std(0).clamp_min(1e-12)
+    tokens, labels = of("train")
     best = (-1.0, 0.0)
     for penalty in PENALTIES:
-        matrix, bias = _logistic(
-            (train - centre) / spread, torch.as_tensor(labels), data.classes, penalty
-        )
+        matrix, bias = _logistic(tokens, torch.as_tensor(labels), data.classes, penalty)
         hits = []
         for part in ("validation", "test"):
-            tokens, wanted = of(part)
-            answers = ((tokens - centre) / spread @ matrix + bias).argmax(1).numpy()
+            others, wanted = of(part)
+            answers = (others @ matrix + bias).argmax(1).numpy()
             hits.append(float(np.mean(answers == wanted)))
         best = max(best, (hits[0], hits[1]), key=lambda pair: pair[0])
     return best[1]

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +30,7 @@ Spaced: TypeAlias = Annotated[
     tuple[Number, Number, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
 ]
 
-LAW = "law"
+LAW: Final = "law"
 """What small differences do, and what the law says of them: see `simulations.sweep_law`."""
 Asked: TypeAlias = Literal[Quantity, "law"]
 

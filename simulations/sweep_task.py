@@ -56,27 +56,26 @@ def compute_task(sweep: Sweep, task: Task) -> dict[str, np.ndarray[Any, Any]]:
     Shapes: (L + 1, cases, seeds), (L, cases, seeds) or (1, cases, seeds)
     """
     found: dict[str, np.ndarray[Any, Any]] = {}
-    engines = [name for name in sweep.quantities if name != "law"]
+    case = task.cases[0]
+    mask = mask_by_name(case.mask, case.stack.tokens)
+    engines: list[Quantity] = [name for name in sweep.quantities if name != LAW]
     if engines:
-        found |= _surveyed(sweep, task, engines)
+        found |= _surveyed(sweep, task, engines, mask)
     if LAW in sweep.quantities:
-        case = task.cases[0]
-        mask = mask_by_name(case.mask, case.stack.tokens)
         law = law_readings([each.stack for each in task.cases], seeds=task.seeds, mask=mask)
         found |= {f"cells/{name}": values[None] for name, values in law.items()}
     return found
 
 
 def _surveyed(
-    sweep: Sweep, task: Task, quantities: list[Quantity]
+    sweep: Sweep, task: Task, quantities: list[Quantity], mask: Any
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Return what the engine reads of a task."""
-    case = task.cases[0]
     chunk = sweep.run.chunk_megabytes
     found = survey(
         [each.stack for each in task.cases],
         seeds=task.seeds,
-        mask=mask_by_name(case.mask, case.stack.tokens),
+        mask=mask,
         on=backend(sweep.run.backend, device=sweep.run.device, dtype=sweep.run.dtype),
         quantities=quantities,
         tolerance=sweep.tolerance,

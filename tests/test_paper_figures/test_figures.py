@@ -13,6 +13,7 @@ from paper_figures import ln_std_drivers as drivers
 from paper_figures import tau as tau_figure
 from paper_figures.build import Caption, Settings, build, render
 from paper_figures.catalogue import FIGURES, make_figures
+from paper_figures.crossings import where_one
 from paper_figures.data import Dataset, Variable, load
 from paper_figures.model_runs import MODELS, ModelRuns
 from paper_figures.reference import load as load_reference
@@ -160,11 +161,16 @@ def test_biases_raise_sigma_and_merge_while_the_residual_raises_it_and_does_not(
         assert sign * (other - rate) > 0
 
 
-def test_the_crossing_is_found_in_either_direction_or_not_at_all() -> None:
-    sigma = np.asarray([[1.0], [10.0], [100.0]])
-    for v in ([[2.0], [0.5], [0.3]], [[0.5], [2.0], [3.0]]):
-        assert drivers._crossing(sigma, np.asarray(v)) == pytest.approx(10**0.5)
-    assert np.isnan(drivers._crossing(sigma, np.full((3, 1), 2.0)))
+def test_a_crossing_is_found_in_either_direction_or_not_at_all() -> None:
+    driver = np.asarray([1.0, 10.0, 100.0])
+    for factor in ([2.0, 0.5, 0.3], [0.5, 2.0, 3.0]):
+        assert where_one(driver, np.asarray(factor)) == pytest.approx(10**0.5)
+    assert where_one(driver, np.asarray([0.25, 0.5, 2.0])) == pytest.approx(10**1.5)
+    for factor in ([2.0, 3.0, 2.0], [0.1, 0.3, 0.2]):
+        assert np.isnan(where_one(driver, np.asarray(factor)))
+
+
+def test_the_drivers_say_where_there_is_a_crossing() -> None:
     assert drivers._say([np.nan, 2.0, np.nan, 30.0]) == "at 2 (residual scale), 30 (biases)"
     assert drivers._say([np.nan] * 4) == "nowhere"
 

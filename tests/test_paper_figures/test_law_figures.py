@@ -189,13 +189,6 @@ def test_every_part_of_the_phase_caption_can_be_refuted(driven: Dataset) -> None
     assert phases.refuted(changed(changed(driven, "law_each", calm), "measured_each", calm))
 
 
-def test_a_crossing_is_where_a_falling_factor_is_one_and_nowhere_else() -> None:
-    driver = np.asarray([1.0, 2.0, 8.0])
-    assert phases._place(driver, np.asarray([4.0, 2.0, 0.5])) == pytest.approx(4.0)
-    assert np.isnan(phases._place(driver, np.asarray([4.0, 3.0, 2.0])))
-    assert np.isnan(phases._place(driver, np.asarray([0.1, 0.3, 2.0])))
-
-
 def test_the_models_figure_says_that_real_tokens_are_far_from_the_law(invented: Dataset) -> None:
     assert not models.refuted(invented)
     assert invented.attrs["minilm_law_highest"] == pytest.approx(4)

@@ -195,13 +195,6 @@ def test_every_part_of_the_phase_diagram_caption_can_be_refuted(survey: Dataset)
     assert phase_diagram.refuted(changed(survey, "measured", np.full_like(grown, np.nan)))
 
 
-def test_a_crossing_is_found_between_two_gains_and_nowhere_else() -> None:
-    gain = np.asarray([0.25, 1.0, 4.0])
-    assert phase_diagram._crossing(gain, np.asarray([0.25, 0.5, 2.0])) == pytest.approx(2.0)
-    assert phase_diagram._crossing(gain, np.asarray([4.0, 2.0, 0.5])) == pytest.approx(2.0)
-    assert np.isnan(phase_diagram._crossing(gain, np.asarray([4.0, 2.0, 1.5])))
-
-
 def test_the_planes_of_the_law_lie_on_the_places_that_are_drawn() -> None:
     data = law_phase_diagrams.compute(Settings())
     assert data["law"].shape == (3, 3, 13, 13)
