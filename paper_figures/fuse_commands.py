@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from paper_figures.terminal import Json, app, emit, err, out
-from simulations.fusion_recipe import FUSIONS, Encoder, Fusion, Precision
+from simulations.fusion_recipe import FUSIONS, DataName, Encoder, Fusion, Precision
 from theory.arrays import InputError
 
 Wanted = Literal["baseline", "concat", "max", "gate", "all"]
@@ -19,7 +19,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 @app.command
 def fuse(
     *,
-    data: Literal["rotten-tomatoes", "lee", "newsgroups", "mnist", "fashion-mnist"] = "mnist",
+    data: DataName = "mnist",
     fusion: Wanted = "all",
     depth: int | None = None,
     seeds: int = 5,

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
 from paper_figures.fusion_runs import facts, load_experiments
+from paper_figures.panels import panels
 from simulations.fusion import over_seeds
 from theory.arrays import InputError
 
@@ -56,24 +57,20 @@ def refuted(data: Dataset) -> bool:
 
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw the shares by layer: every seed thin, their mean thick."""
-    columns = 5
-    rows = -(-len(data["experiment"]) // columns)
-    panels = canvas.subplots(rows, columns, squeeze=False).ravel()
-    for i, label in enumerate(data["experiment"]):
-        axes, gate = panels[i], data["gate"][i]
+    grid = panels(canvas, len(data["experiment"]), columns=5)
+    for i, axes in enumerate(grid):
+        gate, mean, half = (data[name][i] for name in ("gate", "mean", "half_width"))
         there = ~np.isnan(gate).all(axis=0)
         for seed in gate:
             axes.plot(data["layer"][there], seed[there], color="C0", lw=0.6, alpha=0.5)
         axes.errorbar(
-            data["layer"][there], data["mean"][i, there], yerr=data["half_width"][i, there],
+            data["layer"][there], mean[there], yerr=half[there],
             color="C0", marker="o", ms=2.5,
         )  # fmt: skip
         axes.axhline(1 / there.sum(), color="0.6", lw=0.8, ls="--")
-        axes.set_title(str(label).replace(", ", ",\n"))
-        axes.set_ylim(0, 1.05 * np.nanmax([*gate.ravel(), *(data["mean"] + data["half_width"])[i]]))
+        axes.set_title(str(data["experiment"][i]).replace(", ", ",\n"))
+        axes.set_ylim(0, 1.05 * np.nanmax([*gate.ravel(), *mean + half]))
         axes.set_xticks([1, int(there.sum() + 1) // 2, int(there.sum())])
-    for axes in panels[len(data["experiment"]) :]:
-        axes.set_axis_off()
     canvas.supxlabel("layer", fontsize=9)
     canvas.supylabel("share of the layer", fontsize=9)
 

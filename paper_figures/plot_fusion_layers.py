@@ -6,6 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
 from paper_figures.fusion_runs import facts, load_experiments
+from paper_figures.panels import panels
 from paper_figures.reference import load
 from simulations.fusion import over_seeds
 from simulations.fusion_recipe import FUSIONS
@@ -72,11 +73,10 @@ def refuted(data: Dataset) -> bool:
 
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw one panel for each experiment and one with the paper's values of F."""
-    columns = 4
-    rows = -(-(len(data["experiment"]) + 1) // columns)
-    panels = canvas.subplots(rows, columns, sharey=True).ravel()
+    count = len(data["experiment"])
+    grid = panels(canvas, count + 1, columns=4, sharey=True)
     for i, label in enumerate(data["experiment"]):
-        axes = panels[i]
+        axes = grid[i]
         there = ~np.isnan(data["cosine"][i, 0])
         depth = int(there.sum()) - 1
         for j, fusion in enumerate(data["fusion"]):
@@ -93,8 +93,8 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         axes.set_xticks([*ticks, depth + 1 + depth / 12], [*map(str, ticks), "F"])
         axes.set_title(str(label))
         axes.set_ylim(0, 1)
-    panels[0].legend()
-    axes = panels[len(data["experiment"])]
+    grid[0].legend()
+    axes = grid[count]
     for j, label in enumerate(("BERT", "gate")):
         axes.plot(
             data["task"], data["paper"][:, j], color=f"C{_COLORS[j]}", marker="*", ms=7, ls="",
@@ -103,8 +103,6 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     axes.set_title("paper: F only")
     axes.margins(x=0.2)
     axes.legend(loc="lower left")
-    for axes in panels[len(data["experiment"]) + 1 :]:
-        axes.set_axis_off()
     canvas.supylabel("CosSim", fontsize=9)
     canvas.supxlabel("layer (0: embeddings; F: fused, star)", fontsize=9)
 

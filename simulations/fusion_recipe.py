@@ -7,6 +7,7 @@ from theory.arrays import InputError
 
 Fusion: TypeAlias = Literal["baseline", "concat", "max", "gate"]
 Encoder: TypeAlias = Literal["scratch", "minilm", "e5-small"]
+DataName: TypeAlias = Literal["rotten-tomatoes", "lee", "newsgroups", "mnist", "fashion-mnist"]
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 WEIGHTS_OF_OTHERS = ("minilm", "e5-small")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from scipy import stats
 
 from simulations.datasets import DATA
 from simulations.fusion import over_seeds, recipe_for, summarise
-from simulations.fusion_recipe import Recipe
+from simulations.fusion_recipe import DataName, Recipe
 from simulations.fusion_store import Place
 from theory.arrays import InputError
 
@@ -72,6 +72,10 @@ def test_the_interval_is_students_and_missing_where_seeds_cannot_tell() -> None:
 def test_a_wrong_setting_is_named(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError, match=named):
         Recipe(data="mnist", **changes)
+
+
+def test_the_command_knows_every_data_set() -> None:
+    assert get_args(DataName) == tuple(DATA)
 
 
 @pytest.mark.parametrize("size", ["quick", "usual", "full"])
