@@ -34,6 +34,8 @@ LABELS = {
 SHARING = "sharing"
 """The file of baseline runs that share attention matrices over ranges of blocks, or do not."""
 
+_MAY_DIFFER = ("fusion", "seed", "shared", "rate")
+
 Run: TypeAlias = dict[str, Any]
 Range: TypeAlias = tuple[int, int] | None
 
@@ -207,12 +209,15 @@ def _load(path: Path, key: Callable[[Run], Any]) -> tuple[Run, ...]:
 
 
 def _require_one_kind(name: str, runs: Iterable[Run], key: Callable[[Run], Any]) -> None:
-    """Raise InputError unless the runs differ in seed and key only, and none is there twice."""
+    """Raise InputError unless the runs differ in seed, key and rate only, each there once.
+
+    Fusions may each have the learning rate that suits them best.
+    """
     runs = list(runs)
     places = [(key(run), run["recipe"]["seed"]) for run in runs]
     if len(set(places)) != len(places):
         raise InputError(f"{name} must hold each run once, but has {len(places)} for {set(places)}")
-    for field in [name for name in runs[0]["recipe"] if name not in ("fusion", "seed", "shared")]:
+    for field in [name for name in runs[0]["recipe"] if name not in _MAY_DIFFER]:
         kinds = {run["recipe"][field] for run in runs}
         if len(kinds) != 1:
             raise InputError(f"{name} must hold runs of one {field}, but has {kinds}")

@@ -69,12 +69,10 @@ def recipe_for(
     if images:
         settings = {"placement": "pre", "rate": 2e-3, "width": 48, "ffn": 96} | settings
     elif encoder != "scratch":
-        rates = {"rate": 3e-3} if frozen else {"rate": 5e-5, "head_rate": 2e-3}
+        rates = {"rate": 1e-3} if frozen else {"rate": 5e-5, "head_rate": 2e-3}
         settings |= {**_PRETRAINED, **rates}
     if data == "lee":  # 45 pairs among 10 texts each for validation and test
         settings |= {"train": None, "validation": None, "test": None, "longest": 96}
-        if frozen:
-            settings["rate"] = 1e-3
     if data == "newsgroups":
         settings |= {"longest": 64}
     precision = precision or ("bfloat16" if device.startswith("cuda") else "float32")
