@@ -7,92 +7,73 @@ kill. With --store the finished experiments replace those in paper_figures/fusio
 """
 
 import argparse
-import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paper_figures.fusion_runs import collect
-from simulations.fusion import recipe_for, run_all
-from simulations.fusion_recipe import FUSIONS, Fusion
-
-SEEDS = 5
-EXPERIMENTS: dict[str, dict[str, Any]] = {
-    "reviews-e5-tuned": {"data": "rotten-tomatoes", "encoder": "e5-small"},
-    "reviews-minilm-tuned": {"data": "rotten-tomatoes"},
-    "topics-minilm-frozen": {"data": "newsgroups", "frozen": True},
-    "pairs-minilm-frozen": {"data": "lee", "frozen": True},
-    **{f"fashion-depth{n}": {"data": "fashion-mnist", "depth": n} for n in (4, 8, 12, 16, 24)},
-}
-FEWER: dict[str, tuple[Fusion, ...]] = dict.fromkeys(
-    (f"fashion-depth{n}" for n in (4, 8, 16, 24)), ("baseline", "gate")
-)
-"""Where concat and max were left out, to save time."""
-RATES: dict[str, dict[Fusion, float]] = {
-    "topics-minilm-frozen": {"baseline": 3e-3, "concat": 1e-3, "max": 1e-2, "gate": 3e-3}
-}
-"""Where each fusion learns at a rate of its own: the one of `TRIED` that the name "rates" finds.
-
-It is that with the best validation score, with a seed that is none of those compared.
-"""
-TRIED = (1e-3, 3e-3, 1e-2)
-RANGES = [(first, 12) for first in (11, 9, 7, 5, 3, 1)]
+from paper_figures.fusion_collect import collect
+from paper_figures.fusion_plans import PLANS, SEEDS, SHARING, TRIED
+from simulations.fusion import run_all
+from simulations.fusion_recipe import Recipe
+from theory.arrays import InputError
 
 
 def main() -> None:
     """Train what is asked for, and store it if that is asked for too."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="*", choices=[[], *EXPERIMENTS, "sharing", "rates"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*PLANS, "rates"]))
     parser.add_argument("--store", action="store_true")
     options = parser.parse_args()
-    for name in options.names or [*EXPERIMENTS, "sharing"]:
-        if name == "rates":
-            try_rates(options.folder / name)
-            continue
-        folders = [options.folder / name]
-        if name == "sharing":  # compared with the baseline that shares nothing
-            folders.append(options.folder / "fashion-depth12")
-            for shared in RANGES:
-                settings = {**EXPERIMENTS["fashion-depth12"], "shared": shared}
-                make(folders[0], settings, ("baseline",))
-        elif name in RATES:
-            for fusion, rate in RATES[name].items():
-                make(folders[0], {**EXPERIMENTS[name], "rate": rate}, (fusion,))
-        else:
-            make(folders[0], EXPERIMENTS[name], FEWER.get(name, FUSIONS))
-        if options.store:
-            sys.stdout.write(f"{collect(*folders, name=name)}\n")
+    for name in options.names:
+        if name not in (*PLANS, "rates"):
+            parser.error(f"NAME must be one of {', '.join([*PLANS, 'rates'])}, but is {name}")
+    for name in options.names or PLANS:
+        try:
+            if name == "rates":
+                try_rates(options.folder / name)
+                continue
+            folders = train(options.folder, name)
+            if options.store:
+                sys.stdout.write(f"{collect(*folders, name=name)}\n")
+        except InputError as error:
+            sys.exit(f"{parser.prog}: {error}")
+
+
+def train(folder: Path, name: str) -> list[Path]:
+    """Train the runs of an experiment that lack, and return the folders that they are in."""
+    folders = [folder / name]
+    recipes = PLANS[name].recipes()
+    if name == SHARING:  # compared with the baseline that shares nothing, which is trained already
+        folders.append(folder / "fashion-depth12")
+        make(folders[1], recipes[:1])
+        for recipe in recipes[1:]:
+            make(folders[0], [recipe])
+    else:
+        make(folders[0], recipes)
+    return folders
 
 
 def try_rates(folder: Path) -> None:
     """Print the validation score of every fusion at every rate that is tried."""
-    for name, rate in itertools.product(RATES, TRIED):
-        settings = {**EXPERIMENTS[name], "rate": rate, "seed": SEEDS}
-        for run in make(folder / f"{rate:g}", settings, FUSIONS, seeds=1):
-            fusion, score = run["recipe"]["fusion"], run["validation"]
-            sys.stdout.write(f"{name}, {fusion}, rate {rate:g}: validation {score:.3f}\n")
+    for name, plan in PLANS.items():
+        for rate in TRIED if plan.rates else ():
+            recipes = [replace(recipe, rate=rate, seed=SEEDS) for recipe in plan.recipes()]
+            for run in make(folder / f"{rate:g}", recipes, seeds=1):
+                fusion, score = run["recipe"]["fusion"], run["validation"]
+                sys.stdout.write(f"{name}, {fusion}, rate {rate:g}: validation {score:.3f}\n")
 
 
-def make(
-    out: Path, settings: dict[str, Any], fusions: tuple[Fusion, ...], *, seeds: int = SEEDS
-) -> list[dict[str, Any]]:
+def make(out: Path, recipes: list[Recipe], *, seeds: int = SEEDS) -> list[dict[str, Any]]:
     """Train what the folder lacks, and return all of it."""
     command = f"python examples/fusion_runs.py FOLDER {out.name}"
 
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    made = run_all(
-        recipe_for(**settings),
-        fusions=fusions,
-        seeds=seeds,
-        out=out,
-        command=command,
-        resume=True,
-        on_progress=say,
-    )
-    runs: list[dict[str, Any]] = made["runs"]
+    found = run_all(recipes, seeds=seeds, out=out, command=command, resume=True, on_progress=say)
+    runs: list[dict[str, Any]] = found["runs"]
     return runs
 
 

@@ -5,9 +5,8 @@
 
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import cyclopts
 from cyclopts import Parameter
@@ -67,16 +66,21 @@ def _require_whole(words: Sequence[str]) -> None:
     if not command or command[-1].startswith("-"):  # --help, --version
         return
     whole = {
-        name
+        name: argument.token_count()[0]
         for argument in apps[-1].assemble_argument_collection()
-        if argument.hint is int or int in get_args(argument.hint)
+        if _of_ints(argument.hint)
         for name in argument.names
     }
-    for name, value in pairwise([*words, ""]):
-        option, _, attached = name.partition("=")
-        text = attached or value
-        if option in whole and "." in text:
-            raise InputError(f"{option} must be a whole number, but is {text}")
+    for place, word in enumerate(words):
+        option, _, attached = word.partition("=")
+        values = [attached] if attached else words[place + 1 : place + 1 + whole.get(option, 0)]
+        if option in whole and any("." in text for text in values):
+            raise InputError(f"{option} must be a whole number, but is {' '.join(values)}")
+
+
+def _of_ints(hint: Any) -> bool:
+    """Whether an option is a whole number, or several."""
+    return hint is int or any(map(_of_ints, get_args(hint)))
 
 
 @app.command

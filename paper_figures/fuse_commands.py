@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,7 @@ def fuse(
     encoder: Encoder | None = None,
     frozen: Flag = False,
     tied: Flag = False,
-    shared: tuple[int, int] | None = None,
+    shared: Annotated[tuple[int, int] | None, Parameter(negative=())] = None,
     device: str = "cpu",
     precision: Precision | None = None,
     out_dir: Annotated[Path, Parameter(name="--out")] = Path("fusion-runs"),
@@ -90,8 +91,7 @@ def fuse(
     )
     fusions: tuple[Fusion, ...] = FUSIONS if fusion == "all" else (fusion,)
     found = run_all(
-        base,
-        fusions=fusions,
+        [replace(base, fusion=each) for each in fusions],
         seeds=seeds,
         out=out_dir,
         command=shlex.join(["oversmooth", *sys.argv[1:]]),

@@ -5,7 +5,8 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import Range, facts, load_sharing, say, shared_layers
+from paper_figures.fusion_plans import Range
+from paper_figures.fusion_runs import facts, load_sharing, say, shared_layers
 from paper_figures.reference import load
 from simulations.fusion import over_seeds
 

@@ -82,7 +82,7 @@ def backend(name: str = "numpy", *, device: str | None = None, dtype: str = "flo
         ) from error
     place = _device(name, device)
     try:
-        xp.zeros(1, dtype=getattr(xp, dtype), device=place)
+        float(xp.zeros(1, dtype=getattr(xp, dtype), device=place)[0])  # meta holds no numbers
     except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{name} cannot use {dtype} on device {device!r}: {reason}") from error

@@ -13,7 +13,7 @@ from scipy import stats
 from simulations import provenance
 from simulations.datasets import Data, load_data
 from simulations.fusion_inputs import read_inputs
-from simulations.fusion_recipe import Encoder, Fusion, Precision, Recipe
+from simulations.fusion_recipe import Encoder, Precision, Recipe
 from simulations.fusion_store import Place
 from theory.arrays import InputError
 
@@ -81,43 +81,49 @@ def recipe_for(
 
 
 def run_all(
-    base: Recipe,
+    recipes: Sequence[Recipe],
     *,
-    fusions: Sequence[Fusion],
     seeds: int,
     out: Path,
     command: str,
     resume: bool = False,
     on_progress: Progress = lambda line: None,
 ) -> dict[str, Any]:
-    """Train every fusion with every seed, store each run, and return `summarise` of them.
+    """Train every recipe with every seed, store each run, and return `summarise` of them.
 
-    Seed by seed, so that what is there is always paired. A run that is stored is kept with
-    ``resume``; one that was broken off goes on where its last epoch ended. ``command`` is what
-    repeats the runs, for their records.
+    The recipes differ in fusion and rate alone; seeds are counted from theirs. They go seed by
+    seed, so that what is there is always paired. A run that is stored is kept with ``resume``;
+    one that was broken off goes on where its last epoch ended. ``command`` is what repeats the
+    runs, for their records.
 
     Raises: InputError if torch, a package of data or weights is missing, or files of other runs
             are in the way
     """
+    base = recipes[0]
+    if len({replace(each, fusion=base.fusion, rate=base.rate) for each in recipes}) > 1:
+        raise InputError("recipes must differ in fusion and rate alone")
     if seeds < 1:
         raise InputError(f"seeds must be at least 1, but is {seeds}")
     require_torch(base.device)
     provenance.commit()  # what was read in by now, whatever is edited while it trains
     places = [
-        Place(replace(base, fusion=fusion, seed=seed), out)
-        for seed in range(base.seed, base.seed + seeds)
-        for fusion in fusions
+        Place(replace(recipe, seed=base.seed + more), out)
+        for more in range(seeds)
+        for recipe in recipes
     ]
     for place in places:
         if (place.read() is not None or place.checkpoint.exists()) and not resume:
             raise InputError(f"{place.recipe.name} is in {out}: say --resume or another --out")
-    out.mkdir(parents=True, exist_ok=True)
     from simulations.fusion_train import train_run
 
     data = load_data(base.data)
     on_progress(f"{data.name}: {data.origin}; {data.licence}. Split: {data.split}")
     data = data.shortened(train=base.train, validation=base.validation, test=base.test)
     inputs = read_inputs(data, base)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"out must be a folder, but {out} cannot be: {error.strerror}") from error
     runs = []
     for place in places:
         with place.held():
@@ -195,7 +201,8 @@ def over_seeds(
         return mean, np.full_like(mean, np.nan)
     factor = stats.t.ppf(1 - 0.025 / comparisons, len(values) - 1)
     half = factor * stats.sem(values, axis=0)
-    return mean, np.where(np.ptp(values, axis=0) == 0, np.nan, half)
+    same = np.ptp(values, axis=0) <= 1e-12 * np.maximum(1.0, np.abs(mean))  # up to rounding
+    return mean, np.where(same, np.nan, half)
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float | None]:
@@ -208,6 +215,11 @@ def require_torch(device: str = "cpu") -> None:
     """Raise InputError with the line that installs torch, unless it is there and has the device."""
     from simulations.backends import backend
 
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        wanted = "pip install 'oversmooth[fusion]'"
+        raise InputError(f"training needs torch, which is not installed: {wanted}") from error
     backend("torch", device=device, dtype="float32")
 
 

@@ -1,5 +1,7 @@
 """How is a run's whole state written, so that a kill leaves the old one or the new one?"""
 
+import contextlib
+import hashlib
 import io
 import os
 from dataclasses import dataclass, field
@@ -12,6 +14,8 @@ import torch
 from simulations.fusion_nets import Weights
 from simulations.fusion_recipe import Recipe
 from theory.arrays import InputError
+
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass
@@ -49,11 +53,17 @@ def save(run: Training, recipe: Recipe, path: Path) -> None:
     torch.save(state, content)
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("wb") as file:
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            file.write(_checksum(content.getbuffer()))
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()  # half of it would keep a full disk full
+        raise
 
 
 def restore(run: Training, recipe: Recipe, path: Path) -> None:
@@ -62,11 +72,13 @@ def restore(run: Training, recipe: Recipe, path: Path) -> None:
     Raises: InputError if it is damaged or of another recipe
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["recipe"]
-    except Exception as error:  # a broken archive fails in many ways
-        raise InputError(f"{path.name} is damaged ({error}); remove it to start anew") from error
-    if found != repr(recipe):
+        content = memoryview(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if content[:_DIGEST] != _checksum(content[_DIGEST:]):
+        raise InputError(f"{path.name} is damaged; remove it to start anew")
+    state = torch.load(io.BytesIO(content[_DIGEST:]), map_location="cpu", weights_only=True)
+    if state["recipe"] != repr(recipe):
         raise InputError(f"{path.name} belongs to another recipe; remove it or use another --out")
     with torch.no_grad():
         for name, value in state["weights"].items():
@@ -78,3 +90,7 @@ def restore(run: Training, recipe: Recipe, path: Path) -> None:
     torch.set_rng_state(state["random"])
     if "random_cuda" in state:
         torch.cuda.set_rng_state_all(state["random_cuda"])
+
+
+def _checksum(content: memoryview) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -78,8 +78,9 @@ def draw_head(recipe: Recipe, *, width: int, classes: int, scored: bool) -> Weig
         head["class.w"] = 0.02 * torch.randn(width, classes, generator=generator)
         head["class.b"] = torch.zeros(classes)
     if recipe.fusion == "concat":
-        matrices = 0.02 * torch.randn(recipe.depth, width, width, generator=generator)
-        matrices[-1] += torch.eye(width)
+        # Noise on depth x width numbers a feature would bury the last layer: it starts alone.
+        matrices = torch.zeros(recipe.depth, width, width)
+        matrices[-1] = torch.eye(width)
         head |= {"fusion.w": matrices, "fusion.b": torch.zeros(width)}
     if recipe.fusion == "gate":
         head["fusion.gate"] = torch.zeros(width)

@@ -80,9 +80,10 @@ class Recipe:
         for name, fine, wanted in checks:
             if not fine:
                 raise InputError(f"{name} must be {wanted}, but is {getattr(self, name)!r}")
-        if self.shared is not None and not 1 <= self.shared[0] <= self.shared[1] <= self.depth:
+        if self.shared is not None and not 1 <= self.shared[0] < self.shared[1] <= self.depth:
             raise InputError(
-                f"shared must be a range of blocks from 1 to {self.depth}, but is {self.shared}"
+                f"shared must be a range of two or more blocks from 1 to {self.depth}, but is "
+                f"{self.shared}"
             )
         if self.frozen and self.encoder not in WEIGHTS_OF_OTHERS:
             raise InputError("frozen must come with a pretrained encoder, not with random weights")

@@ -2,12 +2,13 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from simulations.durable import commit_raw
+from simulations.fusion_files import Run, read_runs, recipe_of
 from simulations.fusion_recipe import Recipe
 from simulations.locks import held
 from theory.arrays import InputError
@@ -30,25 +31,21 @@ class Place:
         """Where its training stands."""
         return self.folder / f"{self.recipe.name}.checkpoint"
 
-    def read(self) -> dict[str, Any] | None:
+    def read(self) -> Run | None:
         """Return the finished run, or None if there is none.
 
         Raises: InputError if the record is damaged or of another recipe
         """
-        try:
-            run: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8"))
-            found = run["recipe"]
-        except FileNotFoundError:
+        if not os.path.lexists(self.record):
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.record.name} is damaged ({error}); remove it to run it again"
-            ) from error
-        if found != json.loads(json.dumps(asdict(self.recipe))):
+        runs = read_runs(self.record)
+        if len(runs) != 1:
+            raise InputError(f"{self.record.name} is damaged; remove it to run it again")
+        if recipe_of(runs[0]) != self.recipe:
             raise InputError(f"{self.record.name} is of another recipe: name another folder")
-        return run
+        return runs[0]
 
-    def write(self, run: dict[str, Any]) -> None:
+    def write(self, run: Run) -> None:
         """Keep a finished run, which its checkpoint is no longer needed for."""
         text = json.dumps(run, indent=1, allow_nan=False) + "\n"
         if not commit_raw(self.record, text.encode()):

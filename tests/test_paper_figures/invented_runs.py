@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from paper_figures.fusion_runs import SHARING
+from paper_figures.fusion_plans import PLANS, SHARING
 from simulations.fusion_recipe import FUSIONS, Recipe
 from theory.sharing import attention_flops
 
 Run = dict[str, Any]
 SEEDS = range(3)
-RECIPES = {
-    "reviews-e5-tuned": Recipe("rotten-tomatoes", encoder="e5-small", depth=12),
-    "reviews-minilm-tuned": Recipe("rotten-tomatoes", encoder="minilm", depth=6),
-    "pairs-minilm-frozen": Recipe("lee", encoder="minilm", frozen=True, depth=6),
-    "fashion-depth4": Recipe("fashion-mnist", placement="pre", depth=4),
-    "fashion-depth12": Recipe("fashion-mnist", placement="pre", depth=12),
-}
+NAMES = (
+    "reviews-e5-tuned",
+    "reviews-minilm-tuned",
+    "pairs-minilm-frozen",
+    "fashion-depth4",
+    "fashion-depth12",
+)
+RECIPES = {name: PLANS[name].recipes()[0] for name in NAMES}
 GAINS = {"baseline": 0.0, "concat": -0.02, "max": 0.01, "gate": 0.02}
 
 
@@ -57,20 +58,9 @@ def record(recipe: Recipe) -> Run:
 
 
 def runs_of(name: str) -> list[Run]:
-    """Return the invented runs of one experiment; other depths than 12 lack two fusions."""
-    few = name == "fashion-depth4"
-    return [
-        record(replace(RECIPES[name], fusion=fusion, seed=seed))
-        for seed in SEEDS
-        for fusion in (("baseline", "gate") if few else FUSIONS)
-    ]
-
-
-def sharing_runs() -> list[Run]:
-    """Return invented baseline runs by range."""
-    base = RECIPES["fashion-depth12"]
-    ranges = (None, (11, 12), (7, 12), (1, 12))
-    return [record(replace(base, shared=shared, seed=seed)) for shared in ranges for seed in SEEDS]
+    """Return the invented runs of one experiment, seed by seed."""
+    recipes = PLANS[name].recipes()
+    return [record(replace(recipe, seed=seed)) for seed in SEEDS for recipe in recipes]
 
 
 def store(folder: Path, name: str, runs: Iterable[Run]) -> None:
@@ -82,4 +72,4 @@ def store_all(place: Path) -> None:
     """Write a stored file of each kind."""
     for name in RECIPES:
         store(place, name, runs_of(name))
-    store(place, SHARING, sharing_runs())
+    store(place, SHARING, runs_of(SHARING))

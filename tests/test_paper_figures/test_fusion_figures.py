@@ -21,7 +21,8 @@ from paper_figures import (
 from paper_figures.build import Caption, Figure, Settings, build
 from paper_figures.data import Dataset, dumps, loads
 from paper_figures.data import load as load_data
-from paper_figures.fusion_runs import SHARING, load_experiments
+from paper_figures.fusion_plans import SHARING
+from paper_figures.fusion_runs import load_experiments
 from paper_figures.reference import load as load_reference
 from simulations.fusion import summarise
 from simulations.fusion_recipe import FUSIONS
@@ -77,7 +78,8 @@ def one_layer_only(run: Run) -> None:
 
 
 def better_everywhere(run: Run) -> None:
-    run["score"] = 0.5 + 0.1 * (run["recipe"]["fusion"] == "max") + 1e-3 * run["recipe"]["seed"]
+    seed = run["recipe"]["seed"]
+    run["score"] = 0.5 + (0.1 + 1e-3 * seed) * (run["recipe"]["fusion"] == "max")
 
 
 def larger_where_alike(run: Run) -> None:
@@ -189,9 +191,7 @@ def test_a_density_from_quantiles_integrates_to_one_around_the_median() -> None:
 def test_the_ranges_of_the_table_run_from_none_to_all_and_save_more_and_more() -> None:
     data = compute("table1")
     assert data["range"].tolist() == ["none", "11-12", "9-12", "7-12", "5-12", "3-12", "1-12"]
-    here = ~np.isnan(data["flops"])
-    assert data["range"][here].tolist() == ["none", "11-12", "7-12", "1-12"]
-    assert (np.diff(data["flops"][here]) < 0).all()
+    assert (np.diff(data["flops"]) < 0).all()
     assert data["flops"][0] == data["paper_flops"][0] == 100
     assert (data["change"][0], data["paper_change"][0]) == (0, 0)
     assert data["paper_change"][1:] == pytest.approx([0.2, -0.1, -0.4, -0.4, -2.5, -2.9])

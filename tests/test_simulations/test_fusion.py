@@ -1,9 +1,10 @@
 """Fusion runs: what is stored is kept, what is summarised is right, what lacks is said."""
 
 import json
+import math
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from simulations.datasets import DATA
 from simulations.fusion import over_seeds, recipe_for, summarise
 from simulations.fusion_recipe import DataName, Recipe
 from simulations.fusion_store import Place
+from tests.test_paper_figures.invented_runs import record
 from theory.arrays import InputError
 
 
@@ -65,6 +67,7 @@ def test_the_interval_is_students_and_missing_where_seeds_cannot_tell() -> None:
         ({"width": 10}, "width"),
         ({"rate": 0.0}, "rate"),
         ({"shared": (2, 13)}, "shared"),
+        ({"shared": (2, 2)}, "two or more"),
         ({"encoder": "minilm", "tied": True}, "minilm"),
         ({"depth": 0}, "depth"),
     ],
@@ -117,27 +120,39 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "pip install 'oversmooth[torch]'" in done.stderr
+    assert "pip install 'oversmooth[fusion]'" in done.stderr
     assert done.stdout == ""
 
 
 def test_a_run_of_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     place = Place(recipe_for("mnist", size="quick"), tmp_path)
     assert place.read() is None
-    place.record.write_text(json.dumps({"recipe": {"data": "lee"}}))
+    other = record(replace(place.recipe, tied=True))
+    place.record.write_text(json.dumps(other))
     with pytest.raises(InputError, match="another recipe"):
         place.read()
-    place.record.write_text("{")
-    with pytest.raises(InputError, match="damaged"):
+    for text in ("{", "[]", "null", "[" * 100_000, json.dumps({**other, "score": math.nan})):
+        place.record.write_text(text)
+        with pytest.raises(InputError, match="damaged"):
+            place.read()
+    for name in ("score", "cosine", "gate", "provenance"):
+        gate = record(replace(place.recipe, fusion="gate"))
+        for broken in ({k: v for k, v in gate.items() if k != name}, {**gate, name: "0.5"}):
+            place.record.write_text(json.dumps(broken))
+            with pytest.raises(InputError, match="damaged"):
+                place.read()
+    place.record.unlink()
+    place.record.symlink_to("nowhere")
+    with pytest.raises(InputError, match="cannot be read"):
         place.read()
 
 
 def test_a_finished_run_is_never_overwritten_and_needs_no_checkpoint(tmp_path: Path) -> None:
     place = Place(recipe_for("mnist", size="quick"), tmp_path)
     place.checkpoint.write_text("here")
-    run = {"recipe": asdict(place.recipe), "score": 0.5}
+    run = record(place.recipe)
     place.write(run)
-    assert place.read() == json.loads(json.dumps(run))
+    assert place.read() == run
     assert not place.checkpoint.exists()
     with pytest.raises(InputError, match="another process"):
         place.write(run)

@@ -253,12 +253,13 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     train_run(data, inputs, replace(SMALL, epochs=1), checkpoint=path)
     with pytest.raises(ValueError, match="another recipe"):
         train_run(data, inputs, replace(SMALL, epochs=1, seed=1), checkpoint=path)
-    torch.save({"weights": {}}, path)
-    with pytest.raises(ValueError, match="damaged"):
-        train_run(data, inputs, replace(SMALL, epochs=1), checkpoint=path)
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match="damaged"):
-        train_run(data, inputs, replace(SMALL, epochs=1), checkpoint=path)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for content in (b"", whole[:100], whole[:-1], flipped):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="damaged"):
+            train_run(data, inputs, replace(SMALL, epochs=1), checkpoint=path)
 
 
 def test_training_stops_early_and_keeps_the_best_epoch() -> None:
