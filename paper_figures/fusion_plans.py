@@ -50,7 +50,7 @@ PLANS = {
     "topics-minilm-frozen": Plan(
         "topics, MiniLM frozen",
         {"data": "newsgroups", "frozen": True},
-        rates={"baseline": 3e-3, "concat": 1e-3, "max": 1e-2, "gate": 3e-3},
+        rates={"baseline": 3e-3, "concat": 3e-4, "max": 1e-2, "gate": 3e-3},
     ),
     "pairs-minilm-frozen": Plan("news pairs, MiniLM frozen", {"data": "lee", "frozen": True}),
     "fashion-depth4": Plan("clothes, 4 blocks", _clothes(4), _TWO),

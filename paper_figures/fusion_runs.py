@@ -50,9 +50,14 @@ class Experiment:
         return int(self.runs[0]["recipe"]["depth"])
 
     @property
+    def encoder(self) -> str:
+        """Whose weights the encoder began with."""
+        return str(self.runs[0]["recipe"]["encoder"])
+
+    @property
     def from_scratch(self) -> bool:
-        """Whether the encoder began with drawn weights."""
-        return bool(self.runs[0]["recipe"]["encoder"] == "scratch")
+        """Whether they were drawn."""
+        return self.encoder == "scratch"
 
     @property
     def tuned(self) -> bool:
@@ -69,7 +74,8 @@ class Sharing:
     @property
     def ranges(self) -> tuple[Range, ...]:
         """The ranges, from none to the longest."""
-        return tuple(sorted({_range(run) for run in self.runs}, key=shared_layers))
+        found = {_range(run) for run in self.runs}
+        return tuple(sorted(found, key=lambda shared: shared or (99, 99), reverse=True))
 
     def values(self, shared: Range, measure: str) -> NDArray[np.float64]:
         """Return a measure of all runs of a range, by seed: (seeds, ...)."""
@@ -107,11 +113,6 @@ def load_sharing(folder: Path | None = None) -> Sharing:
     if len(sharing.ranges) < 2 or sharing.ranges[0] is not None:
         raise InputError(f"{path.name} must have runs without sharing and with")
     return sharing
-
-
-def shared_layers(shared: Range) -> int:
-    """Return how many layers use one attention matrix: 0 if none is shared."""
-    return 0 if shared is None else shared[1] - shared[0] + 1
 
 
 def say(mean: float, half: float) -> str:

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
-from paper_figures.fusion_runs import facts, load_experiments
+from paper_figures.fusion_runs import facts, load_experiments, say
 from paper_figures.reference import load
 from simulations.fusion import over_seeds
 from theory.arrays import InputError
@@ -58,7 +58,7 @@ def compute(_settings: Settings) -> Dataset:
             "paper_layer": Variable(("paper_layer",), paper_layer, "layer"),
         },
         {
-            "nearest": -float(found["gain"][best, at]),
+            "nearest": say(-found["gain"][best, at], found["gain_half"][best, at]),
             "nearest_label": experiments[best].label,
             "nearest_layer": at,
             "paper_nearest": float(paper_error.min() - paper_error[-1]),
@@ -103,7 +103,7 @@ FIGURE = Figure(
     caption=(
         "In every tuned encoder the tokens of the last layer are the most alike, yet a classifier "
         "refitted on the mean token of an earlier layer is nowhere clearly better: the nearest, "
-        "layer {nearest_layer} of {nearest_label}, differs in error by {nearest:+.1f} points from "
+        "layer {nearest_layer} of {nearest_label}, differs in error by {nearest} points from "
         "the last (the paper\u2019s best: {paper_nearest:+.1f}; bars: 95 % over {seeds} or more "
         "seeds); an earlier layer that is more alike, or that errs clearly less (95 % over all "
         "layers together), would refute it."

@@ -51,7 +51,7 @@ def compute(_: Settings) -> Dataset:
 
 
 def refuted(data: Dataset) -> bool:
-    """The caption says that no gate ends on one layer."""
+    """The caption says that no layer takes nearly all."""
     return bool(np.nanmax(data["gate"]) > _ONE_LAYER)
 
 
@@ -81,7 +81,7 @@ FIGURE = Figure(
     caption=(
         "The gate\u2019s mean share of each layer over tokens, by seed (thin) and on average "
         "(thick, with 95 % over {seeds} or more seeds; dashed: equal shares), is at most "
-        "{largest:.2f-up} for any layer, so that every gate still mixes layers, and it is largest "
+        "{largest:.2f-up} for any layer: no layer takes nearly all of the tokens; it is largest "
         "for the last one in {last_most} of {experiments} experiments; a share above 0.9 would "
         "refute it."
     ),

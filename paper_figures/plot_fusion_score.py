@@ -10,6 +10,7 @@ from paper_figures.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.data import Dataset, Variable
 from paper_figures.fusion_runs import facts, load_experiments
 from paper_figures.reference import load
+from simulations.fusion import over_seeds
 from simulations.fusion_recipe import FUSIONS
 
 FUSED = tuple(fusion for fusion in FUSIONS if fusion != "baseline")
@@ -22,6 +23,8 @@ def compute(_: Settings) -> Dataset:
     experiments = load_experiments()
     shape = (len(experiments), len(FUSIONS))
     names = ("score", "score_half", "gain", "gain_half", "cosine_last", "cosine_fused")
+    comparisons = sum(len(x.fusions) - 1 for x in experiments)
+    joint = np.full(shape, np.nan)
     found = {name: np.full(shape, np.nan) for name in names}
     seeds = np.zeros(shape, dtype=int)
     for i, experiment in enumerate(experiments):
@@ -32,16 +35,20 @@ def compute(_: Settings) -> Dataset:
             told = [math.nan if value is None else 100 * value for value in points]
             for name, value in zip(names, (*told, row.cosine_last, row.cosine_fused), strict=True):
                 found[name][at] = value
+            gains = experiment.values(fusion, "score") - experiment.values("baseline", "score")
+            if fusion != "baseline" and row.seeds > 1:  # nothing is random where all seeds agree
+                joint[at] = np.nan_to_num(100 * over_seeds(gains, comparisons=comparisons)[1])
     both = ("experiment", "fusion")
     half = "half of its 95 % interval over seeds"
-    gain, width = found["gain"], found["gain_half"]
+    gain = found["gain"]
     paper = np.asarray([[_mean(*key, fusion) for fusion in FUSIONS] for key in _PAPER.values()])
     return Dataset(
         {
             "score": Variable(both, found["score"], "score, mean over seeds", "%"),
             "score_half": Variable(both, found["score_half"], half, "%"),
             "gain": Variable(both, gain, "score minus the baseline's, mean over seeds", "%"),
-            "gain_half": Variable(both, width, half, "%"),
+            "gain_half": Variable(both, found["gain_half"], half, "%"),
+            "gain_joint": Variable(both, joint, f"{half}, all together; 0 if all agree", "%"),
             "cosine_last": Variable(both, found["cosine_last"], "CosSim of the last layer, mean"),
             "cosine_fused": Variable(both, found["cosine_fused"], "CosSim of F, mean"),
             "seeds": Variable(both, seeds, "seeds"),
@@ -60,18 +67,18 @@ def compute(_: Settings) -> Dataset:
         {
             "lowest": float(np.nanmin(gain)),
             "highest": float(np.nanmax(gain)),
-            "comparisons": int((~np.isnan(gain)).sum()),
-            "better": int((gain - width > 0).sum()),
-            "worse": int((gain + width < 0).sum()),
+            "comparisons": comparisons,
+            "better": int((gain - joint > 0).sum()),
+            "worse": int((gain + joint < 0).sum()),
             **facts(experiments),
         },
     )
 
 
 def refuted(data: Dataset) -> bool:
-    """The caption says that no fusion is better on every data set."""
+    """The caption says that no fusion is clearly better wherever it was tried."""
     gain = data["gain"][:, 1:]
-    better = (gain - data["gain_half"][:, 1:] > 0) | np.isnan(gain)
+    better = (gain - data["gain_joint"][:, 1:] > 0) | np.isnan(gain)
     return bool(better.all(axis=0).any())
 
 
@@ -119,9 +126,10 @@ FIGURE = Figure(
     caption=(
         "Over {seeds} or more paired seeds of small trainings, fusion changes the score (in "
         "brackets: the baseline\u2019s) by {lowest:.1f} to {highest:.1f} points: {better} of "
-        "{comparisons} changes are clear of zero upwards and {worse} downwards (bars: 95 % over "
-        "seeds, not over test items, none where all seeds agree; open: the paper), and no fusion "
-        "is better everywhere; one whose bar lies above zero on every data set would refute it."
+        "{comparisons} changes are clear of zero upwards and {worse} downwards, all taken together "
+        "(bars: 95 % each over seeds, not over test items, none where all seeds agree; open: the "
+        "paper), and no fusion is clearly better wherever it was tried; one that is would refute "
+        "it."
     ),
     compute=compute,
     draw=draw,

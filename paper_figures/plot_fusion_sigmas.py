@@ -71,6 +71,7 @@ def compute(_: Settings) -> Dataset:
         },
         {
             "pretrained": int(post.sum()),
+            "models": len({x.encoder for x in experiments if not x.from_scratch}),
             "lowest": float(middle[post].min()),
             "highest": float(middle[post].max()),
             "most_label": experiments[most].label,
@@ -125,8 +126,8 @@ FIGURE = Figure(
         "The product of the stds that the last block\u2019s norms divide a test token by has "
         "medians from {lowest:.2f} to {highest:.2f} in pretrained post-LN encoders, and it is not "
         "larger where tokens are more alike: {most_label}, with CosSim {most_cosine:.2f} the most "
-        "alike, has {most_median:.2f}, and over these {pretrained} the rank correlation of product "
-        "and CosSim is {rank_correlation:.2f} (left: kernel estimates from 99 quantiles of each "
+        "alike, has {most_median:.2f}, and over these {pretrained}, of {models} models, the rank "
+        "correlation of product and CosSim is {rank_correlation:.2f} (left: kernel estimates from 99 quantiles of each "
         "seed; right: a point a seed, open: the paper; pre-LN encoders of images divide a residual "
         "stream that grows, and are not counted); a positive correlation would refute it."
     ),

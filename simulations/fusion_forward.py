@@ -71,7 +71,8 @@ def _frozen(
     for at in range(0, len(missing), 50):
         group = np.asarray(missing[at : at + 50])
         read, mask = read_items(inputs, group, recipe)
-        with torch.no_grad():
+        whole = torch.autocast(torch.device(recipe.device).type, enabled=False)
+        with torch.no_grad(), whole:  # they are measured too, not only trained on
             tokens = nets.encode(weights, recipe, read, mask, training=False).tokens
         for place, item in enumerate(group.tolist()):
             length = int(mask[place].sum())

@@ -67,8 +67,7 @@ def draw_weights(recipe: Recipe, *, words: int, longest: int, patch: int | None)
 def draw_head(recipe: Recipe, *, width: int, classes: int, scored: bool) -> Weights:
     """Return the weights of the fusion and of what reads the fused tokens.
 
-    All fusions start near something plain: concat at the last layer alone with a little noise,
-    gate at equal shares.
+    All fusions start at something plain: concat at the last layer alone, gate at equal shares.
     """
     generator = torch.Generator().manual_seed(recipe.seed + 1_000_003)
     head: Weights = {}

@@ -65,7 +65,7 @@ def alike_below(run: Run) -> None:
 
 
 def better_when_deep(run: Run) -> None:
-    run["score"] = 0.01 * run["recipe"]["depth"]
+    run["score"] = 0.01 * run["recipe"]["depth"] * (1 + 0.01 * run["recipe"]["seed"])
 
 
 def alike_after_the_gate(run: Run) -> None:
@@ -190,7 +190,13 @@ def test_a_density_from_quantiles_integrates_to_one_around_the_median() -> None:
 @pytest.mark.usefixtures("folder")
 def test_the_ranges_of_the_table_run_from_none_to_all_and_save_more_and_more() -> None:
     data = compute("table1")
-    assert data["range"].tolist() == ["none", "11-12", "9-12", "7-12", "5-12", "3-12", "1-12"]
+    ranges = ["none", "11-12", "9-12", "7-12", "5-12", "3-12", "1-12"]
+    assert data["range"].tolist() == data["paper_range"].tolist() == ranges
+    assert data["saved"].tolist() == [0, 1, 3, 5, 7, 9, 11]
+    # What the paper prints is three maps a layer less two for each layer that is saved.
+    saved = data["paper_saved"]
+    assert saved.tolist() == [0, 2, 4, 6, 8, 10, 11]
+    assert data["paper_flops"] == pytest.approx(100 - 100 * 2 * saved / 36, abs=3)
     assert (np.diff(data["flops"]) < 0).all()
     assert data["flops"][0] == data["paper_flops"][0] == 100
     assert (data["change"][0], data["paper_change"][0]) == (0, 0)

@@ -156,6 +156,19 @@ def test_gradients_are_those_of_finite_differences(fusion: Fusion) -> None:
     assert torch.autograd.gradcheck(logits, values, atol=1e-6)
 
 
+def test_concat_starts_as_the_baseline() -> None:
+    encoder = nets.draw_weights(SMALL, words=2, longest=2, patch=None)
+    ids, mask = torch.tensor([[0, 1]]), torch.ones(1, 2, dtype=torch.bool)
+    answers = []
+    for fusion in ("baseline", "concat"):
+        recipe = replace(SMALL, fusion=fusion)
+        weights = encoder | nets.draw_head(recipe, width=8, classes=2, scored=False)
+        tokens = nets.encode(weights, recipe, ids, mask, training=False).tokens
+        fused = nets.fuse(weights, recipe, tokens)
+        answers.append(nets.answer(weights, fused, mask, torch.tensor([[0]])))
+    torch.testing.assert_close(answers[0], answers[1])
+
+
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_what_a_linear_model_cannot_solve_is_learned(fusion: Fusion) -> None:
     data, inputs = xor(300)
