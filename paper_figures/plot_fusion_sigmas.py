@@ -127,9 +127,10 @@ FIGURE = Figure(
         "medians from {lowest:.2f} to {highest:.2f} in pretrained post-LN encoders, and it is not "
         "larger where tokens are more alike: {most_label}, with CosSim {most_cosine:.2f} the most "
         "alike, has {most_median:.2f}, and over these {pretrained}, of {models} models, the rank "
-        "correlation of product and CosSim is {rank_correlation:.2f} (left: kernel estimates from 99 quantiles of each "
-        "seed; right: a point a seed, open: the paper; pre-LN encoders of images divide a residual "
-        "stream that grows, and are not counted); a positive correlation would refute it."
+        "correlation of product and CosSim is {rank_correlation:.2f} (left: kernel estimates from "
+        "99 quantiles of each seed; right: a point a seed, open: the paper; pre-LN encoders of "
+        "images divide a residual stream that grows, and are not counted); a positive correlation "
+        "would refute it."
     ),
     compute=compute,
     draw=draw,
