@@ -215,11 +215,6 @@ def require_torch(device: str = "cpu") -> None:
     """Raise InputError with the line that installs torch, unless it is there and has the device."""
     from simulations.backends import backend
 
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        wanted = "pip install 'oversmooth[fusion]'"
-        raise InputError(f"training needs torch, which is not installed: {wanted}") from error
     backend("torch", device=device, dtype="float32")
 
 
