@@ -65,7 +65,7 @@ def compute(_: Settings) -> Dataset:
             "change_most": say(found["change"][most], found["change_half"][most]),
             "worse": int((found["change"] + found["change_joint"] < 0).sum()),
             "ranges": count - 1,
-            "paper_most": float(paper_change.min() - paper_change[0]),
+            "paper_most": float(paper_change[0] - paper_change.min()),
             "paper_saved_most": float(100 - paper_work.min()),
             **facts([sharing]),
         },
@@ -91,7 +91,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         axes.plot(data["paper_saved"], data[f"paper_{name}"], "s--", lw=1, mfc="white", label=label)
         axes.set(xlabel="blocks that use another one\u2019s attention matrix")
         axes.set_xticks(np.arange(0, data["saved"].max() + 1, 2))
-        axes.legend()
+        axes.legend(loc="lower left")
     score.set(ylabel="score minus no sharing\u2019s, points")
     work.set(ylabel="work of attention, % of no sharing\u2019s", ylim=(0, 105))
 

@@ -251,6 +251,8 @@ def test_check_refuses_a_truncated_file(
         (["analyze", "minilm", "--max-length", "7.5"], "--max-length must be a whole number"),
         (["simulate", "--ffn-width", "7.5"], "--ffn-width must be a whole number"),
         (["simulate", "--depth=2.5"], "--depth must be a whole number"),
+        (["fuse", "--shared", "1.5", "2"], "--shared must be a whole number"),
+        (["fuse", "--shared", "2", "2"], "shared must be a range of two or more blocks"),
         (["figures", "fig4", "--seed", "-1"], "seed must not be negative"),
         (["analyze", "a\nb"], "a"),
         (["figures", "fig1"], "did you mean"),
