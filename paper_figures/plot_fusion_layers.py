@@ -120,5 +120,5 @@ FIGURE = Figure(
     compute=compute,
     draw=draw,
     refuted=refuted,
-    size=(DOUBLE_COLUMN, 4.6),
+    size=(DOUBLE_COLUMN, 6.0),
 )
