@@ -99,5 +99,7 @@ def test_a_wrong_option_is_named(changes: dict[str, object], named: str) -> None
 
 
 def test_runs_that_share_attention_have_files_of_their_own() -> None:
-    names = {replace(SMALL, shared=shared).name for shared in (None, (1, 2), (1, 3), (2, 3))}
+    names = {
+        replace(SMALL, depth=3, shared=shared).name for shared in (None, (1, 2), (1, 3), (2, 3))
+    }
     assert len(names) == 4
