@@ -90,7 +90,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         )  # fmt: skip
     ours.set(xlabel="blocks", ylabel="accuracy, %", title="here: encoders from scratch")
     ours.set_xticks(data["depth"])
-    ours.legend()
+    ours.legend(loc="upper left", bbox_to_anchor=(0.61, 1.0))
     for name, label, marker, color in (
         ("baseline", "BERT", "o", "C0"),
         ("fusion", "fusion", "D", f"C{FUSIONS.index('gate')}"),
