@@ -91,6 +91,8 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(
         (gzip.compress(b"0" * 100)[:-9], "cannot be read"),
         (gzip.compress(b"nothing"), "sha256"),
     ],
+    # Compressed bytes hold the time: as names they would differ between the test processes.
+    ids=["absent", "not compressed", "cut off", "something else"],
 )
 def test_clothes_that_are_missing_or_damaged_are_named_with_the_ways_to_get_them(
     content: bytes | None, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
