@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from paper_figures.terminal import Json, app, emit, err, out
-from simulations.fusion_recipe import FUSIONS, DataName, Encoder, Fusion, Precision
+from simulations.fusion_recipe import FUSIONS, DataName, Encoder, Fusion, Precision, Readout
 from theory.arrays import InputError
 
 Wanted = Literal["baseline", "concat", "max", "gate", "all"]
@@ -28,6 +28,7 @@ def fuse(
     frozen: Flag = False,
     tied: Flag = False,
     shared: Annotated[tuple[int, int] | None, Parameter(negative=())] = None,
+    readout: Readout = "mean",
     device: str = "cpu",
     precision: Precision | None = None,
     out_dir: Annotated[Path, Parameter(name="--out")] = Path("fusion-runs"),
@@ -59,6 +60,8 @@ def fuse(
         All blocks have the same weights; with --encoder scratch.
     shared
         First and last of the blocks that use one attention matrix.
+    readout
+        What of F is classified: its mean token, or its first one ([CLS]; texts only).
     device
         Such as cpu or cuda.
     precision
@@ -86,6 +89,7 @@ def fuse(
         frozen=frozen,
         tied=tied,
         shared=shared,
+        readout=readout,
         device=device,
         precision=precision,
     )

@@ -47,6 +47,13 @@ PLANS = {
         "reviews, e5-small tuned", {"data": "rotten-tomatoes", "encoder": "e5-small"}
     ),
     "reviews-minilm-tuned": Plan("reviews, MiniLM tuned", {"data": "rotten-tomatoes"}),
+    "reviews-e5-first": Plan(
+        "reviews, e5-small tuned, [CLS]",
+        {"data": "rotten-tomatoes", "encoder": "e5-small", "readout": "first"},
+    ),
+    "reviews-minilm-first": Plan(
+        "reviews, MiniLM tuned, [CLS]", {"data": "rotten-tomatoes", "readout": "first"}
+    ),
     "topics-minilm-frozen": Plan(
         "topics, MiniLM frozen",
         {"data": "newsgroups", "frozen": True},

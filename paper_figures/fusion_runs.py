@@ -19,7 +19,7 @@ from simulations.fusion_recipe import FUSIONS, Recipe
 from theory.arrays import InputError
 
 FOLDER = Path(__file__).with_name("fusion_runs")
-_KIND = ("data", "encoder", "frozen", "depth", "tied")
+_KIND = ("data", "encoder", "frozen", "depth", "tied", "readout")
 _FREE = ("fusion", "seed", "shared", "rate")
 
 

@@ -51,7 +51,7 @@ def _require_whole(run: Any) -> None:
         "attention_flops": (),
     }
     if recipe.fusion == "gate":
-        shapes["gate"] = (recipe.depth,)
+        shapes |= {"gate": (recipe.depth,), "cosine_average": ()}
     if recipe.fusion == "baseline" and recipe.shared is None:
         shapes["layer_scores"] = (recipe.depth + 1,)
     for name, shape in shapes.items():

@@ -39,7 +39,8 @@ def forward(
     pairs = pairs.reshape(-1, data.examples.shape[1])
     tokens, mask = encoded(weights, inputs, recipe, items, training=training)
     fused = nets.fuse(weights, recipe, tokens)
-    return nets.answer(weights, fused, mask, torch.as_tensor(pairs, device=recipe.device))
+    read = nets.read_out(recipe, fused, mask)
+    return nets.answer(weights, read, torch.as_tensor(pairs, device=recipe.device))
 
 
 def encoded(
@@ -52,7 +53,8 @@ def encoded(
 ) -> tuple[Any, Any]:
     """Return what fusion reads of some items, and its mask: all layers of their tokens.
 
-    Of a frozen encoder, whose fusion is a sum over layers, it is their mean token alone.
+    Of a frozen encoder it is what `read_out` needs: the first token alone, or the mean one where
+    the fusion is a sum over layers.
 
     Shapes: (L + 1, items, n, d), (items, n)
     """
@@ -77,10 +79,12 @@ def _frozen(
         for place, item in enumerate(group.tolist()):
             length = int(mask[place].sum())
             kept[item] = tokens[:, place, :length].clone()
-    if recipe.fusion in ("baseline", "concat"):
+    first = recipe.readout == "first"
+    if first or recipe.fusion in ("baseline", "concat"):
         # A sum over layers commutes with the mean over tokens, which is much smaller.
-        means = torch.stack([kept[item].mean(1) for item in items.tolist()], dim=1)
-        return means[:, :, None], torch.ones(len(items), 1, dtype=torch.bool, device=recipe.device)
+        rows = [kept[item][:, 0] if first else kept[item].mean(1) for item in items.tolist()]
+        one = torch.ones(len(items), 1, dtype=torch.bool, device=recipe.device)
+        return torch.stack(rows, dim=1)[:, :, None], one
     longest = max(2, *(kept[item].shape[1] for item in items.tolist()))
     padded = [
         functional.pad(kept[item], (0, 0, 0, longest - kept[item].shape[1]))

@@ -36,11 +36,14 @@ def read_inputs(data: Data, recipe: Recipe) -> Inputs:
     Texts are split by MiniLM's tokenizer for encoders from scratch, too; those keep the words
     that the training part has at least twice, and all others are one word.
 
-    Raises: InputError if the checkpoint is missing, or cannot read images
+    Raises: InputError if the checkpoint is missing or cannot read images, or a patch is to be read
+            like [CLS]
     """
     if not isinstance(data.items, tuple):
         if recipe.encoder != "scratch":
             raise InputError(f"{recipe.encoder} reads texts, but {data.name} holds images")
+        if recipe.readout == "first":
+            raise InputError(f"readout must be mean for {data.name}: no patch is made to be read")
         return Inputs(data.items, np.ones(data.items.shape[:2], dtype=bool), 0)
     scratch = recipe.encoder == "scratch"
     model = load_checkpoint("minilm" if scratch else recipe.encoder, dtype="float32")

@@ -33,7 +33,8 @@ def measure(
 
     ``sigma_product_last`` are quantiles over tokens, from 0 to 100 %, of what the last block's
     two norms divide by, multiplied. ``attention_flops`` counts the multiply-adds of attention
-    for an item of the longest length.
+    for an item of the longest length. ``cosine_average`` is CosSim of the plain average of the
+    layers that a gate fuses.
     """
     items = np.unique(data.examples[data.parts["test"][:MEASURED]])
     read, mask = read_items(inputs, items, recipe)
@@ -66,7 +67,9 @@ def measure(
         "attention_flops": flops,
     }
     if recipe.fusion == "gate":
+        equal = {**weights, "fusion.gate": torch.zeros_like(weights["fusion.gate"])}
         with torch.no_grad():
+            measured["cosine_average"] = cosine(nets.fuse(equal, recipe, states.tokens))
             shares = nets.gate_shares(weights, recipe, states.tokens)
         measured["gate"] = shares[mask].mean(0).tolist()
     return measured
@@ -75,44 +78,44 @@ def measure(
 def layer_scores(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> list[float]:
     """Return the test score of each layer by itself, the embeddings first.
 
-    A linear classifier is fitted anew to the mean token of the training items, its penalty taken
-    on the validation part; pairs need none: their score is that of the layer's cosine.
+    A linear classifier is fitted anew to what is read out of the training items, its penalty
+    taken on the validation part; pairs need none: their score is that of the layer's cosine.
 
     Source: shi2022, figure 1b
     """
-    means = _layer_means(weights, data, inputs, recipe)
+    read = _layer_readouts(weights, data, inputs, recipe)
     if data.scored:
         pairs = data.examples[data.parts["test"]]
-        left, right = means[:, pairs[:, 0]], means[:, pairs[:, 1]]
+        left, right = read[:, pairs[:, 0]], read[:, pairs[:, 1]]
         cosines = functional.cosine_similarity(left, right, dim=-1).numpy()
         wanted = data.labels[data.parts["test"]]
         return [float(spearmanr(row, wanted).statistic) for row in cosines]
-    return [_refitted(layer, data) for layer in means]
+    return [_refitted(layer, data) for layer in read]
 
 
-def _layer_means(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> Any:
-    """Return the mean token of every item that any part has: (L + 1, items, d), float64."""
+def _layer_readouts(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> Any:
+    """Return what is read of every item that any part has: (L + 1, items, d), float64."""
     items = np.unique(data.examples[np.concatenate([data.parts[part] for part in PARTS])])
     found: Any = None
     for at in range(0, len(items), _TOGETHER):
         group = items[at : at + _TOGETHER]
         with torch.no_grad():
             tokens, mask = encoded(weights, inputs, recipe, group, training=False)
-        mean = nets.mean_token(tokens, mask).cpu().double()
+        read = nets.read_out(recipe, tokens, mask).cpu().double()
         if found is None:
-            found = torch.zeros(len(mean), int(items.max()) + 1, mean.shape[-1]).double()
-        found[:, group] = mean
+            found = torch.zeros(len(read), int(items.max()) + 1, read.shape[-1]).double()
+        found[:, group] = read
     return found
 
 
-def _refitted(means: Any, data: Data) -> float:
+def _refitted(read: Any, data: Data) -> float:
     """Return the test score of the penalty that does best on the validation part."""
-    train = means[data.examples[data.parts["train"], 0]]
-    means = (means - train.mean(0)) / train.std(0).clamp_min(1e-12)
+    train = read[data.examples[data.parts["train"], 0]]
+    read = (read - train.mean(0)) / train.std(0).clamp_min(1e-12)
 
     def of(part: Part) -> tuple[Any, NDArray[np.int64]]:
         chosen = data.parts[part]
-        return means[data.examples[chosen, 0]], data.labels[chosen].astype(np.int64)
+        return read[data.examples[chosen, 0]], data.labels[chosen].astype(np.int64)
 
     tokens, labels = of("train")
     best = (-1.0, 0.0)

@@ -139,20 +139,21 @@ def gate_shares(weights: Mapping[str, Tensor], recipe: Recipe, tokens: Tensor) -
     return softmax(scores.movedim(0, -1))
 
 
-def answer(weights: Mapping[str, Tensor], fused: Tensor, mask: Tensor, pairs: Tensor) -> Tensor:
-    """Return the logits of each example, or of each pair a number, from the mean token.
+def answer(weights: Mapping[str, Tensor], read: Tensor, pairs: Tensor) -> Tensor:
+    """Return the logits of each example, or of each pair a number.
 
-    Shapes: fused (b, n, d), mask (b, n), pairs (e, 1) or (e, 2), rows of fused -> (e, c) or (e,)
+    Shapes: read (b, d), what `read_out` gave; pairs (e, 1) or (e, 2), rows of it -> (e, c) or (e,)
     """
-    means = mean_token(fused, mask)
     if "class.w" in weights:
-        return means[pairs[:, 0]] @ weights["class.w"] + weights["class.b"]
-    cosine = functional.cosine_similarity(means[pairs[:, 0]], means[pairs[:, 1]], dim=-1)
+        return read[pairs[:, 0]] @ weights["class.w"] + weights["class.b"]
+    cosine = functional.cosine_similarity(read[pairs[:, 0]], read[pairs[:, 1]], dim=-1)
     return weights["score.scale"] * cosine + weights["score.shift"]
 
 
-def mean_token(tokens: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean over what is no padding: (..., b, n, d) and (b, n) -> (..., b, d)."""
+def read_out(recipe: Recipe, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Return one vector an item, from what is no padding: (..., b, n, d), (b, n) -> (..., b, d)."""
+    if recipe.readout == "first":
+        return tokens[..., 0, :]
     heard = mask[..., None].to(tokens.dtype)
     return (tokens * heard).sum(-2) / heard.sum(-2)
 

@@ -8,6 +8,7 @@ from theory.arrays import InputError
 Fusion: TypeAlias = Literal["baseline", "concat", "max", "gate"]
 Encoder: TypeAlias = Literal["scratch", "minilm", "e5-small"]
 DataName: TypeAlias = Literal["rotten-tomatoes", "lee", "newsgroups", "mnist", "fashion-mnist"]
+Readout: TypeAlias = Literal["mean", "first"]
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 WEIGHTS_OF_OTHERS = ("minilm", "e5-small")
@@ -22,6 +23,8 @@ class Recipe:
     ``depth`` blocks. ``frozen`` trains the fusion and the classifier only. ``tied`` gives all
     blocks one set of weights; ``shared`` = (first, last), counted from 1, lets the blocks of that
     range use the attention matrices of the first of them.
+    ``readout`` is what the classifier sees of F: its mean token, or its first one, which in a text
+    is [CLS].
     ``head_rate`` is the learning rate of what is new on top of an encoder, fusion and classifier,
     where it is not ``rate``. With "bfloat16" products of matrices are taken in that precision
     while training; weights, losses and all that is measured stay float32.
@@ -40,6 +43,7 @@ class Recipe:
     ffn: int = 64
     tied: bool = False
     shared: tuple[int, int] | None = None
+    readout: Readout = "mean"
     dropout: float = 0.1
     epochs: int = 10
     patience: int = 3
@@ -62,6 +66,7 @@ class Recipe:
             ("encoder", self.encoder in get_args(Encoder), f"one of {get_args(Encoder)}"),
             ("placement", self.placement in ("post", "pre"), "post or pre"),
             ("depth", 1 <= self.depth <= 1000, "from 1 to 1000"),
+            ("readout", self.readout in get_args(Readout), "mean or first"),
             ("heads", self.heads >= 1, "at least 1"),
             ("width", self.width >= 1 and self.width % self.heads == 0, "a multiple of heads"),
             ("ffn", self.ffn >= 1, "at least 1"),

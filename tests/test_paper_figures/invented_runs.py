@@ -54,6 +54,7 @@ def record(recipe: Recipe) -> Run:
     if recipe.fusion == "gate":
         share = np.linspace(1, 2, recipe.depth) + 0.01 * recipe.seed
         run["gate"] = list(share / share.sum())
+        run["cosine_average"] = 0.8 * alike
     return run
 
 

@@ -1,11 +1,12 @@
 """What a fusion run says of its layers: the refitted classifiers, the sigmas, the products."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from simulations.fusion_recipe import Fusion, Recipe
+from simulations.fusion_recipe import FUSIONS, Fusion, Readout, Recipe
 from tests.test_simulations.test_fusion_torch import SMALL, xor
 from theory.sharing import attention_flops
 
@@ -56,13 +57,38 @@ def test_what_each_run_says_of_its_layers() -> None:
     assert "layer_scores" not in run, "it is the baseline's"
 
 
-@pytest.mark.parametrize("fusion", ["baseline", "concat"])
-def test_a_frozen_encoder_s_mean_tokens_give_the_answers_of_its_tokens(fusion: Fusion) -> None:
+def test_a_gate_that_never_learned_is_the_plain_average() -> None:
+    data, inputs = xor(60)
+    run = train_run(data, inputs, replace(SMALL, fusion="gate", head_rate=1e-12, decay=0.0))
+    np.testing.assert_allclose(run["gate"], 1 / SMALL.depth, atol=1e-6)
+    assert run["cosine_fused"] == pytest.approx(run["cosine_average"], abs=1e-6)
+    taught = train_run(data, inputs, replace(TRAINED, fusion="gate", head_rate=0.3))
+    assert abs(taught["cosine_fused"] - taught["cosine_average"]) > 1e-3
+
+
+def test_the_first_token_alone_is_read_if_it_is_asked_for() -> None:
+    recipe = replace(SMALL, readout="first")
+    tokens = torch.arange(24.0).reshape(1, 3, 2, 4)
+    mask = torch.tensor([[True, True], [True, False], [True, True]])
+    assert nets.read_out(recipe, tokens, mask).tolist() == tokens[:, :, 0].tolist()
+    mean = nets.read_out(SMALL, tokens, mask)
+    assert mean[0, 1].tolist() == tokens[0, 1, 0].tolist(), "the padding is not read"
+    assert mean[0, 0].tolist() == tokens[0, 0].mean(0).tolist()
+    data, inputs = xor(300)  # the other word comes to the first one by attention
+    assert train_run(data, inputs, replace(TRAINED, readout="first"))["score"] == 1.0
+
+
+@pytest.mark.parametrize("readout", get_args(Readout))
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_what_is_kept_of_a_frozen_encoder_gives_the_answers_of_its_tokens(
+    fusion: Fusion, readout: Readout
+) -> None:
     data, inputs = xor(30)
-    frozen = replace(SMALL, encoder="minilm", frozen=True, fusion=fusion)
+    frozen = replace(SMALL, encoder="minilm", frozen=True, fusion=fusion, readout=readout)
     weights = nets.draw_weights(frozen, words=2, longest=2, patch=None)
     given = replace(inputs, weights={name: value.numpy() for name, value in weights.items()})
     weights |= nets.draw_head(frozen, width=8, classes=2, scored=False)
+    weights |= {"fusion.gate": torch.arange(8.0)} if fusion == "gate" else {}
     chosen = np.arange(20)
     with torch.no_grad():
         short, long = (

@@ -150,7 +150,8 @@ def test_gradients_are_those_of_finite_differences(fusion: Fusion) -> None:
     def logits(*values: Any) -> Any:
         changed = weights | dict(zip(names, values, strict=True))
         tokens = nets.encode(changed, recipe, ids, mask, training=False).tokens
-        return nets.answer(changed, nets.fuse(changed, recipe, tokens), mask, torch.tensor([[0]]))
+        read = nets.read_out(recipe, nets.fuse(changed, recipe, tokens), mask)
+        return nets.answer(changed, read, torch.tensor([[0]]))
 
     values = tuple(weights[name].clone().requires_grad_() for name in names)
     assert torch.autograd.gradcheck(logits, values, atol=1e-6)
@@ -165,7 +166,8 @@ def test_concat_starts_as_the_baseline() -> None:
         weights = encoder | nets.draw_head(recipe, width=8, classes=2, scored=False)
         tokens = nets.encode(weights, recipe, ids, mask, training=False).tokens
         fused = nets.fuse(weights, recipe, tokens)
-        answers.append(nets.answer(weights, fused, mask, torch.tensor([[0]])))
+        read = nets.read_out(recipe, fused, mask)
+        answers.append(nets.answer(weights, read, torch.tensor([[0]])))
     torch.testing.assert_close(answers[0], answers[1])
 
 
