@@ -215,7 +215,13 @@ def require_torch(device: str = "cpu") -> None:
     """Raise InputError with the line that installs torch, unless it is there and has the device."""
     from simulations.backends import backend
 
-    backend("torch", device=device, dtype="float32")
+    try:
+        backend("torch", device=device, dtype="float32")
+    except InputError as error:
+        if isinstance(error.__cause__, ImportError):
+            line = "pip install 'oversmooth[fusion]'"
+            raise InputError(f"training needs torch: {line} ({error.__cause__})") from error
+        raise
 
 
 def _provenance(data: Data, weights: str, threads: int, command: str) -> dict[str, str]:

@@ -117,5 +117,10 @@ def score_of(
         raise InputError(f"{recipe.name}: answers are not finite; a smaller rate?")
     wanted = data.labels[examples]
     if data.scored:
-        return 0.0 if np.ptp(out) == 0 else float(spearmanr(out, wanted).statistic)
+        return rank_correlation(out, wanted)
     return float(np.mean(out.argmax(axis=1) == wanted))
+
+
+def rank_correlation(answers: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """Return Spearman's correlation; answers that are all the same order nothing: 0."""
+    return 0.0 if np.ptp(answers) == 0 else float(spearmanr(answers, wanted).statistic)

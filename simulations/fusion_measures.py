@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch.nn import functional
 
 from simulations import fusion_nets as nets
 from simulations.datasets import PARTS, Data, Part
-from simulations.fusion_forward import encoded, read_items
+from simulations.fusion_forward import encoded, rank_correlation, read_items
 from simulations.fusion_inputs import Inputs
 from simulations.fusion_recipe import Recipe
 from theory.measures import cosine_similarity
@@ -89,7 +88,7 @@ def layer_scores(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Reci
         left, right = read[:, pairs[:, 0]], read[:, pairs[:, 1]]
         cosines = functional.cosine_similarity(left, right, dim=-1).numpy()
         wanted = data.labels[data.parts["test"]]
-        return [float(spearmanr(row, wanted).statistic) for row in cosines]
+        return [rank_correlation(row, wanted) for row in cosines]
     return [_refitted(layer, data) for layer in read]
 
 

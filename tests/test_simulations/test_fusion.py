@@ -120,7 +120,7 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "pip install 'oversmooth[torch]'" in done.stderr
+    assert "pip install 'oversmooth[fusion]'" in done.stderr
     assert done.stdout == ""
 
 

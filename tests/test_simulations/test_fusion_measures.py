@@ -12,7 +12,7 @@ from theory.sharing import attention_flops
 
 torch = pytest.importorskip("torch")
 from simulations import fusion_nets as nets  # noqa: E402 - it imports torch
-from simulations.fusion_forward import forward  # noqa: E402
+from simulations.fusion_forward import forward, rank_correlation  # noqa: E402
 from simulations.fusion_measures import layer_scores  # noqa: E402
 from simulations.fusion_train import train_run  # noqa: E402
 
@@ -44,6 +44,11 @@ def test_of_pairs_each_layer_is_scored_by_its_cosine() -> None:
     assert len(found) == SMALL.depth + 1
     assert all(-1 <= score <= 1 for score in found)
     assert found[0] > 0.5
+
+
+def test_a_layer_that_is_the_same_for_all_pairs_scores_nothing() -> None:
+    assert rank_correlation(np.full(5, 0.3), np.arange(5.0)) == 0
+    assert rank_correlation(np.arange(5.0), np.arange(5.0)) == pytest.approx(1)
 
 
 def test_what_each_run_says_of_its_layers() -> None:
