@@ -17,10 +17,11 @@ from theory.arrays import (
     to_numpy,
 )
 from theory.block_rounding import coefficient_bounds
+from theory.implications import convergence
 from theory.instances import as_float64
 from theory.layers import Block
 from theory.measures import relative_distance
-from theory.statements import check, convergence
+from theory.statements import check
 from theory.subspace import consensus_distance
 from theory.theorems import CATALOGUE
 from theory.theorems.block_input import BlockInput

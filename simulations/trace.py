@@ -22,8 +22,8 @@ from simulations.readings import (
 )
 from theory.arrays import Array, InputError, namespace
 from theory.block_rounding import block_rounding
+from theory.implications import Convergence, convergence
 from theory.layers import Block, apply_block
-from theory.statements import Convergence, convergence
 from theory.subspace import consensus_distance
 
 __all__ = ["Numbers", "Trace", "trace_blocks", "trace_centred"]

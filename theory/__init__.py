@@ -16,6 +16,7 @@ from theory.diameters import projective_diameter, token_diameter
 from theory.extended import ExtendedVerdict, check_extended, extended, recheck
 from theory.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
+from theory.implications import Convergence, convergence
 from theory.jacobians import feed_forward_jacobian, norm_jacobian
 from theory.layers import (
     Attention,
@@ -54,7 +55,7 @@ from theory.stability_orbits import Attractor, find_attractor
 from theory.stability_order import NextOrder, next_order
 from theory.stability_powers import PowerLaw, power_law
 from theory.stability_rates import ModeRates, mode_rates
-from theory.statements import Convergence, Hypothesis, Theorem, Verdict, check, convergence
+from theory.statements import Hypothesis, Theorem, Verdict, check
 from theory.stochastic import dobrushin_coefficient, is_row_stochastic
 from theory.subspace import Subspace, consensus, distance, general, partition, project
 from theory.synchronised import Linearised, linearise, synchronised_orbit, transverse_factor

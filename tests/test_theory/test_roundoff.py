@@ -12,9 +12,10 @@ from tests.blocks import Floats, random_block, random_tokens
 from tests.exact_block import block_step, rows_of
 from theory.block_rounding import coefficient_error
 from theory.coefficients import Coefficients, block_coefficients
+from theory.implications import convergence
 from theory.layers import Attention, Block, apply_block
 from theory.normalisation import Norm
-from theory.statements import check, convergence
+from theory.statements import check
 from theory.theorems import CATALOGUE
 from theory.theorems.block_input import BLOCK_DOMAIN, ROWS, BlockInput
 from theory.theorems.shi2022_lemmas import Averaging

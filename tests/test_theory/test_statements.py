@@ -10,8 +10,9 @@ import pytest
 from tests.test_theory.exact import to
 from theory.arrays import Array, InputError
 from theory.domains import Domain, draw
+from theory.implications import convergence
 from theory.instances import as_float64, map_arrays, member
-from theory.statements import COMPUTABLE, FINITE, Hypothesis, Theorem, Verdict, check, convergence
+from theory.statements import COMPUTABLE, FINITE, Hypothesis, Theorem, Verdict, check
 from theory.theorems import CATALOGUE
 from theory.theorems.block_input import BlockInput
 from theory.theorems.shi2022_lemmas import Averaging, LinearMap
