@@ -26,6 +26,7 @@ def compute(_: Settings) -> Dataset:
     shape = (len(experiments), len(_SERIES))
     cosine, cosine_half = np.full((2, *shape, depth), np.nan)
     fused, fused_half = np.full((2, *shape), np.nan)
+    average = np.asarray([x.values("gate", "cosine_average").mean() for x in experiments])
     for i, experiment in enumerate(experiments):
         for j, fusion in enumerate(_SERIES):
             layers = experiment.depth + 1
@@ -46,6 +47,9 @@ def compute(_: Settings) -> Dataset:
             "fused": Variable(three[:2], fused, "CosSim of F, mean over seeds"),
             "fused_half": Variable(three[:2], fused_half, "half of its 95 % interval"),
             "last": Variable(("experiment",), last, "CosSim of the gate run's last layer"),
+            "average": Variable(
+                ("experiment",), average, "CosSim of the plain average of the gate run's layers"
+            ),
             "paper": Variable(("task", "fusion"), paper_values, "CosSim of F, off figure 6"),
         },
         {
@@ -60,6 +64,7 @@ def compute(_: Settings) -> Dataset:
             "experiments": len(experiments),
             "least": float(np.min(last - fused[:, 1])),
             "below_baseline": int((fused[:, 1] < fused[:, 0]).sum()),
+            "above_average": int((fused[:, 1] > average).sum()),
             "last_above": int((last > plain_last + _SAME).sum()),
             **facts(experiments),
         },
@@ -89,6 +94,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
                 depth + 1 + depth / 12, data["fused"][i, j], yerr=data["fused_half"][i, j],
                 marker="*", ms=7, ls="", **style,
             )  # fmt: skip
+        axes.plot(depth + 1 + depth / 12, data["average"][i], "D", ms=4, color="0.3", mfc="none")
         ticks = [0, depth // 2, depth]
         axes.set_xticks([*ticks, depth + 1 + depth / 12], [*map(str, ticks), "F"])
         axes.set_title(str(label))
@@ -111,11 +117,12 @@ FIGURE = Figure(
     name="fig6",
     title="Token similarity with and without the gate (the paper\u2019s figure 6)",
     caption=(
-        "In all {experiments} experiments the gate\u2019s output F is less alike than the last "
-        "layer that it fuses, by {least:.2f-down} or more, and in {below_baseline} of them less "
-        "alike than the baseline\u2019s, although in {last_above} the last layer below the gate is "
-        "more alike than the baseline\u2019s (means over {seeds} or more seeds, bars: 95 %, beside "
-        "the paper\u2019s F); an F that is as alike as the last layer would refute it."
+        "In all {experiments} experiments the gate\u2019s output F (star) is less alike than the "
+        "last layer that it fuses, by {least:.2f-down} or more, and in {below_baseline} less than "
+        "the baseline\u2019s, although in {last_above} the last layer below the gate is more alike "
+        "than the baseline\u2019s; in {above_average} F is more alike than the plain average of the "
+        "same layers (diamond), which needs no gate (means over {seeds} or more seeds, bars: 95 %, "
+        "beside the paper\u2019s F). An F that is as alike as the last layer would refute it."
     ),
     compute=compute,
     draw=draw,
