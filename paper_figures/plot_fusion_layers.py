@@ -110,7 +110,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     axes.margins(x=0.2)
     axes.legend(loc="lower left")
     canvas.supylabel("CosSim", fontsize=9)
-    canvas.supxlabel("layer (0: embeddings; F: fused, star)", fontsize=9)
+    canvas.supxlabel("layer (0: embeddings; F: fused, star; the plain average, diamond)", fontsize=9)
 
 
 FIGURE = Figure(
