@@ -48,11 +48,11 @@ PLANS = {
     ),
     "reviews-minilm-tuned": Plan("reviews, MiniLM tuned", {"data": "rotten-tomatoes"}),
     "reviews-e5-first": Plan(
-        "reviews, e5-small tuned, [CLS]",
+        "reviews, e5-small by [CLS]",
         {"data": "rotten-tomatoes", "encoder": "e5-small", "readout": "first"},
     ),
     "reviews-minilm-first": Plan(
-        "reviews, MiniLM tuned, [CLS]", {"data": "rotten-tomatoes", "readout": "first"}
+        "reviews, MiniLM by [CLS]", {"data": "rotten-tomatoes", "readout": "first"}
     ),
     "topics-minilm-frozen": Plan(
         "topics, MiniLM frozen",

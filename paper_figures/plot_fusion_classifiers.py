@@ -102,7 +102,7 @@ FIGURE = Figure(
     title="CosSim and error by layer (the paper\u2019s figure 1b)",
     caption=(
         "In every tuned encoder the tokens of the last layer are the most alike, yet a classifier "
-        "refitted on the mean token of an earlier layer is nowhere clearly better: the nearest, "
+        "refitted on an earlier layer is nowhere clearly better: the nearest, "
         "layer {nearest_layer} of {nearest_label}, differs in error by {nearest} points from "
         "the last (the paper\u2019s best: {paper_nearest:+.1f}; bars: 95 % over {seeds} or more "
         "seeds); an earlier layer that is more alike, or that errs clearly less (95 % over all "

@@ -57,7 +57,7 @@ def refuted(data: Dataset) -> bool:
 
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw the shares by layer: every seed thin, their mean thick."""
-    grid = panels(canvas, len(data["experiment"]), columns=5)
+    grid = panels(canvas, len(data["experiment"]), columns=4)
     for i, axes in enumerate(grid):
         gate, mean, half = (data[name][i] for name in ("gate", "mean", "half_width"))
         there = ~np.isnan(gate).all(axis=0)
@@ -88,5 +88,5 @@ FIGURE = Figure(
     compute=compute,
     draw=draw,
     refuted=refuted,
-    size=(DOUBLE_COLUMN, 3.4),
+    size=(DOUBLE_COLUMN, 4.6),
 )

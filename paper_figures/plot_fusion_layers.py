@@ -110,7 +110,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     axes.margins(x=0.2)
     axes.legend(loc="lower left")
     canvas.supylabel("CosSim", fontsize=9)
-    canvas.supxlabel("layer (0: embeddings; F: fused, star; the plain average, diamond)", fontsize=9)
+    canvas.supxlabel("layer (0: embeddings; star: F; diamond: the plain average)", fontsize=9)
 
 
 FIGURE = Figure(
@@ -118,11 +118,12 @@ FIGURE = Figure(
     title="Token similarity with and without the gate (the paper\u2019s figure 6)",
     caption=(
         "In all {experiments} experiments the gate\u2019s output F (star) is less alike than the "
-        "last layer that it fuses, by {least:.2f-down} or more, and in {below_baseline} less than "
-        "the baseline\u2019s, although in {last_above} the last layer below the gate is more alike "
-        "than the baseline\u2019s; in {above_average} F is more alike than the plain average of the "
-        "same layers (diamond), which needs no gate (means over {seeds} or more seeds, bars: 95 %, "
-        "beside the paper\u2019s F). An F that is as alike as the last layer would refute it."
+        "last layer that it fuses, by {least:.2f-down} or more, and in {below_baseline} of them "
+        "less than the baseline\u2019s, although in {last_above} the last layer below the gate is "
+        "more alike than the baseline\u2019s; in {above_average} F is more alike than the plain "
+        "average of the same layers (diamond), which needs no gate (means over {seeds} or more "
+        "seeds, bars: 95 %, beside the paper\u2019s F); an F that is as alike as the last layer "
+        "would refute it."
     ),
     compute=compute,
     draw=draw,
