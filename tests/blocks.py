@@ -121,7 +121,7 @@ def masks(draw: st.DrawFn, n: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def move(tree: Tree, xp: ModuleType, *, dtype: str = "float64", device: Any = None) -> Tree:
     """Bring a block's arrays to a library, dtype and device."""
 
-    def carry(array: Array, _: int) -> Array:
+    def carry(array: Array, _: tuple[str, ...]) -> Array:
         return xp.asarray(array, dtype=getattr(xp, dtype), device=device)
 
     return map_arrays(carry, tree)

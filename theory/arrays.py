@@ -14,6 +14,10 @@ class InputError(ValueError):
     """An argument breaks a precondition that the docstring states."""
 
 
+class ShapeError(InputError):
+    """An array has other axes than those it meets: no reading of it makes sense."""
+
+
 def namespace(*arrays: Array | None) -> ModuleType:
     """Return the array library that all the given arrays belong to (None is skipped).
 
@@ -53,7 +57,7 @@ def require_finite(name: str, array: Array) -> None:
 
 
 def require_shape(name: str, array: Array, *wanted: int | str) -> None:
-    """Raise InputError unless the last axes of ``array`` are as ``wanted``.
+    """Raise ShapeError unless the last axes of ``array`` are as ``wanted``.
 
     A number in ``wanted`` is a required length; a string only names an axis in the message.
     """
@@ -64,7 +68,7 @@ def require_shape(name: str, array: Array, *wanted: int | str) -> None:
     )
     if not fits:
         expected = ", ".join(str(want) for want in wanted)
-        raise InputError(f"{name} must have shape (..., {expected}), but has {shape}")
+        raise ShapeError(f"{name} must have shape (..., {expected}), but has {shape}")
 
 
 def require_mask(name: str, mask: Array, *wanted: int | str) -> None:

@@ -69,7 +69,7 @@ def draw(
     count = 1 if members is None else members
     sizes = {name: _whole(rng, *ends) for name, ends in domain.sizes.items()}
     case = rng.integers(8, size=count)
-    broken = np.where(case == 1, rng.integers(len(domain.free), size=count), -1)
+    broken = np.where(case == 1, rng.integers(max(1, len(domain.free)), size=count), -1)
     params = {}
     for number, (name, shape) in enumerate(domain.shapes(sizes).items()):
         kind = domain.free[name].kind

@@ -2,71 +2,129 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from array_api_compat import is_array_api_obj
 
-from theory.arrays import Array, InputError, namespace
+from theory.arrays import Array, InputError, ShapeError, namespace, require_mask
 from theory.layers import Attention, Block, FeedForward
 from theory.normalisation import Norm
 
 Instance = TypeVar("Instance")
 
-# How many axes an array has when nothing is batched. A theorem's own instance class states
-# this for its fields in a class variable AXES.
-_LAYER_AXES: dict[type, dict[str, int]] = {
-    Norm: {"gain": 1, "shift": 1},
+# The axes an array has when nothing is batched. A theorem's own instance class states this for
+# its fields in a class variable AXES. Axes of one name have one length in all of an instance.
+_LAYER_AXES: dict[type, dict[str, str]] = {
+    Norm: {"gain": "d", "shift": "d"},
     Attention: {
-        **dict.fromkeys(("query", "key", "value", "output"), 3),
-        **dict.fromkeys(("query_bias", "key_bias"), 2),
-        "bias": 1,
+        "query": "h d k",
+        "key": "h d k",
+        "value": "h d m",
+        "output": "h m d",
+        "query_bias": "h k",
+        "key_bias": "h k",
+        "bias": "d",
     },
-    FeedForward: {"weight_in": 2, "weight_out": 2, "bias_in": 1, "bias_out": 1},
+    FeedForward: {"weight_in": "d f", "weight_out": "f d", "bias_in": "f", "bias_out": "d"},
     Block: {},
 }
 
 
-def map_arrays(function: Callable[[Array, int], Array], instance: Instance) -> Instance:
+def map_arrays(function: Callable[[Array, tuple[str, ...]], Array], instance: Instance) -> Instance:
     """Return a copy with ``function(array, axes)`` in the place of every array.
 
-    ``axes`` is the number of the array's axes that are no batch.
+    ``axes`` are the names of the array's axes that are no batch.
 
-    Raises: InputError if an array sits in a field that no class variable AXES mentions
+    Raises: InputError for anything but a dataclass, for an array in a field that no class variable
+    AXES mentions, and for a list or an array of too few axes in one that it does
     """
-    assert is_dataclass(instance)
-    changes: dict[str, Any] = {}
-    axes = _LAYER_AXES.get(type(instance)) or getattr(type(instance), "AXES", {})
-    for field in fields(instance):
-        value = getattr(instance, field.name)
-        if is_dataclass(value):
-            changes[field.name] = map_arrays(function, value)
-        elif is_array_api_obj(value):
-            if field.name not in axes:
-                raise InputError(
-                    f"{type(instance).__name__}.{field.name} must not be an array, or its class "
-                    "must state in AXES how many axes it has"
-                )
-            changes[field.name] = function(value, axes[field.name])
-    return cast(Instance, replace(instance, **changes))  # type: ignore[type-var]
+    changes = {
+        name: map_arrays(function, value) if axes is None else function(value, axes)
+        for name, value, axes in _parts(instance)
+    }
+    return replace(instance, **changes)  # type: ignore[type-var]
 
 
 def leaves(instance: object) -> Iterator[Array]:
     """Yield every array of the instance."""
-    found: list[Array] = []
+    return (array for _, array, _ in _named(instance))
 
-    def note(array: Array, _: int) -> Array:
-        found.append(array)
-        return array
 
-    map_arrays(note, instance)
-    return iter(found)
+def require_axes(instance: object) -> None:
+    """Raise InputError unless axes of one name have one length, not 0, in all of the instance.
+
+    Else an axis of length one would be stretched, and the verdict be about something else. What
+    is called mask must be boolean.
+    """
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, array, axes in _named(instance):
+        if name.endswith("mask"):
+            require_mask(name, array, *axes)
+        have = array.shape[array.ndim - len(axes) :]
+        if 0 in have:
+            raise ShapeError(f"{name} must not be empty, but has shape {tuple(array.shape)}")
+        for axis, length in zip(axes, have, strict=True):
+            first, owner = lengths.setdefault(axis, (length, name))
+            if length != first:
+                raise ShapeError(
+                    f"{name} must have shape (..., {', '.join(axes)}) with {axis} = {first}, as "
+                    f"{owner} has, but has {tuple(array.shape)}"
+                )
+
+
+def require_batch(instance: object, batch: tuple[int, ...]) -> None:
+    """Raise ShapeError unless every array has these batch axes, or none."""
+    for name, array, axes in _named(instance):
+        have = tuple(array.shape[: array.ndim - len(axes)])
+        if have not in ((), batch):
+            raise ShapeError(
+                f"{name} must have the batch axes {batch} of the instance, or none, but has {have}"
+            )
+
+
+def _named(instance: object, prefix: str = "") -> Iterator[tuple[str, Array, tuple[str, ...]]]:
+    """Yield the path, the array and its axes for every array of the instance."""
+    for name, value, axes in _parts(instance):
+        if axes is None:
+            yield from _named(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value, axes
+
+
+def _parts(instance: object) -> Iterator[tuple[str, Any, tuple[str, ...] | None]]:
+    """Yield the arrays of this very object with their axes, and its dataclasses with None."""
+    if not is_dataclass(instance) or isinstance(instance, type):
+        raise InputError(f"an instance must be a dataclass of arrays, but is {instance!r:.60}")
+    kind = type(instance)
+    stated = _LAYER_AXES.get(kind) or getattr(kind, "AXES", {})
+    for field in fields(instance):
+        name, value = field.name, getattr(instance, field.name)
+        path = f"{kind.__name__}.{name}"
+        if is_dataclass(value):
+            yield name, value, None
+        elif is_array_api_obj(value):
+            if name not in stated:
+                raise InputError(f"{path} must not be an array, or its class must state its AXES")
+            axes = tuple(stated[name].split())
+            if value.ndim < len(axes):
+                raise InputError(
+                    f"{path} must have shape (..., {', '.join(axes)}), but has {value.shape}"
+                )
+            yield name, value, axes
+        elif value is not None and name in stated:
+            raise InputError(f"{path} must be an array, but is {value!r:.60}")
 
 
 def as_float64(instance: Instance) -> Instance:
-    """Return the instance with all numbers as float64 in their own library; masks stay boolean."""
+    """Return the instance with all numbers as float64 in their own library; masks stay boolean.
 
-    def convert(array: Array, _: int) -> Array:
+    Raises: InputError for what is not real numbers
+    """
+
+    def convert(array: Array, _: tuple[str, ...]) -> Array:
         xp = namespace(array)
+        if not xp.isdtype(array.dtype, ("bool", "integral", "real floating")):
+            raise InputError(f"every array must be of real numbers, but one is {array.dtype}")
         return array if array.dtype == xp.bool else xp.astype(array, xp.float64)
 
     return map_arrays(convert, instance)
@@ -75,7 +133,7 @@ def as_float64(instance: Instance) -> Instance:
 def member(instance: Instance, index: tuple[int, ...]) -> Instance:
     """Return one member of a batch; an array without batch axes belongs to every member."""
 
-    def pick(array: Array, axes: int) -> Array:
-        return array[(*index, ...)] if array.ndim > axes else array
+    def pick(array: Array, axes: tuple[str, ...]) -> Array:
+        return array[(*index, ...)] if array.ndim > len(axes) else array
 
     return map_arrays(pick, instance)

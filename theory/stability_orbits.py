@@ -47,15 +47,16 @@ def host_block(block: Block) -> Block:
     Raises: InputError if its weights have batch axes of length other than one
     """
 
-    def convert(array: Array, rank: int) -> Matrix:
+    def convert(array: Array, axes: tuple[str, ...]) -> Matrix:
         require_float("every weight", array)
-        batch = tuple(array.shape[: array.ndim - rank])
+        rank = array.ndim - len(axes)
+        batch = tuple(array.shape[:rank])
         if any(length != 1 for length in batch):
             raise InputError(
                 f"the law is about one network, but a weight has batch axes {batch}; choose a "
                 "member with theory.instances.member"
             )
-        return to_numpy(array).astype(np.float64).reshape(array.shape[array.ndim - rank :])
+        return to_numpy(array).astype(np.float64).reshape(array.shape[rank:])
 
     return map_arrays(convert, block)
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any, Generic, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.arrays import Array, InputError, namespace, to_numpy
-from theory.domains import Domain
-from theory.instances import Instance, as_float64, leaves, member
+from theory.arrays import Array, InputError, ShapeError, namespace, to_numpy
+from theory.domains import Domain, draw
+from theory.instances import Instance, as_float64, leaves, member, require_axes, require_batch
 
 Numbers: TypeAlias = NDArray[np.float64]
 Status: TypeAlias = Literal["holds", "refuted", "does not apply"]
@@ -70,6 +71,11 @@ class Theorem(Generic[Instance]):
         assert not (self.tight and refuted), "a refuted claim is not tight"
         assert self.witness is not None or not (self.tight or refuted), "a witness is missing"
         assert bool(self.correction) == refuted, "a correction belongs to a refuted claim"
+
+    @cached_property
+    def about(self) -> type[Instance]:
+        """The class of the instances that the theorem speaks of."""
+        return type(draw(self.domain, np.random.default_rng(0)).instance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +164,22 @@ def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
 
     An instance with a NaN or an infinity, or whose sides overflow, gets "does not apply".
 
+    Raises: InputError for what is no theorem, for an instance of another class than the theorem's
+    domain makes, and for arrays whose shapes do not go together
     Source: the three outcomes are this project's
     """
+    if not isinstance(theorem, Theorem):
+        raise InputError(
+            f"theorem must be a Theorem, such as CATALOGUE[key], but is {theorem!r:.60}"
+        )
+    kind = theorem.about
+    if not isinstance(instance, kind):
+        raise InputError(
+            f"{theorem.key} is about a {kind.__qualname__} of {kind.__module__}, "
+            f"but the instance is {instance!r:.60}"
+        )
+    require_axes(instance)
+    require_batch(instance, theorem.batch(instance))
     return judge(theorem, as_float64(instance), read=_read)
 
 
@@ -201,6 +221,8 @@ def _judge(
     def attempt(compute: Callable[[Instance], Array]) -> Numbers:
         try:
             values = read(compute(instance))
+        except ShapeError:
+            raise
         except (InputError, ArithmeticError, np.linalg.LinAlgError):
             if batch:
                 raise

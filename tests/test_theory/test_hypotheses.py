@@ -26,7 +26,7 @@ def _spoiled(instance: Any, rng: np.random.Generator) -> Any:
     chosen = int(rng.integers(len(list(leaves(instance)))))
     number = -1
 
-    def spoil(array: Any, _: int) -> Any:
+    def spoil(array: Any, _: object) -> Any:
         nonlocal number
         number += 1
         if number != chosen:

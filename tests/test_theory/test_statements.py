@@ -25,7 +25,7 @@ TOKENS = np.asarray([[1.0, 0.0], [-1.0, 3.0]])
 class Number:
     """Tokens of one entry, of which a claim is made."""
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d"}
 
     tokens: Array
 

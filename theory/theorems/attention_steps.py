@@ -17,7 +17,12 @@ class Steps:
     or of the weights from below. ``mask`` (*b, n, n) says who may listen to whom.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "adjacency": 3, "bound": 0, "mask": 2}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "adjacency": "t n n",
+        "bound": "",
+        "mask": "n n",
+    }
 
     tokens: Array
     adjacency: Array

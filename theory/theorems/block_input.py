@@ -24,7 +24,7 @@ class BlockInput:
     place of the attention that the block's queries and keys would compute.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "mask": 2, "adjacency": 3}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "mask": "n n", "adjacency": "h n n"}
 
     block: Block
     tokens: Array

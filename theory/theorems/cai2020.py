@@ -23,7 +23,12 @@ class GraphTokens:
     the right; ``slope`` (*b,) is that of a leaky ReLU on negative numbers, 0 for ReLU.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "adjacency": 2, "weight": 2, "slope": 0}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "adjacency": "n n",
+        "weight": "d c",
+        "slope": "",
+    }
 
     tokens: Array
     adjacency: Array

@@ -22,12 +22,12 @@ class AttentionPair:
     The head is softmax(X W X^T) X V: any factor of the scores is part of W.
     """
 
-    AXES: ClassVar[dict[str, int]] = {
-        "tokens": 2,
-        "other": 2,
-        "weight": 2,
-        "value": 2,
-        "radius": 0,
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "other": "n d",
+        "weight": "d d",
+        "value": "d d",
+        "radius": "",
     }
 
     tokens: Array

@@ -27,7 +27,12 @@ class PureAttention:
     sqrt(width).
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "weight": 4, "value": 4, "bias": 3}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "weight": "L H d d",
+        "value": "L H d d",
+        "bias": "L n d",
+    }
 
     tokens: Array
     weight: Array

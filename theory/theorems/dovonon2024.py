@@ -35,7 +35,7 @@ class LinearStack:
     symmetric matrix, D^1/2 A D^-1/2.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "adjacency": 2, "weight": 2}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "adjacency": "n n", "weight": "d d"}
 
     tokens: Array
     adjacency: Array

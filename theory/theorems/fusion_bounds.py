@@ -25,12 +25,12 @@ class Fusion:
     (*b, L, d), or by their maximum where none of these is given.
     """
 
-    AXES: ClassVar[dict[str, int]] = {
-        "tokens": 3,
-        "bias": 2,
-        "factors": 1,
-        "matrices": 3,
-        "gate": 2,
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "L n d",
+        "bias": "n c",
+        "factors": "L",
+        "matrices": "L d c",
+        "gate": "L d",
     }
 
     tokens: Array

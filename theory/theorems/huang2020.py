@@ -22,7 +22,12 @@ class Convolution:
     sqrt(degree): the eigenvector of P = D^-1/2 A D^-1/2 for the eigenvalue one.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "adjacency": 2, "weight": 2, "bias": 2}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "adjacency": "n n",
+        "weight": "d c",
+        "bias": "n c",
+    }
 
     tokens: Array
     adjacency: Array

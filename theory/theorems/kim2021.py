@@ -33,7 +33,13 @@ class DistancePair:
     P X W_Q W_Q^T / sqrt(k) V, with query and key (*b, d, k) and value (*b, d, d).
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "other": 2, "query": 2, "key": 2, "value": 2}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "other": "n d",
+        "query": "d k",
+        "key": "d k",
+        "value": "d d",
+    }
 
     tokens: Array
     other: Array

@@ -30,7 +30,7 @@ class Normalised:
     ``basis`` (*b, n, m) spans M; None stands for consensus.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "sigma": 0, "basis": 2}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "sigma": "", "basis": "n m"}
 
     tokens: Array
     norm: Norm

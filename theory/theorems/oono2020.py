@@ -21,7 +21,12 @@ from theory.theorems.shi2022_lemmas import scaled
 class GraphConvolution:
     """Tokens (*b, n, d), P (*b, n, n), a basis of M (*b, n, m) and a weight (*b, d, c)."""
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "adjacency": 2, "basis": 2, "weight": 2}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "adjacency": "n n",
+        "basis": "n m",
+        "weight": "d c",
+    }
 
     tokens: Array
     adjacency: Array

@@ -25,7 +25,7 @@ _PROOF = (
 class Activated:
     """Tokens (*b, n, d) and a number that is claimed to bound the activation's slope, (*b,)."""
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "constant": 0}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "constant": ""}
 
     tokens: Array
     constant: Array

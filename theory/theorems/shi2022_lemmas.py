@@ -33,7 +33,7 @@ def sums_to_one(weights: Array) -> Array:
 class LinearMap:
     """Tokens (*b, n, d), a weight (*b, d, c) and what is added to every token, (*b, n, c)."""
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "weight": 2, "bias": 2}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "weight": "d c", "bias": "n c"}
 
     tokens: Array
     weight: Array
@@ -86,7 +86,12 @@ LINEAR = Theorem[LinearMap](
 class WeightedSum:
     """Two sets of tokens (*b, n, d), and what each token of theirs is multiplied by, (*b, n)."""
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "other": 2, "weights": 1, "other_weights": 1}
+    AXES: ClassVar[dict[str, str]] = {
+        "tokens": "n d",
+        "other": "n d",
+        "weights": "n",
+        "other_weights": "n",
+    }
 
     tokens: Array
     other: Array
@@ -158,7 +163,7 @@ WEIGHTED_SUM = Theorem[WeightedSum](
 class Averaging:
     """Tokens (*b, n, d) and what they listen to: the adjacency (*b, n, n) of one head."""
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "adjacency": 2}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "adjacency": "n n"}
 
     tokens: Array
     adjacency: Array

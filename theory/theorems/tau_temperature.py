@@ -39,7 +39,7 @@ class TwoRuns:
     from tau_2 H.
     """
 
-    AXES: ClassVar[dict[str, int]] = {}
+    AXES: ClassVar[dict[str, str]] = {}
 
     run: BlockInput
 

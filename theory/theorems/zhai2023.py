@@ -21,7 +21,7 @@ class Scored:
     The scores are X W X^T; any factor such as 1 / sqrt(k) is part of W.
     """
 
-    AXES: ClassVar[dict[str, int]] = {"tokens": 2, "weight": 2, "sigma": 0}
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "weight": "d d", "sigma": ""}
 
     tokens: Array
     weight: Array
