@@ -1,5 +1,7 @@
 """The commands about sweeps: sweep, status, export."""
 
+from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -61,14 +63,14 @@ def sweep(
         from simulations.sweep_cost import estimate
 
         cost = estimate(expand(wanted))
-        rows = {
-            "cells": cost.cells,
-            "tasks": cost.tasks,
-            "workers": workers,
-            "hours": cost.seconds / 3600 / max(1, workers),
-            "disk_megabytes": cost.disk_bytes / 1e6,
-        }
-        emit(rows) if json else out.print(report.pairs_table(rows.items(), title=config.name))
+        seconds = cost.seconds / max(1, workers)
+        rows = {"cells": cost.cells, "tasks": cost.tasks, "workers": workers}
+        if json:
+            emit({**rows, "hours": seconds / 3600, "disk_megabytes": cost.disk_bytes / 1e6})
+        else:
+            time = str(timedelta(seconds=ceil(seconds)))
+            told = {**rows, "hours:minutes:seconds": time, "disk, MB": cost.disk_bytes / 1e6}
+            out.print(report.pairs_table(told.items(), title=config.name))
         return 0
     if workers or scheduler:
         require_dask()  # before anything is written

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from theory.activations import activation
-from theory.arrays import Array, InputError, require_finite, require_mask
+from theory.arrays import Array, InputError, require_finite, require_mask, require_same_lengths
 from theory.layers import Attention, Block, FeedForward
 from theory.normalisation import Norm
 from theory.stochastic import require_row_stochastic
@@ -79,15 +79,16 @@ def read_block(path: Path) -> BlockFile:
     """
     arrays = _load(path)
     _require_known(arrays)
-    lengths: dict[str, tuple[int, str]] = {}
-    read = {name: _number(name, arrays[name], lengths) for name in _AXES if name in arrays}
-    if lengths["n"][0] < 2:
+    read = {name: _number(name, arrays[name]) for name in _AXES if name in arrays}
+    require_same_lengths((name, array, _AXES[name]) for name, array in read.items())
+    n = len(read["tokens"])
+    if n < 2:
         raise InputError("tokens must hold at least two tokens, but holds one: it has no distance")
     mask = arrays.get("mask")
     if mask is not None:
-        require_mask("mask", mask, lengths["n"][0], lengths["n"][0])
+        require_mask("mask", mask, n, n)
         if mask.ndim != 2:
-            raise InputError(f"mask must have axes ('n', 'n'), but has shape {mask.shape}")
+            raise InputError(f"mask must have shape (n, n), but has {mask.shape}")
         if not mask.any(axis=-1).all():
             raise InputError("mask must leave every token at least one token to listen to")
     adjacency = read.get("adjacency")
@@ -184,7 +185,9 @@ def _require_known(arrays: dict[str, Any]) -> None:
         missing.append("adjacency (or query and key)")
     if missing:
         raise InputError(
-            f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}"
+            f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}. "
+            "A part of a block goes through theory.check, captured attention weights through "
+            "simulations.trace_captured"
         )
     surplus = [n for n in ("query", "key", "query_bias", "key_bias", "mask") if n in arrays]
     if "adjacency" in arrays and surplus:
@@ -193,24 +196,16 @@ def _require_known(arrays: dict[str, Any]) -> None:
         )
 
 
-def _number(name: str, array: Any, lengths: dict[str, tuple[int, str]]) -> Array:
-    """Return the array as float64 after checking dtype, values, and every shared axis."""
+def _number(name: str, array: Any) -> Array:
+    """Return the array as float64 after checking dtype, number of axes, and values."""
     scalar = not _AXES[name]
     if array.dtype not in (np.float32, np.float64) and not (scalar and array.dtype.kind in "iu"):
         raise InputError(f"{name} must have dtype float32 or float64, but has {array.dtype}")
     if scalar and array.size != 1:
         raise InputError(f"{name} must be one number, but has shape {array.shape}")
     if array.ndim != len(_AXES[name]) and not scalar:
-        raise InputError(f"{name} must have axes {_AXES[name]}, but has shape {array.shape}")
-    for axis, length in zip(_AXES[name], array.shape, strict=False):
-        if length == 0:
-            raise InputError(f"{name} must not be empty, but has shape {array.shape}")
-        first, owner = lengths.setdefault(axis, (length, name))
-        if length != first:
-            raise InputError(
-                f"{name} must have axes {_AXES[name]} with {axis} = {first} as {owner} has, "
-                f"but has shape {array.shape}"
-            )
+        wanted = ", ".join(_AXES[name])
+        raise InputError(f"{name} must have shape ({wanted}), but has {array.shape}")
     require_finite(name, array)
     if scalar and (array < 0 if name == "ln_eps" else name.startswith("tau") and array <= 0):
         wanted = "not be negative" if name == "ln_eps" else "be positive"

@@ -28,18 +28,18 @@ _SUBNORMAL = 2.0**-25  # half the spacing of float16 near zero
 
 
 def trace_captured(
-    hidden_states: Sequence[Array],
-    attentions: Sequence[Array] = (),
+    hidden_states: Sequence[Array] | Array,
+    attentions: Sequence[Array] | Array = (),
     *,
     present: Array | None = None,
     token_mask: Array | None = None,
 ) -> Trace:
     """Measure hidden states and attention weights that were captured elsewhere.
 
-    Any framework's arrays will do: one (*b, n, d) before the first block and after each, and
-    one (*b, h, n, n) for each block, or none. Without weights there is no v. ``present`` and
-    ``token_mask`` are as in `simulations.trace.trace_blocks`: padding, and what else the
-    similarity measures leave out.
+    Any framework's arrays will do, in a sequence or stacked: one (*b, n, d) before the first
+    block and after each, and one (*b, h, n, n) for each block, or none. Without weights there is
+    no v. ``present`` and ``token_mask`` are as in `simulations.trace.trace_blocks`: padding, and
+    what else the similarity measures leave out.
 
     Every token that is present must share out all its attention among those that are. A row may
     miss one by 2^-7 + n 2^-25, and n eps of its dtype for adding it up: that lets pass a softmax
@@ -50,9 +50,9 @@ def trace_captured(
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
             float32 or float64, or attention weights are negative or do not sum to one
     """
-    if not hidden_states:
+    if len(hidden_states) == 0:  # an array, too, is a sequence
         raise InputError("hidden_states must hold at least one array, but is empty")
-    if attentions and len(attentions) != len(hidden_states) - 1:
+    if len(attentions) and len(attentions) != len(hidden_states) - 1:
         raise InputError(
             f"attentions must be one fewer than hidden_states ({len(hidden_states)}, the "
             f"embeddings first), but are {len(attentions)}"
@@ -76,7 +76,7 @@ def trace_captured(
     for layer in range(1, len(rows)):
         before, after = hidden_states[layer - 1], hidden_states[layer]
         found = {"measured_ratio": ratio_of(before, after, present=present)}
-        if attentions:
+        if len(attentions):
             earlier = attentions[layer - 2] if layer > 1 else None
             found |= coupling_row(attentions[layer - 1], present)
             found |= attention_row(attentions[layer - 1], earlier, present)

@@ -8,8 +8,6 @@ from theory.arrays import InputError
 from theory.statements import Theorem
 from theory.theorems import CATALOGUE, TRENDS
 
-_SHOWN = 5  # more keys are no hint
-
 
 def known() -> tuple[str, ...]:
     """Return the keys of all theorems, then of all trends."""
@@ -48,5 +46,4 @@ def _hint(key: str) -> str:
         return f"known are: {', '.join(known())}"
     if len(found) == 1:
         return f"did you mean {found[0]!r}?"
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"of that name or source are: {', '.join(found[:_SHOWN])}{more}"
+    return f"of that name or source are: {', '.join(found)}"

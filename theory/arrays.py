@@ -1,5 +1,6 @@
 """What an array is here, and how bad ones are refused."""
 
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -69,6 +70,27 @@ def require_shape(name: str, array: Array, *wanted: int | str) -> None:
     if not fits:
         expected = ", ".join(str(want) for want in wanted)
         raise ShapeError(f"{name} must have shape (..., {expected}), but has {shape}")
+
+
+def require_same_lengths(named: Iterable[tuple[str, Array, Sequence[str]]]) -> None:
+    """Raise ShapeError unless axes of one name have one length, not 0, in all of the arrays.
+
+    ``named`` gives for each array its own name and those of its last axes. Left alone, an axis of
+    length one would be stretched to fit the others.
+    """
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, array, axes in named:
+        require_shape(name, array, *axes)
+        shape = tuple(array.shape)
+        for axis, length in zip(axes, shape[len(shape) - len(axes) :], strict=True):
+            if length == 0:
+                raise ShapeError(f"{name} must not be empty, but has shape {shape}")
+            first, owner = lengths.setdefault(axis, (length, name))
+            if length != first:
+                raise ShapeError(
+                    f"{name} must have shape (..., {', '.join(axes)}) with {axis} = {first}, as "
+                    f"{owner} has, but has {shape}"
+                )
 
 
 def require_mask(name: str, mask: Array, *wanted: int | str) -> None:

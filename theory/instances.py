@@ -6,7 +6,14 @@ from typing import Any, TypeVar
 
 from array_api_compat import is_array_api_obj
 
-from theory.arrays import Array, InputError, ShapeError, namespace, require_mask
+from theory.arrays import (
+    Array,
+    InputError,
+    ShapeError,
+    namespace,
+    require_mask,
+    require_same_lengths,
+)
 from theory.layers import Attention, Block, FeedForward
 from theory.normalisation import Norm
 
@@ -51,25 +58,11 @@ def leaves(instance: object) -> Iterator[Array]:
 
 
 def require_axes(instance: object) -> None:
-    """Raise InputError unless axes of one name have one length, not 0, in all of the instance.
-
-    Else an axis of length one would be stretched, and the verdict be about something else. What
-    is called mask must be boolean.
-    """
-    lengths: dict[str, tuple[int, str]] = {}
+    """Raise InputError unless the arrays go together, and what is called mask is boolean."""
     for name, array, axes in _named(instance):
         if name.endswith("mask"):
             require_mask(name, array, *axes)
-        have = array.shape[array.ndim - len(axes) :]
-        if 0 in have:
-            raise ShapeError(f"{name} must not be empty, but has shape {tuple(array.shape)}")
-        for axis, length in zip(axes, have, strict=True):
-            first, owner = lengths.setdefault(axis, (length, name))
-            if length != first:
-                raise ShapeError(
-                    f"{name} must have shape (..., {', '.join(axes)}) with {axis} = {first}, as "
-                    f"{owner} has, but has {tuple(array.shape)}"
-                )
+    require_same_lengths(_named(instance))
 
 
 def require_batch(instance: object, batch: tuple[int, ...]) -> None:

@@ -236,7 +236,7 @@ def test_a_wrong_shape_is_refused_in_every_array(tmp_path: Path, name: str) -> N
             read(tmp_path, arrays | {name: wrong})
         # Where two arrays disagree, the one that came second is named with the first.
         assert name in str(caught.value)
-        assert any(word in str(caught.value) for word in ("axes", "empty", "two tokens"))
+        assert any(word in str(caught.value) for word in ("must have shape", "empty", "two tokens"))
 
 
 @pytest.mark.parametrize("name", ["tokens", "query", "value_output", "gain_1"])
@@ -255,7 +255,7 @@ def test_a_wrong_dtype_is_refused_with_what_came(tmp_path: Path, name: str, dtyp
         ("tokens", np.ones((1, D)), "mask|tokens"),
         ("mask", np.ones((N, N)), "^mask must be boolean, but has dtype float64"),
         ("mask", np.ones((N, N + 1), dtype=bool), "^mask must have shape"),
-        ("mask", np.ones((2, N, N), dtype=bool), "^mask must have axes"),
+        ("mask", np.ones((2, N, N), dtype=bool), "^mask must have shape"),
         ("mask", np.zeros((N, N), dtype=bool), "^mask must leave every token at least one"),
         ("activation", np.asarray("swish"), "^activation must be one of .* 'swish'"),
         ("activation", np.asarray(b"\xff\xfe"), "^activation must be one of"),
@@ -292,9 +292,9 @@ def test_one_token_is_refused(tmp_path: Path) -> None:
         (lambda a: a + 1e-5, "^adjacency must have rows that sum to one"),
         (lambda a: spoilt(a, 2.0), r"^adjacency must have rows that sum to one.*\(1, 2\)"),
         (lambda a: 2 * np.eye(N) - a, "^adjacency must not be negative|^adjacency .*negative"),
-        (lambda a: a[0], "^adjacency must have axes"),
-        (lambda a: a[:, :2], "^adjacency must have axes"),
-        (lambda a: a[:1], "^value_output must have axes .* h = 1 as adjacency"),
+        (lambda a: a[0], "^adjacency must have shape"),
+        (lambda a: a[:, :2], "^adjacency must have shape"),
+        (lambda a: a[:1], "^value_output must have shape .* h = 1, as adjacency has"),
     ],
 )
 def test_attention_weights_that_are_no_shares_are_refused(

@@ -165,6 +165,7 @@ def test_captured_tokens_give_the_numbers_of_the_stack_that_made_them(causal: bo
     assert_close(found.blocks, wanted.blocks)
     assert found.inequality is None
     assert found.converges is None
+    assert_close(trace_captured(np.stack(hidden), np.stack(attentions)).blocks, wanted.blocks)
     bare = trace_captured(hidden)
     assert bare.blocks.keys() == {"measured_ratio"}
     assert_close(bare.blocks, wanted.blocks)

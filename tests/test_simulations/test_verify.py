@@ -158,7 +158,7 @@ def test_a_single_key_may_stand_alone_and_a_repeated_one_runs_once() -> None:
         ("sphere-energy-rise", "did you mean 'sphere-energy-rises'"),
         ("ATTENTOIN", "did you mean 'attention'"),
         ("wu2023", "did you mean 'attention-on-a-connected-graph'"),
-        ("fusion", "of that name or source are: fusion-concat, .* more$"),
+        ("fusion", "of that name or source are: fusion-concat, .*, fusion-gate-distances-alone$"),
         ("", "known are: linear.*init-pre-norm-growth"),
         ("zzz", "known are: linear.*init-pre-norm-growth"),
     ],
