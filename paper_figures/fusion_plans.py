@@ -47,6 +47,11 @@ PLANS = {
         "reviews, e5-small tuned", {"data": "rotten-tomatoes", "encoder": "e5-small"}
     ),
     "reviews-minilm-tuned": Plan("reviews, MiniLM tuned", {"data": "rotten-tomatoes"}),
+    "reviews-minilm-all": Plan(
+        "all reviews, MiniLM tuned",
+        {"data": "rotten-tomatoes", "train": None, "validation": None, "test": None},
+        _TWO,
+    ),
     "reviews-e5-first": Plan(
         "reviews, e5-small by [CLS]",
         {"data": "rotten-tomatoes", "encoder": "e5-small", "readout": "first"},
