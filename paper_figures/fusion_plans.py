@@ -50,7 +50,6 @@ PLANS = {
     "reviews-minilm-all": Plan(
         "all reviews, MiniLM tuned",
         {"data": "rotten-tomatoes", "train": None, "validation": None, "test": None},
-        _TWO,
     ),
     "reviews-e5-first": Plan(
         "reviews, e5-small by [CLS]",
