@@ -79,7 +79,7 @@ def refuted(data: Dataset) -> bool:
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw one panel for each experiment and one with the paper's values of F."""
     count = len(data["experiment"])
-    grid = panels(canvas, count + 1, columns=4, sharey=True)
+    grid = panels(canvas, count + 1, columns=5, sharey=True)
     for i, label in enumerate(data["experiment"]):
         axes = grid[i]
         there = ~np.isnan(data["cosine"][i, 0])
@@ -97,7 +97,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         axes.plot(depth + 1 + depth / 12, data["average"][i], "D", ms=4, color="0.3", mfc="none")
         ticks = [0, depth // 2, depth]
         axes.set_xticks([*ticks, depth + 1 + depth / 12], [*map(str, ticks), "F"])
-        axes.set_title(str(label))
+        axes.set_title(str(label).replace(", ", ",\n"))
         axes.set_ylim(0, 1)
     grid[0].legend()
     axes = grid[count]
@@ -106,7 +106,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
             data["task"], data["paper"][:, j], color=f"C{_COLORS[j]}", marker="*", ms=7, ls="",
             mfc="white", label=label,
         )  # fmt: skip
-    axes.set_title("paper: F only")
+    axes.set_title("paper:\nF only")
     axes.margins(x=0.2)
     axes.legend(loc="lower left")
     canvas.supylabel("CosSim", fontsize=9)
@@ -128,5 +128,5 @@ FIGURE = Figure(
     compute=compute,
     draw=draw,
     refuted=refuted,
-    size=(DOUBLE_COLUMN, 6.0),
+    size=(DOUBLE_COLUMN, 5.4),
 )
