@@ -39,6 +39,10 @@ _AXES: dict[str, tuple[str, ...]] = {
 }
 _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
 _OTHER = ("mask", "activation", "placement")
+_ELSEWHERE = (
+    "hidden states that were captured, with or without attention weights, go through "
+    "simulations.trace_captured, and a part of a block through theory.check"
+)
 # What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
 # encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant,
 # SyntaxError and TokenError for an array's header that is no Python literal.
@@ -177,7 +181,8 @@ def _require_known(arrays: dict[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else "."
             raise InputError(
-                f"{name} is not an array that a block has{hint} Known: {', '.join(known)}"
+                f"{name} is not an array that a block has{hint} Known: {', '.join(known)}; "
+                f"{_ELSEWHERE}"
             )
     missing = [name for name in _REQUIRED if name not in arrays]
     has_scores = "query" in arrays and "key" in arrays
@@ -185,9 +190,8 @@ def _require_known(arrays: dict[str, Any]) -> None:
         missing.append("adjacency (or query and key)")
     if missing:
         raise InputError(
-            f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}. "
-            "A part of a block goes through theory.check, captured attention weights through "
-            "simulations.trace_captured"
+            f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}; "
+            f"{_ELSEWHERE}"
         )
     surplus = [n for n in ("query", "key", "query_bias", "key_bias", "mask") if n in arrays]
     if "adjacency" in arrays and surplus:
@@ -200,7 +204,9 @@ def _number(name: str, array: Any) -> Array:
     """Return the array as float64 after checking dtype, number of axes, and values."""
     scalar = not _AXES[name]
     if array.dtype not in (np.float32, np.float64) and not (scalar and array.dtype.kind in "iu"):
-        raise InputError(f"{name} must have dtype float32 or float64, but has {array.dtype}")
+        raise InputError(
+            f"{name} must have dtype float32 or float64, but has {array.dtype}; convert it first"
+        )
     if scalar and array.size != 1:
         raise InputError(f"{name} must be one number, but has shape {array.shape}")
     if array.ndim != len(_AXES[name]) and not scalar:

@@ -1,6 +1,7 @@
 """What can be read from hidden states and attention weights that were captured elsewhere?"""
 
 from collections.abc import Sequence
+from typing import Any
 
 from simulations.readings import (
     Numbers,
@@ -29,7 +30,7 @@ _SUBNORMAL = 2.0**-25  # half the spacing of float16 near zero
 
 def trace_captured(
     hidden_states: Sequence[Array] | Array,
-    attentions: Sequence[Array] | Array = (),
+    attentions: Sequence[Array] | Array | None = None,
     *,
     present: Array | None = None,
     token_mask: Array | None = None,
@@ -50,9 +51,11 @@ def trace_captured(
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
             float32 or float64, or attention weights are negative or do not sum to one
     """
-    if len(hidden_states) == 0:  # an array, too, is a sequence
+    hidden_states = _each("hidden_states", hidden_states)
+    attentions = () if attentions is None else _each("attentions", attentions)
+    if not hidden_states:
         raise InputError("hidden_states must hold at least one array, but is empty")
-    if len(attentions) and len(attentions) != len(hidden_states) - 1:
+    if attentions and len(attentions) != len(hidden_states) - 1:
         raise InputError(
             f"attentions must be one fewer than hidden_states ({len(hidden_states)}, the "
             f"embeddings first), but are {len(attentions)}"
@@ -76,12 +79,19 @@ def trace_captured(
     for layer in range(1, len(rows)):
         before, after = hidden_states[layer - 1], hidden_states[layer]
         found = {"measured_ratio": ratio_of(before, after, present=present)}
-        if len(attentions):
+        if attentions:
             earlier = attentions[layer - 2] if layer > 1 else None
             found |= coupling_row(attentions[layer - 1], present)
             found |= attention_row(attentions[layer - 1], earlier, present)
         columns.append(host(found))
     return Trace(stack(rows), stack(columns))
+
+
+def _each(name: str, arrays: Any) -> tuple[Array, ...]:
+    try:
+        return tuple(arrays)
+    except TypeError as error:
+        raise InputError(f"{name} must be arrays in a sequence, or stacked: {error}") from error
 
 
 def _require_shares(name: str, adjacency: Array, present: Array | None) -> None:

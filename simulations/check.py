@@ -14,6 +14,7 @@ from theory.arrays import (
     namespace,
     require_finite,
     require_float,
+    require_mask,
     to_numpy,
 )
 from theory.block_rounding import coefficient_bounds
@@ -80,6 +81,8 @@ def check_block(
             f"tokens must have shape (n, d) with at least two tokens, but have {tokens.shape}"
         )
     require_finite("tokens", tokens)
+    if mask is not None:
+        require_mask("mask", mask, tokens.shape[0])
     given = BlockInput(block, tokens, mask=mask, adjacency=adjacency)
     xp = namespace(tokens)
     # Devices without float64 are left; the others keep their arrays.

@@ -95,7 +95,7 @@ def require_same_lengths(named: Iterable[tuple[str, Array, Sequence[str]]]) -> N
 
 def require_mask(name: str, mask: Array, *wanted: int | str) -> None:
     """Raise InputError unless ``mask`` is boolean and its last axes are as ``wanted``."""
-    if mask.dtype != namespace(mask).bool:
+    if namespace(mask).bool != mask.dtype:
         raise InputError(f"{name} must be boolean, but has dtype {mask.dtype}")
     require_shape(name, mask, *wanted)
 

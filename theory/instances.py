@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_args, get_type_hints
 
+import numpy as np
 from array_api_compat import is_array_api_obj
 
 from theory.arrays import (
@@ -58,11 +60,20 @@ def leaves(instance: object) -> Iterator[Array]:
 
 
 def require_axes(instance: object) -> None:
-    """Raise InputError unless the arrays go together, and what is called mask is boolean."""
-    for name, array, axes in _named(instance):
+    """Raise InputError unless the arrays go together, and masks alone are boolean.
+
+    A mask may have one row for all tokens.
+    """
+    every = list(_named(instance))
+    namespace(*(array for _, array, _ in every))  # of one library
+    for i, (name, array, axes) in enumerate(every):
         if name.endswith("mask"):
             require_mask(name, array, *axes)
-    require_same_lengths(_named(instance))
+            if array.shape[-2] == 1:
+                every[i] = (name, array, ("1", axes[-1]))
+        elif array.dtype == namespace(array).bool:
+            raise InputError(f"{name} must hold numbers, but is boolean; convert it to float64")
+    require_same_lengths(every)
 
 
 def require_batch(instance: object, batch: tuple[int, ...]) -> None:
@@ -89,13 +100,27 @@ def _parts(instance: object) -> Iterator[tuple[str, Any, tuple[str, ...] | None]
     if not is_dataclass(instance) or isinstance(instance, type):
         raise InputError(f"an instance must be a dataclass of arrays, but is {instance!r:.60}")
     kind = type(instance)
-    stated = _LAYER_AXES.get(kind) or getattr(kind, "AXES", {})
+    layer = next((base for base in kind.__mro__ if base in _LAYER_AXES), None)
+    stated = getattr(kind, "AXES", {}) if layer is None else _LAYER_AXES[layer]
+    hints = _hints(kind)
     for field in fields(instance):
         name, value = field.name, getattr(instance, field.name)
         path = f"{kind.__name__}.{name}"
-        if is_dataclass(value):
+        wanted = hints.get(name, (type(None),))
+        parts = tuple(part for part in wanted if isinstance(part, type) and is_dataclass(part))
+        if value is None:
+            if type(None) not in wanted:
+                raise InputError(f"{path} must not be None")
+        elif parts and not isinstance(value, parts):
+            kinds = " or ".join(part.__name__ for part in parts)
+            raise InputError(f"{path} must be a {kinds}, but is {value!r:.60}")
+        elif is_dataclass(value):
             yield name, value, None
+        elif isinstance(value, np.ma.MaskedArray):
+            raise InputError(f"{path} must not be a masked array: fill it first")
         elif is_array_api_obj(value):
+            if name not in stated and value.ndim == 0:
+                continue  # a setting that happens to be a NumPy number
             if name not in stated:
                 raise InputError(f"{path} must not be an array, or its class must state its AXES")
             axes = tuple(stated[name].split())
@@ -104,8 +129,18 @@ def _parts(instance: object) -> Iterator[tuple[str, Any, tuple[str, ...] | None]
                     f"{path} must have shape (..., {', '.join(axes)}), but has {value.shape}"
                 )
             yield name, value, axes
-        elif value is not None and name in stated:
+        elif name in stated:
             raise InputError(f"{path} must be an array, but is {value!r:.60}")
+
+
+@cache
+def _hints(kind: type) -> dict[str, tuple[Any, ...]]:
+    """Return for each field what it may hold: a union's parts, or one hint."""
+    try:
+        hints = get_type_hints(kind)
+    except NameError:  # a class within a function, its annotations kept as strings
+        return {}
+    return {name: get_args(hint) or (hint,) for name, hint in hints.items()}
 
 
 def as_float64(instance: Instance) -> Instance:

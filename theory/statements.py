@@ -33,6 +33,8 @@ class Hypothesis(Generic[Instance]):
 
 
 def _batch_of_tokens(instance: Any) -> tuple[int, ...]:
+    if not hasattr(instance, "tokens"):
+        raise InputError(f"{type(instance).__name__} has no tokens: state the theorem's batch")
     return tuple(instance.tokens.shape[:-2])
 
 

@@ -34,6 +34,14 @@ class Steps:
         """The number t of steps."""
         return int(self.adjacency.shape[-3])
 
+    @property
+    def allowed(self) -> Array:
+        """Who may listen to whom, boolean (*b, n, n): all to all without a mask."""
+        if self.mask is not None:
+            return self.mask
+        xp, weights = namespace(self.adjacency), self.adjacency[..., 0, :, :]
+        return xp.ones_like(weights, dtype=xp.bool)
+
 
 def after_steps(at: Steps) -> Array:
     """Return A_t ... A_1 H."""

@@ -4,6 +4,11 @@ from theory.arrays import Array, constant, namespace
 from theory.magnitude import frobenius_norm
 
 
+def flag(broken: bool, *, like: Array) -> Array:
+    """Return 1 or 0 for every member of a batch, as a violation: (*b,) -> (*b,)."""
+    return namespace(like).zeros_like(like) + float(broken)
+
+
 def varies(shared: Array) -> Array:
     """Return how much what every token gets differs from token to token: (*b, n, c) -> (*b,)."""
     xp = namespace(shared)

@@ -7,8 +7,8 @@ import numpy as np
 from theory.arrays import Array, constant, eps, namespace
 from theory.magnitude import frobenius_norm
 from theory.measures import dong_residual
-from theory.statements import Theorem
-from theory.theorems.common import root_of
+from theory.statements import Hypothesis, Theorem
+from theory.theorems.common import flag, root_of
 from theory.theorems.dong2021 import (
     SAME_BIAS,
     PureAttention,
@@ -72,6 +72,12 @@ def _uneven_heads() -> PureAttention:
     return PureAttention(np.asarray([[1.0, 0.0], [-1.0, 0.0]]), weight, value, np.zeros((1, 2, 2)))
 
 
+_ONE_LAYER = Hypothesis[PureAttention](
+    "there is one layer", lambda at: flag(at.depth > 1, like=at.tokens[..., 0, 0])
+)
+_ONE_HEAD = Hypothesis[PureAttention](
+    "there is one head", lambda at: flag(at.heads > 1, like=at.tokens[..., 0, 0])
+)
 _DOMAIN = stack_domain(layers=(1, 1), heads=(1, 1), tokens=(2, 5))
 HEAD_THEOREMS: tuple[Theorem[PureAttention], ...] = (
     Theorem[PureAttention](
@@ -81,7 +87,7 @@ HEAD_THEOREMS: tuple[Theorem[PureAttention], ...] = (
         r" T_i = \tanh(\tfrac{1}{4} \max_{jj'} |E_{ij} - E_{ij'}|)",
         source="derived",
         domain=_DOMAIN,
-        hypotheses=(SAME_BIAS,),
+        hypotheses=(_ONE_LAYER, _ONE_HEAD, SAME_BIAS),
         lhs=lambda at: dong_residual(at.states[-1]),
         rhs=_tanh_bound,
         rounding=_rounding,
@@ -102,7 +108,7 @@ HEAD_THEOREMS: tuple[Theorem[PureAttention], ...] = (
         r" \le \sum_h \mathrm{res}(P_h X W_h)",
         source="dong2021",
         domain=stack_domain(layers=(1, 1), heads=(2, 3), tokens=(2, 5), features=(2, 4)),
-        hypotheses=(SAME_BIAS,),
+        hypotheses=(_ONE_LAYER, SAME_BIAS),
         lhs=lambda at: dong_residual(at.states[-1]),
         rhs=_added,
         rounding=_added_rounding,

@@ -14,7 +14,7 @@ from theory.roundoff import distance_rounding
 from theory.spectra import singular_values, spectral_norm_error
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance
-from theory.theorems.common import varies
+from theory.theorems.common import flag, varies
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,12 @@ class Fusion:
     factors: Array | None = None
     matrices: Array | None = None
     gate: Array | None = None
+
+    @property
+    def kind(self) -> str:
+        """What fuses the layers: the names of what is given, or max."""
+        given = ("factors", "matrices", "gate")
+        return " and ".join(name for name in given if getattr(self, name) is not None) or "max"
 
     @property
     def fused(self) -> Array:
@@ -89,6 +95,15 @@ def _rounding(at: Fusion) -> Array:
     right = norm * distance_rounding(at.tokens) + error * consensus_distance(at.tokens)
     right = right + (number + 3) * unit * norm * consensus_distance(at.tokens)
     return lost + distance_rounding(at.fused) + 3 * xp.sum(right, axis=-1)
+
+
+def fused_by(kind: str) -> Hypothesis[Fusion]:
+    """Return the hypothesis that the layers are fused so, and in no other way."""
+    like = "their maximum" if kind == "max" else f"the {kind}"
+    return Hypothesis(
+        f"the layers are fused by {like} alone",
+        lambda at: flag(at.kind != kind, like=at.tokens[..., 0, 0, 0]),
+    )
 
 
 SAME_BIAS = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
@@ -153,7 +168,7 @@ def _concat(
         claim=claim,
         source="derived",
         domain=domain,
-        hypotheses=(SAME_BIAS,),
+        hypotheses=(fused_by(plain.kind), SAME_BIAS),
         lhs=_lower if low else distance,
         rhs=distance if low else weighted_sum,
         rounding=_rounding,
@@ -215,7 +230,7 @@ FUSION_THEOREMS: tuple[Theorem[Fusion], ...] = (
         claim=r"d_M(\max_k H_k + \mathbf{1} b^\top) \le (\sum_k d_M(H_k)^2)^{1/2}",
         source="derived",
         domain=_domain("max"),
-        hypotheses=(SAME_BIAS,),
+        hypotheses=(fused_by("max"), SAME_BIAS),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=root_of_squares,
         rounding=_rounding,

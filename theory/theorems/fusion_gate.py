@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, InputError, eps, namespace, tiny
 from theory.domains import Domain, Free, Params, Sizes
 from theory.magnitude import frobenius_norm
 from theory.roundoff import distance_rounding
@@ -17,6 +17,7 @@ from theory.theorems.fusion_bounds import (
     TWO_LAYERS,
     Fusion,
     build_fusion,
+    fused_by,
     layer_batch,
     root_of_squares,
     weighted_sum,
@@ -25,7 +26,8 @@ from theory.theorems.fusion_bounds import (
 
 def _gate_norm(at: Fusion) -> Array:
     """The longest gate vector, from above."""
-    assert at.gate is not None
+    if at.gate is None:
+        raise InputError("there is no gate")
     xp, d = namespace(at.gate), at.gate.shape[-1]
     return (1 + (d + 5) * eps(at.gate)) * xp.max(xp.linalg.vector_norm(at.gate, axis=-1), axis=-1)
 
@@ -98,7 +100,7 @@ GATE_THEOREMS: tuple[Theorem[Fusion], ...] = (
         r" (\sum_k d_M(H_k)^2)^{1/2},\quad \Delta = \max_{i,k,l} |h_{ik} - h_{il}|",
         source="derived",
         domain=_GATES,
-        hypotheses=(SAME_BIAS,),
+        hypotheses=(fused_by("gate"), SAME_BIAS),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=_gate_bound,
         rounding=_gate_rounding,
@@ -117,7 +119,7 @@ GATE_THEOREMS: tuple[Theorem[Fusion], ...] = (
         claim=r"d_M(\mathrm{gate}(H_1, \ldots, H_L)) \le \sum_k d_M(H_k)",
         source="derived",
         domain=_GATES,
-        hypotheses=(SAME_BIAS,),
+        hypotheses=(fused_by("gate"), SAME_BIAS),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=weighted_sum,
         rounding=_gate_rounding,

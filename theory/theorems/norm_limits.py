@@ -10,6 +10,7 @@ from theory.roundoff import distance_rounding
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import consensus_distance, partition
 from theory.theorems.norms import (
+    CONSENSUS,
     LAYER_NORM,
     NORM_FREE,
     NORM_SIZES,
@@ -19,6 +20,7 @@ from theory.theorems.norms import (
     norm_from,
     norm_rounding,
     normalised,
+    normalised_by,
 )
 
 NEAR_M = {"tokens": (2, 6), "near": (0, 12), "classes": (1, 3)}
@@ -75,7 +77,11 @@ LAYER_NORM_PARTITION = Theorem[Normalised](
     domain=Domain(
         sizes={**NORM_SIZES, **NEAR_M, "uneven": (0, 1)}, free=FREE_NEAR_M, build=_build_partition
     ),
-    hypotheses=(SIGMA, Hypothesis("M is spanned by a partition's indicators", _not_a_partition)),
+    hypotheses=(
+        normalised_by("layer"),
+        SIGMA,
+        Hypothesis("M is spanned by a partition's indicators", _not_a_partition),
+    ),
     lhs=LAYER_NORM.lhs,
     rhs=LAYER_NORM.rhs,
     rounding=norm_rounding,
@@ -96,7 +102,7 @@ LAYER_NORM_GENERAL = Theorem[Normalised](
         free={**FREE_NEAR_M, "root_degree": Free("vector", ("tokens",))},
         build=_build_general,
     ),
-    hypotheses=(SIGMA,),
+    hypotheses=(normalised_by("layer"), SIGMA),
     lhs=LAYER_NORM.lhs,
     rhs=LAYER_NORM.rhs,
     rounding=norm_rounding,
@@ -130,7 +136,7 @@ ROW_SCALING = Theorem[Normalised](
         free=NORM_FREE,
         build=norm_builder("layer"),
     ),
-    hypotheses=(SIGMA,),
+    hypotheses=(normalised_by("layer"), CONSENSUS, SIGMA),
     lhs=lambda at: consensus_distance(_over_std(at)),
     rhs=lambda at: consensus_distance(at.tokens) / at.sigma,
     rounding=_over_std_rounding,

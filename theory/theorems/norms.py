@@ -15,6 +15,7 @@ from theory.normalisation import Norm, apply_norm, norm_std
 from theory.roundoff import after_norm, distance_rounding, exactly
 from theory.statements import Hypothesis, Theorem
 from theory.subspace import Subspace, consensus_distance, distance
+from theory.theorems.common import flag
 
 _PROOF = (
     "Proof: a centred token over its std is its radial projection onto the sphere of radius "
@@ -79,6 +80,18 @@ def _below_sigma(at: Normalised) -> Array:
     return xp.maximum(at.sigma - smallest, tiny(at.sigma) - at.sigma)
 
 
+def normalised_by(kind: Literal["layer", "rms"]) -> Hypothesis[Normalised]:
+    """Return the hypothesis that the norm is of this kind."""
+    name = {"layer": "LayerNorm", "rms": "RMSNorm"}[kind]
+    return Hypothesis(
+        f"the norm is {name}",
+        lambda at: flag(at.norm.kind != kind, like=at.tokens[..., 0, 0]),
+    )
+
+
+CONSENSUS = Hypothesis[Normalised](
+    "M is consensus", lambda at: flag(at.basis is not None, like=at.tokens[..., 0, 0])
+)
 SIGMA = Hypothesis("sigma > 0 and no token's std is below it", _below_sigma)
 
 
@@ -145,7 +158,7 @@ def _theorem(
             free=NORM_FREE,
             build=norm_builder(kind),
         ),
-        hypotheses=(SIGMA,),
+        hypotheses=(normalised_by(kind), CONSENSUS, SIGMA),
         lhs=lambda at: _distance(at, apply_norm(at.norm, at.tokens)),
         rhs=lambda at: _stretch(at) * _distance(at, at.tokens),
         rounding=norm_rounding,

@@ -29,6 +29,7 @@ from theory.theorems.block_input import (
     attention_weights,
     listening,
 )
+from theory.theorems.common import flag
 
 RMS = Norm(kind="rms")
 _NEGLIGIBLE = 1e-100  # an eps below all that matters, so that the std of no token is zero
@@ -44,18 +45,15 @@ def plain_post_norm(at: BlockInput) -> Array:
     broken = block.placement != "post" or any(
         norm.kind != "layer" or norm.eps > 0 or norm.fixed_std is not None for norm in norms
     )
-    return flag(at, broken or any(bias is not None for bias in biases))
-
-
-def flag(at: BlockInput, broken: bool) -> Array:
-    """Return 1 or 0 for every member of the batch."""
-    return namespace(at.tokens).zeros_like(at.tokens[..., 0, 0]) + float(broken)
+    broken = broken or any(bias is not None for bias in biases)
+    return flag(broken, like=at.tokens[..., 0, 0])
 
 
 def _unit_norms(at: BlockInput) -> Array:
     norms = (at.block.norm_1, at.block.norm_2)
     same = all(norm.gain is None and norm.tau == 1 for norm in norms)
-    return flag(at, not same or at.block.residual != 1 or at.block.feed_forward is None)
+    broken = not same or at.block.residual != 1 or at.block.feed_forward is None
+    return flag(broken, like=at.tokens[..., 0, 0])
 
 
 def _too_long(at: BlockInput) -> Array:

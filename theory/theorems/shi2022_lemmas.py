@@ -121,8 +121,10 @@ def _sum_bound(at: WeightedSum) -> Array:
 
 def _weights_vary(at: WeightedSum) -> Array:
     xp = namespace(at.weights)
-    both = xp.stack([at.weights, at.other_weights], axis=-2)
-    return xp.max(xp.abs(both - both[..., :1]), axis=(-2, -1))
+    first, second = (
+        xp.max(xp.abs(each - each[..., :1]), axis=-1) for each in (at.weights, at.other_weights)
+    )
+    return xp.maximum(first, second)
 
 
 def _build_sum(sizes: Sizes, params: Params) -> WeightedSum:

@@ -22,10 +22,10 @@ from theory.roundoff import (
 )
 from theory.statements import Hypothesis, Theorem
 from theory.theorems.block_input import STDS, WEIGHT_SIZES, WEIGHTS, BlockInput
+from theory.theorems.common import flag
 from theory.theorems.post_norm import (
     RMS,
     equal_tokens,
-    flag,
     plain_post_norm,
     post_norm_block,
 )
@@ -122,7 +122,8 @@ def _not_homogeneous(at: TwoRuns) -> Array:
     ffn = at.run.block.feed_forward
     biases = (at.run.block.attention.query_bias, at.run.block.attention.key_bias)
     scales = ffn is not None and ffn.activation in ("relu", "identity")
-    return flag(at.run, not scales or any(bias is not None for bias in biases))
+    broken = not scales or any(bias is not None for bias in biases)
+    return flag(broken, like=at.tokens[..., 0, 0])
 
 
 def _build_tau(sizes: Sizes, params: Params) -> TwoRuns:

@@ -25,8 +25,7 @@ ATTENTION = Hypothesis("each step averages with weights", not_attention)
 def off_the_mask(at: Steps) -> Array:
     """By how much a weight is above zero off the mask, or below the bound on it."""
     xp, weights = namespace(at.adjacency), at.adjacency
-    assert at.mask is not None
-    on = at.mask[..., None, :, :]
+    on = at.allowed[..., None, :, :]
     above = xp.max(xp.where(on, xp.zeros_like(weights), weights), axis=(-3, -2, -1))
     least = xp.min(xp.where(on, weights, xp.ones_like(weights)), axis=(-3, -2, -1))
     forgiven = 8 * eps(weights) * xp.abs(at.bound)
@@ -57,14 +56,9 @@ def exponent(mask: Array) -> Array:
     return found
 
 
-def _mask(at: Steps) -> Array:
-    assert at.mask is not None
-    return at.mask
-
-
 def _not_mixing(at: Steps) -> Array:
     """Positive where listening is not mutual, not connected, or bipartite."""
-    xp, mask = namespace(at.adjacency), _mask(at)
+    xp, mask = namespace(at.adjacency), at.allowed
     n = mask.shape[-1]
     one_way = xp.any(mask ^ xp.matrix_transpose(mask), axis=(-2, -1))
     bad = one_way | (exponent(mask) > 2 * n)
@@ -73,7 +67,7 @@ def _not_mixing(at: Steps) -> Array:
 
 def _factor(at: Steps) -> Array:
     """Return sqrt(n / 2) (1 - n eps^r)^floor(t / r)."""
-    xp, r = namespace(at.bound), exponent(_mask(at))
+    xp, r = namespace(at.bound), exponent(at.allowed)
     n = at.tokens.shape[-2]
     rounds = xp.floor(at.count / r)
     return constant(n / 2, like=at.bound) ** 0.5 * power(1 - n * at.bound**r, rounds)

@@ -38,27 +38,22 @@ def mask_radius(mask: Array) -> Array:
     return found
 
 
-def _mask(at: Steps) -> Array:
-    assert at.mask is not None
-    return at.mask
-
-
 def _no_centre(at: Steps) -> Array:
-    return mask_radius(_mask(at)) - at.tokens.shape[-2]
+    return mask_radius(at.allowed) - at.tokens.shape[-2]
 
 
 def _no_loops(at: Steps) -> Array:
-    xp, mask = namespace(at.adjacency), _mask(at)
+    xp, mask = namespace(at.adjacency), at.allowed
     loops = xp.astype(xp.linalg.diagonal(xp.astype(mask, xp.float64)), at.bound.dtype)
     return 1 - xp.min(loops, axis=-1)
 
 
 def _rounds(at: Steps) -> Array:
-    return at.count / mask_radius(_mask(at))
+    return at.count / mask_radius(at.allowed)
 
 
 def _bound(at: Steps, rounds: Array) -> Array:
-    base = 1 - at.bound ** mask_radius(_mask(at))
+    base = 1 - at.bound ** mask_radius(at.allowed)
     return power(base, rounds) * token_diameter(at.tokens)
 
 
