@@ -50,6 +50,7 @@ PLANS = {
     "reviews-minilm-all": Plan(
         "all reviews, MiniLM tuned",
         {"data": "rotten-tomatoes", "train": None, "validation": None, "test": None},
+        ("baseline", "max", "gate"),
     ),
     "reviews-e5-first": Plan(
         "reviews, e5-small by [CLS]",

@@ -19,6 +19,15 @@ _OTHERWISE = {
     "gains, tau and residual scale are one; there is a feed-forward",
     "phi(a x) = a phi(x) for a > 0; no bias in queries or keys",
 }
+# These tell an instance from what other theorems make of the same class.
+_KINDS = {
+    "M is consensus",
+    "there is one layer",
+    "there is one head",
+    *(f"the norm is {kind}" for kind in ("LayerNorm", "RMSNorm")),
+    *(f"the layers are fused by the {kind} alone" for kind in ("factors", "matrices", "gate")),
+    "the layers are fused by their maximum alone",
+}
 
 
 def _spoiled(instance: Any, rng: np.random.Generator) -> Any:
@@ -47,7 +56,7 @@ def _spoiled(instance: Any, rng: np.random.Generator) -> Any:
 @pytest.mark.parametrize("key", [key for key, each in CATALOGUE.items() if each.hypotheses])
 def test_every_hypothesis_about_numbers_is_broken_by_changing_one(key: str) -> None:
     theorem, rng = CATALOGUE[key], np.random.default_rng(0)
-    wanted = {hypothesis.name for hypothesis in theorem.hypotheses} - _OTHERWISE
+    wanted = {hypothesis.name for hypothesis in theorem.hypotheses} - _OTHERWISE - _KINDS
     broken: set[str] = set()
     for _ in range(300):
         if wanted <= broken:
@@ -55,6 +64,19 @@ def test_every_hypothesis_about_numbers_is_broken_by_changing_one(key: str) -> N
         at = _spoiled(draw(theorem.domain, rng).instance, rng)
         broken |= set(check(theorem, at).reasons)
     assert wanted <= broken
+
+
+def test_every_hypothesis_about_the_kind_is_broken_by_an_instance_of_a_sibling() -> None:
+    rng, left = np.random.default_rng(1), set(_KINDS)
+    for theorem in CATALOGUE.values():
+        wanted = _KINDS & {hypothesis.name for hypothesis in theorem.hypotheses}
+        siblings = [other for other in CATALOGUE.values() if other.about is theorem.about]
+        broken: set[str] = set()
+        for other in siblings * 3 if wanted else ():
+            broken |= set(check(theorem, draw(other.domain, rng).instance).reasons)
+        assert wanted <= broken, theorem.key
+        left -= wanted
+    assert not left
 
 
 @pytest.mark.parametrize("key", ["block-v", "block-v-sharp", "block-v-stacked"])
