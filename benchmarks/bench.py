@@ -34,7 +34,7 @@ from benchmarks.rows import (
     measure_rows,
     survey_rows,
 )
-from simulations.engine_processes import THREADS, cores
+from simulations.machine.threads import THREADS, cores
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import RANK, Row, Size, stack
-from simulations.backends import Backend, backend
-from simulations.engine import DEVICE_BYTES, survey
-from simulations.engine_chunk import plan, run_chunk
-from simulations.engine_draws import Draws
-from simulations.engine_processes import THREADS, cores
-from simulations.engine_squaring import group_bracket
-from simulations.ensembles import Stack
-from simulations.weights import Weights
-from theory.spectra import coupling, coupling_error
+from simulations.engine.chunk import plan, run_chunk
+from simulations.engine.draws import Draws
+from simulations.engine.squaring import group_bracket
+from simulations.engine.surveys import DEVICE_BYTES, survey
+from simulations.machine.backends import Backend, backend
+from simulations.machine.threads import THREADS, cores
+from simulations.stacks.stack import Stack
+from simulations.stacks.weights import Weights
+from theory.spectra.norms import coupling, coupling_error
 
 _ROOT = Path(__file__).parents[1]
 
 _WORK = """
 import json, sys, time
-from simulations.backends import backend
-from simulations.engine import grid, survey_chunks
+from simulations.machine.backends import backend
+from simulations.engine.surveys import grid, survey_chunks
 from benchmarks.rows import stack
 
 depth, seeds, cells, turns = map(int, sys.argv[1:])

@@ -15,15 +15,15 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks import reference
-from simulations.backends import Backend, backend
-from simulations.engine import HOST_BYTES, Quantity, grid, survey
-from simulations.engine_chunk import hold_memory, plan, run_chunk
-from simulations.engine_draws import Draws
-from simulations.engine_measures import attention_coefficients, attention_of, measure_tokens
-from simulations.engine_spectra import WeightBrackets, weight_brackets
-from simulations.engine_step import scales, step
-from simulations.ensembles import Stack
-from simulations.weights import Weights
+from simulations.engine.chunk import hold_memory, plan, run_chunk
+from simulations.engine.draws import Draws
+from simulations.engine.measures import attention_coefficients, attention_of, measure_tokens
+from simulations.engine.spectra import WeightBrackets, weight_brackets
+from simulations.engine.step import scales, step
+from simulations.engine.surveys import HOST_BYTES, Quantity, grid, survey
+from simulations.machine.backends import Backend, backend
+from simulations.stacks.stack import Stack
+from simulations.stacks.weights import Weights
 
 DEFAULT: tuple[Quantity, ...] = ("cosine_similarity", "distance", "coefficients")
 RANK: tuple[Quantity, ...] = (*DEFAULT, "participation_rank")

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from simulations.durable import DiskError
-from simulations.records import Arrays, Store, commit_cells
-from simulations.sweep import run_sweep
-from simulations.sweep_cells import Task, expand
-from simulations.sweep_config import Sweep, make_sweep
-from simulations.sweep_status import sweep_status
-from simulations.sweep_task import Order, Readings
-from simulations.sweep_workers import task_results
+from simulations.machine.files import DiskError
+from simulations.sweeps.cells import Task, expand
+from simulations.sweeps.config import Sweep, make_sweep
+from simulations.sweeps.run import run_sweep
+from simulations.sweeps.status import sweep_status
+from simulations.sweeps.store import Arrays, Store, commit_cells
+from simulations.sweeps.task import Order, Readings
+from simulations.sweeps.workers import task_results
 
 
 def empty(sweep: Sweep, task: Task) -> Readings:

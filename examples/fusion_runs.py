@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from paper_figures.fusion_collect import collect
-from paper_figures.fusion_plans import PLANS, SEEDS, SHARING, TRIED
-from simulations.fusion import run_all
-from simulations.fusion_recipe import Recipe
+from paper_figures.sources.fusion_collect import collect
+from paper_figures.sources.fusion_plans import PLANS, SEEDS, SHARING, TRIED
+from simulations.fusion.recipe import Recipe
+from simulations.fusion.runs import run_all
 from theory.arrays import InputError
 
 

@@ -11,8 +11,8 @@ import argparse
 import signal
 import sys
 
-from simulations.sweep import Tally, run_sweep
-from simulations.sweep_config import read_sweep
+from simulations.sweeps.config import read_sweep
+from simulations.sweeps.run import Tally, run_sweep
 from theory.arrays import InputError
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from paper_figures.cli import main
+from paper_figures.command.main import main
 
 sys.exit(main())

@@ -1,36 +1,40 @@
 """Machines, randomness and files: the instruments of `theory` on stacks, models and captures."""
 
-from simulations.analysis import Analysis, analyze
-from simulations.attack import Attack, attack
-from simulations.backends import Backend, backend
-from simulations.block_file import read_block
-from simulations.captured import trace_captured
-from simulations.check import BlockReport, check_block
-from simulations.checkpoints import Checkpoint, Encoded, encode, load_checkpoint
-from simulations.counterexamples import (
+from simulations.engine.processes import survey_in_processes
+from simulations.engine.surveys import Survey, grid, join_surveys, survey
+from simulations.instruments.analysis import Analysis, analyze
+from simulations.instruments.block_file import read_block
+from simulations.instruments.captured import trace_captured
+from simulations.instruments.check import BlockReport, check_block
+from simulations.instruments.simulation import simulate
+from simulations.instruments.trace import Trace, trace_blocks, trace_centred
+from simulations.law.comparison import Comparison, law_beside_simulation
+from simulations.law.critical import CriticalPoints, critical_points
+from simulations.law.examples import repelling_examples
+from simulations.law.models import ModelLaw, model_law
+from simulations.law.one_block import block_law
+from simulations.machine.backends import Backend, backend
+from simulations.models.checkpoint import Checkpoint
+from simulations.models.find import load_checkpoint
+from simulations.models.texts import DEFAULT_TEXTS, read_texts, sentences
+from simulations.models.tokens import Encoded, encode
+from simulations.reports.traces import trace_json, trace_table
+from simulations.search.adversary import Attack, attack
+from simulations.search.catalogue import verify
+from simulations.search.counterexamples import (
     Counterexample,
     comes_out,
     read_counterexample,
     replay,
     write_counterexample,
 )
-from simulations.critical import CriticalPoints, critical_points
-from simulations.engine import Survey, grid, join_surveys, survey
-from simulations.engine_processes import survey_in_processes
-from simulations.ensembles import Stack, draw_blocks, draw_tokens
-from simulations.law import Comparison, law_beside_simulation
-from simulations.law_check import block_law
-from simulations.law_examples import repelling_examples
-from simulations.law_graphs import graph_by_name
-from simulations.law_model import ModelLaw, model_law
-from simulations.mask_names import mask_by_name
-from simulations.report import trace_json, trace_table
-from simulations.seeds import generator
-from simulations.simulation import simulate
-from simulations.texts import DEFAULT_TEXTS, read_texts, sentences
-from simulations.trace import Trace, trace_blocks, trace_centred
-from simulations.verify import Report, verify, verify_theorem
-from simulations.verify_trend import TrendReport, verify_trend
+from simulations.search.theorem import Report, verify_theorem
+from simulations.search.trend import TrendReport, verify_trend
+from simulations.stacks.draws import draw_blocks, draw_tokens
+from simulations.stacks.graphs import graph_by_name
+from simulations.stacks.masks import mask_by_name
+from simulations.stacks.seeds import generator
+from simulations.stacks.stack import Stack
 
 __all__ = [
     "DEFAULT_TEXTS",

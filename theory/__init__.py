@@ -1,9 +1,17 @@
 """Pure mathematics on arrays: layers, graphs, measures, and theorems that can be refuted."""
 
-from theory.activations import ACTIVATIONS, activation
 from theory.arrays import InputError
-from theory.block_rounding import CoefficientBounds, coefficient_bounds
-from theory.chains import (
+from theory.blocks.activations import ACTIVATIONS, activation
+from theory.blocks.forward import apply_block, attend, attention_adjacency, feed_forward
+from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
+from theory.blocks.norms import Norm, apply_norm
+from theory.blocks.sharing import apply_shared, attention_flops
+from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
+from theory.bounds.block_rounding import CoefficientBounds, coefficient_bounds
+from theory.bounds.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
+from theory.bounds.implications import Convergence, convergence
+from theory.extended import ExtendedVerdict, check_extended, extended, recheck
+from theory.graphs.chains import (
     closed_classes,
     periods,
     radius,
@@ -11,25 +19,20 @@ from theory.chains import (
     spectrum,
     stationary_distributions,
 )
-from theory.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
-from theory.diameters import projective_diameter, token_diameter
-from theory.extended import ExtendedVerdict, check_extended, extended, recheck
-from theory.fusion import concat_fusion, gate_fusion, max_fusion
-from theory.graphs import from_networkx, random_walk, symmetric_adjacency, to_networkx
-from theory.implications import Convergence, convergence
-from theory.jacobians import feed_forward_jacobian, norm_jacobian
-from theory.layers import (
-    Attention,
-    Block,
-    BlockStep,
-    FeedForward,
-    apply_block,
-    attend,
-    attention_adjacency,
-    feed_forward,
-)
-from theory.masks import block_mask, causal_mask, full_mask, graph_mask, window_mask
-from theory.measures import (
+from theory.graphs.conversions import from_networkx, random_walk, symmetric_adjacency, to_networkx
+from theory.graphs.masks import block_mask, causal_mask, full_mask, graph_mask, window_mask
+from theory.graphs.stochastic import dobrushin_coefficient, is_row_stochastic
+from theory.law.cocycle import linear_distances, operator_rate, transient_growth
+from theory.law.jacobians import feed_forward_jacobian, norm_jacobian
+from theory.law.orbits import Attractor, find_attractor
+from theory.law.order import NextOrder, next_order
+from theory.law.powers import PowerLaw, power_law
+from theory.law.rates import ModeRates, mode_rates
+from theory.law.synchronised import Linearised, linearise, synchronised_orbit, transverse_factor
+from theory.law.transverse import LawReport, transverse_rates
+from theory.measures.diameters import projective_diameter, token_diameter
+from theory.measures.subspace import Subspace, consensus, distance, general, partition, project
+from theory.measures.tokens import (
     TokenMeasures,
     attention_entropy,
     attention_similarity,
@@ -46,36 +49,25 @@ from theory.measures import (
     relative_distance,
     stable_rank,
 )
-from theory.normalisation import Norm, apply_norm
-from theory.sharing import apply_shared, attention_flops
-from theory.spectra import coupling, spectral_norm
-from theory.stability import LawReport, transverse_rates
-from theory.stability_cocycle import linear_distances, operator_rate, transient_growth
-from theory.stability_orbits import Attractor, find_attractor
-from theory.stability_order import NextOrder, next_order
-from theory.stability_powers import PowerLaw, power_law
-from theory.stability_rates import ModeRates, mode_rates
-from theory.statements import Hypothesis, Theorem, Verdict, check
-from theory.stochastic import dobrushin_coefficient, is_row_stochastic
-from theory.subspace import Subspace, consensus, distance, general, partition, project
-from theory.synchronised import Linearised, linearise, synchronised_orbit, transverse_factor
+from theory.spectra.norms import coupling, spectral_norm
+from theory.statements.theorem import Hypothesis, Theorem, Verdict, check
+from theory.statements.trend import Evidence, Interval, Judgement, Trend, judge
 from theory.theorems import CATALOGUE, TRENDS
-from theory.theorems.attention_steps import Steps
-from theory.theorems.block_input import BlockInput
-from theory.theorems.cai2020 import GraphTokens
-from theory.theorems.castin2024 import AttentionPair
-from theory.theorems.dong2021 import PureAttention
-from theory.theorems.dovonon2024 import LinearStack
-from theory.theorems.fusion_bounds import Fusion
-from theory.theorems.huang2020 import Convolution
-from theory.theorems.kim2021 import DistancePair
-from theory.theorems.norms import Normalised
-from theory.theorems.oono2020 import GraphConvolution
-from theory.theorems.shi2022_activations import Activated
-from theory.theorems.shi2022_lemmas import Averaging, LinearMap, WeightedSum
-from theory.theorems.tau_temperature import TwoRuns
-from theory.theorems.zhai2023 import Scored
-from theory.trends import Evidence, Interval, Judgement, Trend, judge
+from theory.theorems.attention.castin2024 import AttentionPair
+from theory.theorems.attention.dovonon2024 import LinearStack
+from theory.theorems.attention.kim2021 import DistancePair
+from theory.theorems.attention.steps import Steps
+from theory.theorems.attention.zhai2023 import Scored
+from theory.theorems.block.input import BlockInput
+from theory.theorems.block.norms import Normalised
+from theory.theorems.block.shi2022_activations import Activated
+from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
+from theory.theorems.block.tau_temperature import TwoRuns
+from theory.theorems.graph_networks.cai2020 import GraphTokens
+from theory.theorems.graph_networks.huang2020 import Convolution
+from theory.theorems.graph_networks.oono2020 import GraphConvolution
+from theory.theorems.rank_collapse.dong2021 import PureAttention
+from theory.theorems.remedies.fusion_bounds import Fusion
 
 __all__ = [
     "ACTIVATIONS",

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchmarks import bench
 from benchmarks.rows import TINY, Row
-from simulations.engine_processes import cores
+from simulations.machine.threads import cores
 
 
 def test_a_tiny_run_has_every_row_and_its_conditions(

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import reference
-from simulations.backends import backend
-from simulations.engine import grid, survey
-from simulations.engine_draws import Draws
-from simulations.ensembles import Stack, draw_tokens
+from simulations.engine.draws import Draws
+from simulations.engine.surveys import grid, survey
+from simulations.machine.backends import backend
+from simulations.stacks.draws import draw_tokens
+from simulations.stacks.stack import Stack
 
 SHAPE: dict[str, Any] = {"depth": 3, "tokens": 9, "width": 12, "heads": 3, "ffn_width": 24}
 SEEDS = range(2, 5)

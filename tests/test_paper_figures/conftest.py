@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from paper_figures import fusion_runs
-from tests.test_paper_figures.invented_runs import store_all
+from paper_figures.sources import fusion_runs
+from tests.test_paper_figures.helpers.invented_runs import store_all
 
 
 @pytest.fixture

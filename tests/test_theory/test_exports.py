@@ -7,7 +7,7 @@ import pytest
 
 import simulations
 import theory
-from theory.domains import draw
+from theory.statements.domains import draw
 
 
 @pytest.mark.parametrize("key", theory.CATALOGUE)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import Array, to_numpy
-from theory.domains import Params, Sizes
 from theory.extended.array import ExtendedArray
 from theory.extended.library import library
-from theory.instances import Instance, map_arrays
-from theory.statements import Numbers, Theorem, Verdict, judge
+from theory.statements.domains import Params, Sizes
+from theory.statements.instances import Instance, map_arrays
+from theory.statements.theorem import Numbers, Theorem, Verdict, judge
 
 DIGITS = 50
 
@@ -93,7 +93,7 @@ def check_extended(
     """Try a theorem on an instance as it is, number by number, but compute with more digits.
 
     A hypothesis that float64 meets up to rounding may not be met by the same numbers any more:
-    see `recheck`, and `theory.statements.check` for what the verdict says.
+    see `recheck`, and `theory.statements.theorem.check` for what the verdict says.
 
     Raises: InputError if there are fewer than 20 or more than 250 digits
     """

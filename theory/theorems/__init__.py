@@ -2,43 +2,42 @@
 
 from typing import Any
 
-from theory.statements import Theorem
-from theory.theorems import (
-    cai2020,
-    cai2020_maps,
+from theory.statements.theorem import Theorem
+from theory.statements.trend import Trend
+from theory.theorems.attention import (
     castin2024,
     dobrushin1956,
-    dong2021,
-    dong2021_heads,
     dovonon2024,
-    exact_law,
-    fusion_bounds,
-    fusion_gate,
-    geshkovski2023,
-    geshkovski2025,
-    giorlandino2026,
-    huang2020,
-    karagodin2024,
     kim2021,
-    naitsaada2025,
-    noci2022,
+    wang2022,
+    wang2022_modes,
+    wu2023,
+    wu2024,
+    zhai2023,
+)
+from theory.theorems.block import (
     norm_limits,
     norms,
-    oono2020,
     post_norm,
     shi2022_activations,
     shi2022_block,
     shi2022_lemmas,
     tau_temperature,
-    wang2022,
-    wang2022_modes,
-    wu2023,
-    wu2024,
+)
+from theory.theorems.graph_networks import cai2020, cai2020_maps, huang2020, oono2020
+from theory.theorems.rank_collapse import dong2021, dong2021_heads
+from theory.theorems.remedies import fusion_bounds, fusion_gate
+from theory.theorems.trends import (
+    exact_law,
+    geshkovski2023,
+    geshkovski2025,
+    giorlandino2026,
+    karagodin2024,
+    naitsaada2025,
+    noci2022,
     wu2024_norm,
     xiong2020,
-    zhai2023,
 )
-from theory.trends import Trend
 
 _ALL: tuple[Theorem[Any], ...] = (
     shi2022_lemmas.LINEAR,

@@ -1,0 +1,106 @@
+"""The commands that search for the worst instance of a theorem, and run a stored one again."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.progress import Progress
+
+from paper_figures.command.terminal import Json, app, emit, err, out
+from simulations.reports.tables import pairs_table
+from simulations.search.adversary import DEFAULT_BUDGET
+from simulations.search.adversary import attack as attack_theorem
+from simulations.search.counterexamples import (
+    comes_out,
+    instance_json,
+    read_counterexample,
+    require_free,
+    write_counterexample,
+)
+from simulations.search.counterexamples import replay as replay_instance
+
+
+@app.command
+def attack(
+    key: str,
+    *,
+    budget: int = DEFAULT_BUDGET,
+    seed: int = 0,
+    out_file: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: Json = False,
+) -> int:
+    """Search for the instance that violates a theorem, or comes nearest to it.
+
+    Parameters
+    ----------
+    key
+        The theorem.
+    budget
+        How many instances to check.
+    seed
+        Chooses the starts and the steps.
+    out_file
+        A file for the instance that was found, as JSON: see replay.
+    json
+        Print one JSON object and nothing else.
+    """
+    if out_file is not None:
+        require_free(out_file)
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("attack", total=budget)
+
+        def show(name: str, done: int, total: int) -> None:
+            progress.update(task, description=name, completed=done, total=total)
+
+        found = attack_theorem(key, budget=budget, seed=seed, on_progress=show)
+    if out_file is not None and found.example is not None:
+        write_counterexample(found.example, out_file)
+    instance = None if found.example is None else instance_json(found.example)
+    if json:
+        emit({**found.as_json(), "instance": instance})
+    else:
+        out.print(pairs_table(found.as_json().items(), title=key))
+        if instance is not None:
+            out.print(pairs_table(_readable(instance), title="the instance"))
+    return 0 if found.ok else 1
+
+
+def _readable(instance: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Name all sizes that are not zero in one row, and leave out arrays that are zero."""
+    sizes = ", ".join(f"{name} {value}" for name, value in instance["sizes"].items() if value)
+    numbers = {name: str(values) for name, values in instance["params"].items()}
+    shown = [(name, text) for name, text in numbers.items() if set(text) & set("123456789")]
+    hidden = ", ".join(name for name in numbers if name not in dict(shown))
+    return [("sizes", sizes), *shown, *([("all zero", hidden)] if hidden else [])]
+
+
+@app.command
+def replay(file: Path, *, json: Json = False) -> int:
+    """Build a stored instance again and check it: 0 if what it claims still comes out.
+
+    Parameters
+    ----------
+    file
+        What ``attack --out`` or ``verify --out`` wrote.
+    json
+        Print one JSON object and nothing else.
+    """
+    example = read_counterexample(file)
+    verdict = replay_instance(example)
+    confirmed = comes_out(example, verdict)
+    found = {
+        "theorem": example.key,
+        "claim": example.claim,
+        "comes_out": confirmed,
+        "status": verdict.status,
+        "lhs": float(verdict.lhs),
+        "rhs": float(verdict.rhs),
+        "rounding": float(verdict.rounding),
+        "lhs_stored": example.lhs,
+        "rhs_stored": example.rhs,
+    }
+    if json:
+        emit(found)
+    else:
+        out.print(pairs_table(found.items(), title=str(file.name)))
+    return 0 if confirmed else 1

@@ -1,0 +1,179 @@
+"""The commands that measure layer by layer: simulate, analyze."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from paper_figures.command.terminal import Json, app, complain, emit, err, out
+from simulations.instruments.analysis import analyze as analyze_texts
+from simulations.instruments.simulation import ln_std_mode
+from simulations.instruments.simulation import simulate as simulate_stack
+from simulations.instruments.trace import Trace
+from simulations.machine.backends import backend as load_backend
+from simulations.models.find import load_checkpoint
+from simulations.models.texts import DEFAULT_TEXTS, read_texts
+from simulations.reports.traces import reading, trace_json, trace_tables
+from simulations.stacks.masks import mask_by_name
+from simulations.stacks.stack import Stack
+from theory.arrays import InputError
+
+_PLAIN = Stack()
+
+
+@app.command
+def simulate(
+    *,
+    stack: Annotated[Stack, Parameter(name="*")] = _PLAIN,
+    mask: str = "full",
+    seeds: int = 1,
+    seed: int = 0,
+    backend: str = "numpy",
+    device: str | None = None,
+    dtype: Literal["float32", "float64"] = "float64",
+    json: Json = False,
+    plot: Path | None = None,
+) -> int:
+    """Send random tokens through a random stack and measure layer by layer.
+
+    Parameters
+    ----------
+    mask
+        full, causal, window:R, causal-window:R, blocks:N1,N2,... or a boolean .npy file.
+    seeds
+        How many runs; the table shows mean cosine, distance and rank, worst-case coefficients.
+    seed
+        The first run's seed.
+    backend
+        numpy, torch or cupy.
+    device
+        A device of that backend, such as cuda.
+    dtype
+        The floating type of the run; verdicts are always computed in float64.
+    json
+        Print one JSON object and nothing else.
+    plot
+        Also draw the measures against depth, to a .png, .pdf or .svg file.
+    """
+    on = load_backend(backend, device=device, dtype=dtype)
+    if stack.tau != 1 and stack.fixed_std is not None:
+        raise InputError(
+            f"tau and fixed_std exclude each other, but are {stack.tau} and {stack.fixed_std}: "
+            "only their product would count"
+        )
+    allowed = mask_by_name(mask, stack.tokens)
+    _check_plot(plot)
+    with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
+        trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
+    mode = ln_std_mode(stack)
+    about = {
+        "stack": asdict(stack),
+        "mask": mask,
+        "ln_std_mode": mode,
+        "seed": seed,
+        "seeds": seeds,
+    }
+    title = f"{stack.placement}-{stack.norm} stack, LN std {mode}, {mask} mask, {seeds} seed(s)"
+    return show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+@app.command
+def analyze(
+    model: str,
+    *,
+    text: Path | None = None,
+    max_length: int | None = None,
+    skip_special: Annotated[bool, Parameter(negative=())] = False,
+    prefix: str | None = None,
+    backend: str = "numpy",
+    device: str | None = None,
+    dtype: Literal["float32", "float64"] = "float64",
+    json: Json = False,
+    plot: Path | None = None,
+) -> int:
+    """Put a pretrained model and real texts through the same instruments.
+
+    Parameters
+    ----------
+    model
+        e5-small, minilm, a folder with a Hugging Face BERT checkpoint, or a hub id.
+    text
+        A UTF-8 file with one text a line; two paragraphs of our own if none is given.
+    max_length
+        Longest text in tokens, 128 or what the model can read if not given; the rest is cut off.
+    skip_special
+        Leave the tokens that mark start and end out of the similarity measures.
+    prefix
+        Put before every text, and counted; the model's own if not given ("query: " for e5-small).
+    backend
+        numpy, torch or cupy.
+    device
+        A device of that backend, such as cuda.
+    dtype
+        The floating type of the run; verdicts are always computed in float64.
+    json
+        Print one JSON object and nothing else.
+    plot
+        Also draw the measures against depth, to a .png, .pdf or .svg file.
+    """
+    on = load_backend(backend, device=device, dtype=dtype)
+    texts = DEFAULT_TEXTS if text is None else read_texts(text)
+    _check_plot(plot)
+    with err.status(f"{model}: {len(texts)} text(s)"):
+        checkpoint = load_checkpoint(model, dtype=dtype)
+        trace, encoded = analyze_texts(
+            checkpoint,
+            texts,
+            max_length="auto" if max_length is None else max_length,
+            skip_special=skip_special,
+            prefix=prefix,
+            on=None if on.name == "numpy" else on,  # there the checkpoint has its dtype already
+        )
+    lengths = encoded.token_mask.sum(axis=-1)
+    about = {
+        "model": checkpoint.name,
+        "source": checkpoint.source,
+        "weights_sha256": checkpoint.weights_sha256,
+        "texts": len(texts),
+        "text_tokens": lengths,
+        "prefix": encoded.prefix,
+        "truncated": encoded.truncated,
+        "skip_special": skip_special,
+    }
+    if encoded.truncated.any():
+        cut = int(encoded.truncated.sum())
+        complain(f"{cut} of {len(texts)} texts were cut at {lengths.max()} tokens")
+    title = f"{checkpoint.name}: {len(texts)} text(s), {lengths.min()} to {lengths.max()} tokens"
+    if encoded.prefix:
+        title += f", prefix {encoded.prefix!r}"
+    return show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+def show_trace(
+    trace: Trace, about: dict[str, Any], *, title: str, json: bool, plot: Path | None
+) -> int:
+    """Print a trace as a table or JSON, draw it if asked; 1 if the inequality is refuted."""
+    if json:
+        emit(about | trace_json(trace))
+    else:
+        out.print(*trace_tables(trace, title=title, width=out.width))
+        out.print(reading(trace), soft_wrap=True, highlight=False)
+    if plot is not None:
+        from paper_figures.command.picture_trace import (
+            plot_trace,  # matplotlib takes a second to import
+        )
+
+        plot_trace(trace, plot, title=title)
+    inequality = trace.inequality
+    return 1 if inequality is not None and (inequality == "refuted").any() else 0
+
+
+def _check_plot(plot: Path | None) -> None:
+    """Refuse a picture that could not be written before the work is done."""
+    if plot is not None:
+        from paper_figures.command.picture_trace import (
+            require_plot,  # matplotlib takes a second to import
+        )
+
+        require_plot(plot)

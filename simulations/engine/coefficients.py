@@ -1,0 +1,100 @@
+"""Which v does each cell have, given brackets of lambda and s and the std values?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from simulations.stacks.stack import Stack
+from theory.blocks.activations import activation
+from theory.blocks.norms import Norm
+from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
+from theory.bounds.coefficients import compose
+
+Numbers: TypeAlias = np.ndarray[Any, Any]
+
+_SIGMAS = {
+    "post": ("std_1", "std_2"),
+    "pre": ("std_1", "std_2"),
+    "sandwich": ("std_1", "std_1_out", "std_2", "std_2_out"),
+}
+"""Which norms divide, in the order in which a layer comes to them."""
+
+
+@np.errstate(all="ignore")  # a v beyond the range is inf, one of tokens that are NaN is NaN
+def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """Return lambda, s, the sigmas and v from what a chunk read, in float64.
+
+    s(g W) = |g| s(W): the gains of a cell multiply the norms of the unit-gain weights. v and
+    v_sharp take the upper side of every bracket, so that what they bound is bounded.
+
+    Shapes: found as `run_chunk` returns it -> (L, c, s)
+    Source: shi2022, theorem 2
+    """
+    wide = {name: np.asarray(x, np.float64) for name, x in found.items() if x.dtype.kind == "f"}
+    value_gain, ffn_gain = (
+        np.abs([getattr(cell, name) for cell in cells])[:, None]
+        for name in ("value_gain", "ffn_gain")
+    )
+
+    def s(side: str) -> Numbers:
+        largest = value_gain * wide[f"value_{side}"].max(axis=1, keepdims=True)
+        if "ffn_in_upper" in wide:
+            largest = np.maximum(largest, wide[f"ffn_in_{side}"])
+            largest = np.maximum(largest, ffn_gain * wide[f"ffn_out_{side}"])
+        return np.asarray(largest)
+
+    out = {
+        "lambda_lower": wide["lambda_lower"],
+        "lambda_upper": wide["lambda_upper"],
+        "lambda_tier": np.asarray(found["lambda_tier"]),
+        "lambda_noise": np.asarray(found["lambda_noise"]),
+        "s_lower": s("lower"),
+        "s_upper": s("upper"),
+    }
+    names = _SIGMAS[cells[0].placement]
+    sigmas = {name: wide[f"sigma_{i}"] for i, name in enumerate(names) if f"sigma_{i}" in wide}
+    out |= {name.replace("std", "sigma"): sigma for name, sigma in sigmas.items()}
+
+    lipschitz = activation(cells[0].activation).lipschitz
+    paper = cells[0].heads * np.sqrt(out["lambda_upper"]) * out["s_upper"]
+    sharp, ffn_sharp = value_gain * wide["sharp"], np.zeros_like(paper)
+    if "ffn_in_upper" in wide:
+        ffn_sharp += lipschitz * ffn_gain * wide["ffn_in_upper"] * wide["ffn_out_upper"]
+    out["v"] = _v(cells, sigmas, paper, lipschitz * out["s_upper"] ** 2)
+    out["v_sharp"] = _v(cells, sigmas, sharp, ffn_sharp)
+    return out
+
+
+def _v(
+    cells: Sequence[Stack], sigmas: Mapping[str, Numbers], attention: Numbers, ffn: Numbers
+) -> Numbers:
+    """Chain the sublayers' factors cell by cell, by the one formula that there is for it."""
+    v = np.empty_like(attention)
+    for c, cell in enumerate(cells):
+        std = {name: sigma[:, c, :, None] for name, sigma in sigmas.items()}
+        nothing: dict[str, Any] = {"output": None, "adjacency": None, "std_1": None, "std_2": None}
+        v[:, c] = compose(_skeleton(cell), BlockStep(**nothing | std), attention[:, c], ffn[:, c])
+    return v
+
+
+def _skeleton(cell: Stack) -> Block:
+    """Return the smallest block with the norms, residual scale and placement of the cell."""
+    one = np.ones((1, 1))
+    norm = Norm(
+        kind=cell.norm,
+        gain=np.asarray([cell.norm_gain]),
+        eps=cell.ln_eps,
+        tau=cell.tau,
+        fixed_std=cell.fixed_std,
+    )
+    return Block(
+        Attention(None, None, one[None]),
+        FeedForward(one, one) if cell.ffn_width else None,
+        norm_1=norm,
+        norm_2=norm,
+        norm_1_out=norm,
+        norm_2_out=norm,
+        placement=cell.placement,
+        residual=cell.residual,
+    )

@@ -1,0 +1,236 @@
+"""What does one layer do to a tile of tokens: many seeds, and many cells that share their draw?
+
+Products see the unit-gain weights once for all cells; gains multiply what comes out. The same
+lines run on every array library: arithmetic in place is part of the array API standard, and
+saves memory traffic on arrays that were made here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from array_api_compat import is_numpy_array
+
+from simulations.engine.activation import activate
+from simulations.machine.backends import Backend
+from simulations.stacks.stack import Stack
+from simulations.stacks.weights import Weights
+from theory.arrays import Array, namespace
+
+_SAFE_SCORE = {4: 60.0, 8: 600.0}
+"""Scores this small need no shift: exp of them, and sums of those, stay in the dtype's range."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What each of c cells multiplies the shared draw by; None where all multiply by one.
+
+    Shapes: (c, 1, 1); ``std`` is the fixed std, NaN in cells that divide by the tokens' own;
+            mean (d, 1) and ones (n, 1) take the mean over the features and the sum over the
+            tokens as products, many times faster
+    """
+
+    xp: ModuleType
+    looks: bool  # NumPy: branches on values, which elsewhere would have to leave the device first
+    eps: float
+    mean: Array
+    ones: Array
+    score: Array
+    value: Array | None
+    ffn: Array | None
+    bias: Array | None
+    residual: Array | None
+    norm: Array | None
+    std: Array | None
+
+
+class Layer(NamedTuple):
+    """What a layer made of the tokens, and what the coefficients need.
+
+    Shapes: tokens (s, c, n, d); adjacency (s, c, h, n, n); score (s, c), the largest absolute
+            score; sigmas: the smallest std of each norm in the order of use, (s, c)
+    """
+
+    tokens: Array
+    adjacency: Array
+    score: Array
+    sigmas: tuple[Array, ...]
+
+
+def scales(cells: Sequence[Stack], *, on: Backend) -> Scales:
+    """Return the factors of the cells on a backend."""
+
+    def column(values: list[float], *, neutral: float | None = None) -> Array | None:
+        if all(value == neutral for value in values):
+            return None
+        host = np.asarray(values).reshape(-1, 1, 1)
+        return on.move(host)
+
+    heads = cells[0].width // cells[0].heads
+    fixed = [np.nan if cell.fixed_std is None else cell.fixed_std for cell in cells]
+    width = cells[0].width
+    return Scales(
+        xp=on.xp,
+        looks=on.name == "numpy",
+        eps=float(on.xp.finfo(on.dtype).eps),
+        mean=on.xp.full((width, 1), 1 / width, dtype=on.dtype, device=on.device),
+        ones=on.xp.ones((cells[0].tokens, 1), dtype=on.dtype, device=on.device),
+        score=column([cell.score_gain * heads**-0.5 for cell in cells]),
+        value=column([cell.value_gain for cell in cells], neutral=1.0),
+        ffn=column([cell.ffn_gain for cell in cells], neutral=1.0),
+        bias=column([cell.bias_std for cell in cells], neutral=0.0),
+        residual=column([cell.residual for cell in cells], neutral=1.0),
+        norm=column([cell.norm_gain / cell.tau for cell in cells], neutral=1.0),
+        std=None if np.isnan(fixed).all() else column(fixed),
+    )
+
+
+def step_bytes(stack: Stack, itemsize: int) -> int:
+    """Return the memory that a step of one seed and cell takes at its largest, beside weights."""
+    n, d, h, f = stack.tokens, stack.width, stack.heads, stack.ffn_width
+    return itemsize * (3 * n * d + max(3 * n * d + 2 * h * n * n, n * f + 2 * n * d))
+
+
+def step(
+    stack: Stack,
+    weights: Weights,
+    by: Scales,
+    tokens: Array,
+    mask: Array | None,
+    *,
+    adjacency: Array | None = None,
+) -> Layer:
+    """Send the tokens of all seeds and cells through one layer.
+
+    NumPy writes the attention weights to ``adjacency`` where it is given.
+
+    A token without a direction (zero std) and numbers beyond the dtype's range give NaN.
+
+    Shapes: tokens (s, c, n, d), mask boolean (n, n), True where a token may listen
+    """
+    post, sandwich = stack.placement == "post", stack.placement == "sandwich"
+    sigmas: list[Array] = []
+
+    def norm(x: Array) -> Array:
+        out, sigma = _normalise(stack, by, x)
+        if sigma is not None:
+            sigmas.append(sigma)
+        return out
+
+    inner = tokens if post else norm(tokens)
+    change, adjacency, score = _attention(stack, weights, by, inner, mask, adjacency)
+    change = norm(change) if sandwich else change
+    tokens = _add_stream(by, tokens, change)
+    tokens = norm(tokens) if post else tokens
+    if stack.ffn_width:
+        change = _feed_forward(stack, weights, by, tokens if post else norm(tokens))
+        change = norm(change) if sandwich else change
+        tokens = _add_stream(by, tokens, change)
+        tokens = norm(tokens) if post else tokens
+    return Layer(tokens, adjacency, score, tuple(sigmas))
+
+
+def _normalise(stack: Stack, by: Scales, x: Array) -> tuple[Array, Array | None]:
+    """Return the normalised tokens and the smallest std of each sentence, without tau."""
+    if stack.norm == "none":
+        return x, None
+    xp, d = by.xp, x.shape[-1]
+    if stack.norm == "layer":
+        mean = x @ by.mean
+        x = x - mean
+        square = xp.vecdot(x, x) / d
+        # What centring leaves of a constant token is rounding, not a direction.
+        noise = (8 * by.eps) * mean[..., 0]
+        square = xp.where(square > noise * noise, square, xp.nan)
+    else:
+        square = xp.vecdot(x, x) / d
+        x = +x
+    std = xp.sqrt(square + stack.ln_eps if stack.ln_eps else square)
+    if by.std is not None:
+        std = xp.where(xp.isnan(by.std[..., 0]), std, by.std[..., 0])
+    factor = 1 / std if by.norm is None else by.norm[..., 0] / std
+    x *= factor[..., None]
+    return x, xp.min(std, axis=-1)
+
+
+def _attention(
+    stack: Stack,
+    weights: Weights,
+    by: Scales,
+    x: Array,
+    mask: Array | None,
+    out: Array | None,
+) -> tuple[Array, Array, Array]:
+    xp = by.xp
+    s, c, n, d = x.shape
+    h, k = stack.heads, d // stack.heads
+    mixed = xp.reshape(shared_product(x, weights.mixing), (s, c, n, 3, h, k))
+    mixed = xp.permute_dims(mixed, (3, 0, 1, 4, 2, 5))
+    queries, keys, values = (mixed[i, ...] for i in range(3))
+    queries *= by.score[:, None]
+    keys = xp.matrix_transpose(keys)
+    scores = queries @ keys if out is None else np.matmul(queries, keys, out=out)
+    adjacency, score = _softmax(by, scores, mask)
+    heard = xp.empty_like(x) if by.looks else adjacency @ values
+    if by.looks:  # NumPy puts the heads' products in their places at once
+        places = heard.reshape(s, c, n, h, k).transpose(0, 1, 3, 2, 4)
+        np.matmul(adjacency, values, out=places)
+    else:
+        heard = xp.reshape(xp.permute_dims(heard, (0, 1, 3, 2, 4)), (s, c, n, d))
+    change = shared_product(heard, weights.output)
+    return _scaled(change, by.value, weights.bias, by.bias), adjacency, score
+
+
+def shared_product(x: Array, weights: Array) -> Array:
+    """Multiply all cells by the weights that they share: (s, c, n, d), (s, d, e) -> (s, c, n, e).
+
+    One tall product a seed. Only where NumPy's BLAS has quick routines for small matrices (as
+    OpenBLAS has up to a million multiplications) are single ones better.
+    """
+    s, c, n, d = x.shape
+    e = weights.shape[-1]
+    if n * d * e <= 10**6 and is_numpy_array(x):
+        return x @ weights[:, None]
+    xp = namespace(x)
+    return xp.reshape(xp.reshape(x, (s, c * n, d)) @ weights, (s, c, n, e))
+
+
+def _softmax(by: Scales, scores: Array, mask: Array | None) -> tuple[Array, Array]:
+    """Return the rows' softmax, in place of the scores, and the largest absolute score of each."""
+    xp = by.xp
+    s, c, h, n, _ = scores.shape
+    flat = xp.reshape(scores, (s, c, h * n * n))
+    largest = xp.maximum(xp.max(flat, axis=-1), -xp.min(flat, axis=-1))
+    if not (by.looks and bool(xp.all(largest < _SAFE_SCORE[4 if by.eps > 1e-10 else 8]))):
+        if mask is not None:
+            scores += xp.where(mask, xp.zeros_like(scores[0, 0, 0, ...]), -xp.inf)
+        scores -= xp.max(scores, axis=-1, keepdims=True)
+    weights = np.exp(scores, out=scores) if by.looks else xp.exp(scores)
+    if mask is not None:
+        weights *= xp.astype(mask, weights.dtype)
+    weights *= 1 / (weights @ by.ones)
+    return weights, largest
+
+
+def _feed_forward(stack: Stack, weights: Weights, by: Scales, x: Array) -> Array:
+    hidden = shared_product(x, weights.ffn_in)
+    if by.bias is not None:
+        hidden += by.bias * weights.bias_in[:, None, None, :]
+    hidden = activate(stack.activation, hidden)
+    return _scaled(shared_product(hidden, weights.ffn_out), by.ffn, weights.bias_out, by.bias)
+
+
+def _scaled(change: Array, gain: Array | None, bias: Array, bias_std: Array | None) -> Array:
+    if gain is not None:
+        change *= gain
+    if bias_std is not None:
+        change += bias_std * bias[:, None, None, :]
+    return change
+
+
+def _add_stream(by: Scales, tokens: Array, change: Array) -> Array:
+    """Add the residual stream to a sublayer's output, which was made here."""
+    change += tokens if by.residual is None else by.residual * tokens
+    return change

@@ -1,0 +1,67 @@
+"""Is a stored fusion run whole? Files are read here, one run or a list of them each."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from simulations.fusion.recipe import Recipe
+from theory.arrays import InputError
+
+Run: TypeAlias = dict[str, Any]
+
+
+def read_runs(path: Path) -> list[Run]:
+    """Return the runs of a file.
+
+    Raises: InputError that names the file if it cannot be read, or a run of it is not whole
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        runs = content if isinstance(content, list) else [content]
+        if not runs:
+            raise ValueError("it holds no runs")
+        for run in runs:
+            _require_whole(run)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        told = str(error) or type(error).__name__
+        raise InputError(f"{path.name} is damaged: {type(error).__name__}: {told}") from error
+    return runs
+
+
+def recipe_of(run: Run) -> Recipe:
+    """Return the recipe of a run; settings that are newer than the run have their defaults."""
+    told = dict(run["recipe"])
+    if told["shared"] is not None:
+        told["shared"] = tuple(told["shared"])
+    return Recipe(**told)
+
+
+def _require_whole(run: Any) -> None:
+    """Raise an error unless a run has its recipe and all that figures draw of it."""
+    recipe = recipe_of(run)
+    shapes: dict[str, tuple[int, ...]] = {
+        "score": (),
+        "cosine": (recipe.depth + 1,),
+        "cosine_fused": (),
+        "sigma_product_last": (101,),
+        "attention_flops": (),
+    }
+    if recipe.fusion == "gate":
+        shapes |= {"gate": (recipe.depth,), "cosine_average": ()}
+    if recipe.fusion == "baseline" and recipe.shared is None:
+        shapes["layer_scores"] = (recipe.depth + 1,)
+    for name, shape in shapes.items():
+        values = np.asarray(run[name])
+        if values.shape != shape or values.dtype.kind not in "if":
+            raise ValueError(f"its {name} must be numbers of shape {shape}")
+    for name in ("command", "commit", "data", "weights", "torch"):
+        if not isinstance(run["provenance"][name], str):
+            raise TypeError(f"its {name} must be a text")
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}")

@@ -1,0 +1,229 @@
+"""How one block from any framework is read from a file of arrays."""
+
+import difflib
+import zipfile
+import zlib
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from theory.arrays import Array, InputError, require_finite, require_mask, require_same_lengths
+from theory.blocks.activations import activation
+from theory.blocks.norms import Norm
+from theory.blocks.weights import Attention, Block, FeedForward
+from theory.graphs.stochastic import require_row_stochastic
+
+_AXES: dict[str, tuple[str, ...]] = {
+    "tokens": ("n", "d"),
+    "adjacency": ("h", "n", "n"),
+    "query": ("h", "d", "k"),
+    "key": ("h", "d", "k"),
+    "value_output": ("h", "d", "d"),
+    "ffn_in": ("d", "f"),
+    "ffn_out": ("f", "d"),
+    "query_bias": ("h", "k"),
+    "key_bias": ("h", "k"),
+    "attention_bias": ("d",),
+    "ffn_in_bias": ("f",),
+    "ffn_out_bias": ("d",),
+    "gain_1": ("d",),
+    "shift_1": ("d",),
+    "gain_2": ("d",),
+    "shift_2": ("d",),
+    "ln_eps": (),
+    "tau_1": (),
+    "tau_2": (),
+    "residual": (),
+}
+_REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
+_OTHER = ("mask", "activation", "placement")
+_ELSEWHERE = (
+    "hidden states that were captured, with or without attention weights, go through "
+    "simulations.trace_captured, and a part of a block through theory.check"
+)
+# What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
+# encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant,
+# SyntaxError and TokenError for an array's header that is no Python literal.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    SyntaxError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class BlockFile(NamedTuple):
+    """One block with the tokens that enter it.
+
+    Shapes: tokens (n, d), adjacency (h, n, n) or None where query and key give it,
+            mask boolean (n, n) or None; float64
+    """
+
+    block: Block
+    tokens: Array
+    adjacency: Array | None
+    mask: Array | None
+
+
+def read_block(path: Path) -> BlockFile:
+    """Read a block from an .npz file; the names and axes are those of ``_AXES``.
+
+    Also read: ``mask``, boolean (n, n); ``activation``, a name; ``placement``, a name.
+
+    Raises: InputError if the file cannot be read, an array is missing, unknown, not finite or of
+            the wrong dtype or shape, the rows of the adjacency do not sum to one, or the
+            placement asks for norms that a file has no names for
+    """
+    arrays = _load(path)
+    _require_known(arrays)
+    read = {name: _number(name, arrays[name]) for name in _AXES if name in arrays}
+    require_same_lengths((name, array, _AXES[name]) for name, array in read.items())
+    n = len(read["tokens"])
+    if n < 2:
+        raise InputError("tokens must hold at least two tokens, but holds one: it has no distance")
+    mask = arrays.get("mask")
+    if mask is not None:
+        require_mask("mask", mask, n, n)
+        if mask.ndim != 2:
+            raise InputError(f"mask must have shape (n, n), but has {mask.shape}")
+        if not mask.any(axis=-1).all():
+            raise InputError("mask must leave every token at least one token to listen to")
+    adjacency = read.get("adjacency")
+    if adjacency is not None:
+        # Attention weights were mostly made in single precision, whatever they are stored in.
+        allowed = adjacency.shape[-1] * float(np.finfo(np.float32).eps)
+        require_row_stochastic("adjacency", adjacency, tolerance=allowed)
+        adjacency = adjacency / adjacency.sum(axis=-1, keepdims=True)
+    placement = _text("placement", arrays, "post")
+    if placement == "sandwich":
+        raise InputError(
+            "placement must be 'post' or 'pre' in a file, but is 'sandwich': that has four norms "
+            "and a file names two; build theory.Block with norm_1_out and norm_2_out instead"
+        )
+    attention = Attention(
+        query=read.get("query"),
+        key=read.get("key"),
+        value=read["value_output"],
+        query_bias=read.get("query_bias"),
+        key_bias=read.get("key_bias"),
+        bias=read.get("attention_bias"),
+    )
+    ffn = FeedForward(
+        weight_in=read["ffn_in"],
+        weight_out=read["ffn_out"],
+        bias_in=read.get("ffn_in_bias"),
+        bias_out=read.get("ffn_out_bias"),
+        activation=activation(_text("activation", arrays, "relu")).name,
+    )
+    norms = [
+        Norm(
+            gain=read.get(f"gain_{i}"),
+            shift=read.get(f"shift_{i}"),
+            eps=float(read.get("ln_eps", 0.0)),
+            tau=float(read.get(f"tau_{i}", 1.0)),
+        )
+        for i in (1, 2)
+    ]
+    block = Block(
+        attention,
+        ffn,
+        norm_1=norms[0],
+        norm_2=norms[1],
+        placement=placement,  # type: ignore[arg-type]  # Block checks it
+        residual=float(read.get("residual", 1.0)),
+    )
+    return BlockFile(block, read["tokens"], adjacency, mask)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(
+                    f"{path} holds one bare array; an .npz file of named arrays is wanted"
+                )
+            with file:
+                arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; an .npz file is wanted") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; an .npz file is wanted") from None
+    except InputError:
+        raise
+    except ValueError as error:  # NumPy would offer to run pickled code
+        raise InputError(
+            f"{path} must be an .npz file of plain arrays, as numpy.savez writes it"
+        ) from error
+    except _UNREADABLE as error:
+        raise InputError(
+            f"{path} cannot be read as an .npz file; is it truncated? ({error})"
+        ) from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{name} must be an array, but {path} holds other bytes there")
+    # A file from another machine may hold its bytes in the other order.
+    return {name: a.astype(a.dtype.newbyteorder("=")) for name, a in arrays.items()}
+
+
+def _require_known(arrays: dict[str, Any]) -> None:
+    known = (*_AXES, *_OTHER)
+    for name in arrays:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise InputError(
+                f"{name} is not an array that a block has{hint} Known: {', '.join(known)}; "
+                f"{_ELSEWHERE}"
+            )
+    missing = [name for name in _REQUIRED if name not in arrays]
+    has_scores = "query" in arrays and "key" in arrays
+    if "adjacency" not in arrays and not has_scores:
+        missing.append("adjacency (or query and key)")
+    if missing:
+        raise InputError(
+            f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}; "
+            f"{_ELSEWHERE}"
+        )
+    surplus = [n for n in ("query", "key", "query_bias", "key_bias", "mask") if n in arrays]
+    if "adjacency" in arrays and surplus:
+        raise InputError(
+            f"adjacency already is what {', '.join(surplus)} would give: leave one of them out"
+        )
+
+
+def _number(name: str, array: Any) -> Array:
+    """Return the array as float64 after checking dtype, number of axes, and values."""
+    scalar = not _AXES[name]
+    if array.dtype not in (np.float32, np.float64) and not (scalar and array.dtype.kind in "iu"):
+        raise InputError(
+            f"{name} must have dtype float32 or float64, but has {array.dtype}; convert it first"
+        )
+    if scalar and array.size != 1:
+        raise InputError(f"{name} must be one number, but has shape {array.shape}")
+    if array.ndim != len(_AXES[name]) and not scalar:
+        wanted = ", ".join(_AXES[name])
+        raise InputError(f"{name} must have shape ({wanted}), but has {array.shape}")
+    require_finite(name, array)
+    if scalar and (array < 0 if name == "ln_eps" else name.startswith("tau") and array <= 0):
+        wanted = "not be negative" if name == "ln_eps" else "be positive"
+        raise InputError(f"{name} must {wanted}, but is {float(array.item())}")
+    return array.astype(np.float64).reshape(()) if scalar else array.astype(np.float64)
+
+
+def _text(name: str, arrays: dict[str, Any], default: str) -> str:
+    value = arrays.get(name)
+    if value is None:
+        return default
+    if value.dtype.kind not in "US" or value.size != 1:
+        raise InputError(f"{name} must be one string, but has dtype {value.dtype}")
+    text = value.item()
+    return text if isinstance(text, str) else text.decode("utf-8", errors="backslashreplace")

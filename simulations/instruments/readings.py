@@ -1,0 +1,126 @@
+"""What do the instruments read on the tokens of one layer, on one block, on its attention?"""
+
+import math
+from typing import TypeVar
+
+from simulations.centred.maps import Centred
+from simulations.machine.backends import backend
+from simulations.numbers import log, ratio
+from theory.arrays import Array, namespace, require_mask
+from theory.blocks.weights import Block, BlockStep
+from theory.bounds.block_rounding import coefficient_bounds
+from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_norms
+from theory.measures.attention import attention_entropy, attention_similarity
+from theory.measures.subspace import consensus_distance
+from theory.measures.tokens import measure_tokens
+from theory.spectra.norms import coupling
+
+_Tree = TypeVar("_Tree")
+_TOLERANCE = 1e-6  # of s in wide layers: the digits that are printed stay true
+
+
+def counting(n: int, present: Array | None, token_mask: Array | None) -> Array | None:
+    """Return which of n tokens the similarity measures count: those present and not masked out.
+
+    Raises: InputError if a mask is not boolean or not of n tokens
+    """
+    for name, mask in (("present", present), ("token_mask", token_mask)):
+        if mask is not None:
+            require_mask(name, mask, n)
+    if present is None or token_mask is None:
+        return present if token_mask is None else token_mask
+    return present & token_mask
+
+
+class Judge:
+    """What verdicts are computed from: float64, whatever the dtype of the run.
+
+    A run in another dtype is judged on the host, each block for itself: on the very tokens that
+    it got, which float64 holds as they are. A block that comes again (tied) costs nothing.
+    """
+
+    def __init__(self, tokens: Array) -> None:
+        self._host = None if tokens.dtype == namespace(tokens).float64 else backend()
+        self._given: Block | None = None
+        self._found: tuple[Block, WeightNorms] | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether the run's own steps will not do, so that a block has to be computed again."""
+        return self._host is not None
+
+    def move(self, tree: _Tree) -> _Tree:
+        """Return arrays, or a dataclass of them, as verdicts want them."""
+        return tree if self._host is None else self._host.move(tree)
+
+    def of(self, block: Block) -> tuple[Block, WeightNorms]:
+        """Return a block as verdicts want it, and the spectral norms of its weights."""
+        if self._found is None or block is not self._given:
+            moved = self.move(block)
+            self._given, self._found = block, (moved, weight_norms(moved, tolerance=_TOLERANCE))
+        return self._found
+
+
+def token_row(tokens: Array, token_mask: Array | None) -> dict[str, Array]:
+    """Return all measures of the tokens that count, the distances as logarithms too."""
+    found: dict[str, Array] = dict(measure_tokens(tokens, token_mask=token_mask)._asdict())
+    for name in ("distance", "relative_distance"):
+        found[f"log10_{name}"] = log(found[name]) / math.log(10)
+    return found
+
+
+def centred_token_row(state: Centred) -> dict[str, Array]:
+    """As `token_row`, with all that is said of the distance taken from the state."""
+    xp = namespace(state.centre)
+    log_relative = state.log_scale - state.log_norm
+    found: dict[str, Array] = dict(measure_tokens(state.tokens)._asdict())
+    return found | {
+        "distance": xp.exp(state.log_scale),
+        "relative_distance": xp.exp(log_relative),
+        "log10_distance": state.log_scale / math.log(10),
+        "log10_relative_distance": log_relative / math.log(10),
+    }
+
+
+def block_row(
+    block: Block,
+    tokens: Array,
+    step: BlockStep,
+    norms: WeightNorms,
+    *,
+    present: Array | None,
+) -> dict[str, Array]:
+    """Return the coefficients that a block has, their lower and upper ends, and the error of v."""
+    found = block_coefficients(block, step, norms=norms, token_mask=present)
+    ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=present)
+    row = {name: value for name, value in found.items() if value is not None}
+    excess = 0 * found.v + norms.excess
+    return row | dict(ends.items()) | {"v_error": ends.v_upper - found.v, "s_excess": excess}
+
+
+def attention_row(
+    adjacency: Array, earlier: Array | None, token_mask: Array | None
+) -> dict[str, Array]:
+    """Return the mean entropy, and the similarity to the attention of the layer before."""
+    xp = namespace(adjacency)
+    entropy = xp.mean(attention_entropy(adjacency, token_mask=token_mask), axis=-1)
+    similarity = (
+        xp.full_like(entropy, xp.nan)
+        if earlier is None or earlier.shape[-3:] != adjacency.shape[-3:]
+        else attention_similarity(adjacency, earlier, token_mask=token_mask)
+    )
+    return {"attention_entropy": entropy, "attention_similarity": similarity}
+
+
+def coupling_row(adjacency: Array, token_mask: Array | None) -> dict[str, Array]:
+    """Return lambda, for attention whose block is not known; `block_row` has it otherwise."""
+    root = coupling(adjacency, token_mask=token_mask)
+    return {"lambda": namespace(root).max(root, axis=-1) ** 2}
+
+
+def ratio_of(
+    before: Array, after: Array, *, present: Array | None, noise: Array | float = 0.0
+) -> Array:
+    """Return by how much the distance of the tokens that are present has changed."""
+    logs = (log(consensus_distance(tokens, token_mask=present)) for tokens in (before, after))
+    return ratio(*logs, noise=noise)

@@ -1,0 +1,190 @@
+"""What do the instruments read, layer by layer, on a stack of blocks?"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulations.centred import rollout as centred
+from simulations.centred.maps import from_tokens, settle
+from simulations.instruments.readings import (
+    Judge,
+    attention_row,
+    block_row,
+    centred_token_row,
+    counting,
+    ratio_of,
+    token_row,
+)
+from simulations.numbers import Numbers, host, ratio, stack
+from theory.arrays import Array, InputError, namespace
+from theory.blocks.forward import apply_block
+from theory.blocks.weights import Block
+from theory.bounds.block_rounding import block_rounding
+from theory.bounds.implications import Convergence, convergence
+from theory.measures.subspace import consensus_distance
+
+# How the ends of lambda, s and v came about: by LAPACK and a bound on its error. "bracket" says
+# that the norms of wide weights have the ends of `theory.spectra.brackets`, close enough for all
+# digits that tables show.
+EXACT = "exact"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """Measures of the tokens at every depth, and of every block: plain NumPy arrays.
+
+    ``tokens`` maps a measure's name to its values before the first block and after each one;
+    ``blocks`` maps a name to one value a block: lambda, s, sigma_1, sigma_2, v, v_sharp,
+    v_stacked, v_error, measured_ratio, rounding, attention_entropy, attention_similarity (with
+    the block before; NaN for the first) - those that could be measured. NaN stands for what is
+    not defined there. lambda_lower, lambda_upper, s_lower, s_upper, v_lower, v_upper enclose the
+    true numbers, by LAPACK and a bound on its error; in wide layers s is the upper end of a
+    narrow bracket, at most ``s_excess`` too large, relative. All that verdicts come from is
+    float64, whatever the dtype of the run.
+
+    ``measured_ratio`` is d_M after the block over d_M before it. For tokens that were equal
+    before, it is NaN if they still are, up to rounding, and infinite if they are not.
+    ``rounding`` is how far rounding alone can lift the ratio above v, and ``v_error`` how far
+    the true v may be above the one computed.
+
+    Shapes: tokens[name] (L + 1, *b), blocks[name] (L, *b)
+    """
+
+    tokens: Mapping[str, Numbers]
+    blocks: Mapping[str, Numbers]
+
+    @property
+    def depth(self) -> int:
+        """The number of blocks."""
+        return len(next(iter(self.tokens.values()))) - 1
+
+    @property
+    def inequality(self) -> Numbers | None:
+        """Whether d_M(output) <= v d_M(input): 'holds', 'refuted' or 'does not apply', (L, *b).
+
+        Only a ratio above the upper end of v, by more than rounding, refutes it. Equal tokens
+        that stay equal obey it: 0 <= 0. Where rounding could have moved the ratio by as much as
+        v it does not apply: see `undecided`. None where no v is known. What it implies is
+        another question: see `converges`.
+        """
+        if (undecided := self.undecided) is None:
+            return None
+        ratio, v = self.blocks["measured_ratio"], self.blocks["v"]
+        holds = np.isfinite(v) & (np.isnan(ratio) | (ratio <= v + self.blocks["rounding"]))
+        words = np.where(holds & ~undecided, "holds", "does not apply")
+        return np.where(self._refuted, "refuted", words)
+
+    @property
+    def _refuted(self) -> Numbers:
+        ratio, allowed = self.blocks["measured_ratio"], self.blocks["v_upper"]
+        allowed = allowed + self.blocks["rounding"]
+        return np.asarray(np.isfinite(allowed) & (ratio > allowed))
+
+    @property
+    def undecided(self) -> Numbers | None:
+        """Where rounding may be as large as v, so that the inequality could hardly fail: (L, *b).
+
+        Also where the ratio lies between the two ends of v. A ratio that is larger than the
+        upper end and rounding together refutes it all the same. None without v.
+        """
+        if "v" not in self.blocks:
+            return None
+        ratio, v, rounding = (self.blocks[name] for name in ("measured_ratio", "v", "rounding"))
+        drowned = (v > 0) & (rounding >= v)
+        between = ratio > v + rounding
+        return np.isfinite(v) & (drowned | between) & ~np.isnan(ratio) & ~self._refuted
+
+    @property
+    def converges(self) -> Convergence | None:
+        """Whether sup v < 1, so that the bound implies convergence; None where no v is known.
+
+        "yes" needs the upper end of every v to be below 1.
+        """
+        if "v" not in self.blocks:
+            return None
+        return convergence(self.blocks["v"], error=self.blocks["v_error"])
+
+
+def trace_blocks(
+    blocks: Iterable[Block],
+    tokens: Array,
+    *,
+    mask: Array | None = None,
+    present: Array | None = None,
+    token_mask: Array | None = None,
+) -> Trace:
+    """Send tokens through blocks in plain arithmetic and measure at every layer.
+
+    ``present`` is False for padding: nobody listens to it and the theorem is about the others.
+    ``token_mask`` says which of these the similarity measures count; None counts all of them.
+
+    Shapes: tokens (*b, n, d); mask boolean (*b, n, n); present, token_mask boolean (*b, n)
+    Dtype:  float32 or float64; the coefficients and what is compared with them always float64
+    Raises: InputError as `theory.blocks.forward.apply_block` and
+            `theory.measures.tokens.measure_tokens` do
+    """
+    counts = counting(tokens.shape[-2], present, token_mask)
+    audience = _audience(mask, present)
+    rows = [host(token_row(tokens, counts))]
+    columns: list[dict[str, Numbers]] = []
+    earlier: Array | None = None
+    judge = Judge(tokens)
+    there, judged_mask = judge.move(present), judge.move(audience)
+    for layer, block in enumerate(blocks):
+        try:
+            step = apply_block(block, tokens, mask=audience)
+        except InputError as error:
+            raise InputError(f"at layer {layer}: {error}") from error
+        exact, norms = judge.of(block)
+        before, after = judge.move(tokens), step
+        if judge.again:
+            after = apply_block(exact, before, mask=judged_mask)
+        found = attention_row(step.adjacency, earlier, present)
+        found |= block_row(exact, before, after, norms, present=there)
+        noise = block_rounding(exact, before, after, found["v"], norms=norms)
+        found["measured_ratio"] = ratio_of(before, after.output, present=there, noise=noise)
+        distance = consensus_distance(before, token_mask=there)
+        xp = namespace(distance)
+        apart = distance > 0
+        found["rounding"] = xp.where(apart, noise / xp.where(apart, distance, 1.0), 0.0)
+        rows.append(host(token_row(step.output, counts)))
+        columns.append(host(found))
+        tokens, earlier = step.output, step.adjacency
+    return Trace(stack(rows), stack(columns))
+
+
+def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None = None) -> Trace:
+    """Measure as `trace_blocks`, with the distance to consensus right below round-off.
+
+    Near consensus the cosine and the ranks saturate at 1 as they must; ``log10_distance``
+    and ``log10_relative_distance`` go on.
+
+    Shapes: tokens (*b, n, d); mask boolean (n, n) or (*b, n, n)
+    Raises: InputError as `simulations.centred.rollout.rollout` does
+    """
+    rows = [host(centred_token_row(from_tokens(tokens)))]
+    columns = []
+    judge = Judge(tokens)
+    judged_mask = judge.move(mask)
+    for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
+        exact, norms = judge.of(block)
+        one, two = before, after
+        with np.errstate(over="ignore", invalid="ignore"):  # a v beyond the range is inf
+            if judge.again:
+                one = settle(judge.move(before))
+                two, step = centred.centred_block(exact, one, mask=judged_mask)
+            found = block_row(exact, one.tokens, step, norms, present=None)
+            found["rounding"] = centred.relative_rounding(exact, one, step)
+        found["measured_ratio"] = ratio(one.log_scale, two.log_scale)
+        rows.append(host(centred_token_row(after)))
+        columns.append(host(found))
+    return Trace(stack(rows), stack(columns))
+
+
+def _audience(mask: Array | None, present: Array | None) -> Array | None:
+    """Combine who may listen to whom with who is there at all."""
+    if present is None:
+        return mask
+    keys = present[..., None, :]
+    return keys if mask is None else mask & keys

@@ -1,0 +1,276 @@
+"""What do a simulation, the exact law and the block theorem say beside each other, on a graph?"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from simulations.law.windows import Differences, consensus_coefficients, simulate_differences
+from simulations.numbers import Numbers
+from simulations.stacks.draws import draw_blocks, draw_tokens
+from simulations.stacks.seeds import generator
+from simulations.stacks.stack import Stack
+from theory.arrays import Array, InputError, to_numpy
+from theory.blocks.weights import Block
+from theory.bounds.coefficients import weight_norms
+from theory.law.orbits import Attractor, find_attractor, host_block, host_token
+from theory.law.rates import standard_error
+from theory.law.transverse import LawReport, mask_walk, transverse_rates, weak_components
+from theory.statements.instances import member
+
+Network: TypeAlias = Stack | Block | Iterable[Block]
+"""A random stack to be drawn; one block, tied for ever; or several blocks as they are."""
+
+_SHORTEST, _LONGEST, _LEFT = 400, 4000, 1e-4  # see `_enough`
+_SLACK = 1e-9  # for lhs <= rhs: rounding of v, below d^2 eps for the widths here
+
+
+@dataclass(frozen=True)
+class Window:
+    """Factors a layer between two depths, all of them geometric means over the window.
+
+    ``simulated`` and ``linear`` start from the same differences: they agree at every depth up to
+    ``error``, which for a late window is how sure the simulated mean is of being the limit.
+    ``v_sharp`` and ``v`` are taken at the same synchronised states; ``v_sup`` is the largest v,
+    which the convergence hypothesis sup v < 1 is about.
+    """
+
+    first: int
+    last: int
+    simulated: float
+    linear: float
+    error: float
+    v_sharp: float
+    v: float
+    v_sup: float
+
+    @property
+    def ordered(self) -> bool:
+        """Whether simulated <= sharp theorem <= theorem, up to rounding."""
+        return _ordered(self.simulated, self.v_sharp, self.v)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Measured rate, exact law and theorem for one network on one graph, in the linear regime.
+
+    ``equal`` is the first layers: there the law is its linear part at that depth, whatever
+    transients there are. ``late`` is the last layers of a long run, to be set beside the limit
+    ``law.rate``; None where no difference survives that long. ``along_limit`` are v_sharp and v,
+    geometric means over the orbit that the limit is taken on. ``transient`` is how much is left
+    when ``late`` begins of the next mode, (1 - gap)^first, or of the token's way to its fixed
+    point, if that is slower; 1 without a gap.
+    """
+
+    law: LawReport
+    equal: Window
+    late: Window | None
+    limit_v_sharp: float
+    limit_v: float
+    limit_v_sup: float
+    transient: float
+
+    @property
+    def ordering(self) -> Literal["holds", "fails"]:
+        """Whether law <= sharp theorem <= theorem, in the limit and at equal depth."""
+        limit = _ordered(self.law.rate - self.law.error, self.limit_v_sharp, self.limit_v)
+        return "holds" if limit and self.equal.ordered else "fails"
+
+    @property
+    def equal_depth_gap(self) -> float:
+        """|simulated / linear - 1| at equal depth, to be compared with ``equal.error``."""
+        return _relative(self.equal.simulated, self.equal.linear)
+
+    @property
+    def limit_gap(self) -> float:
+        """|simulated / law - 1| in the late window; NaN where there is none."""
+        return math.nan if self.late is None else _relative(self.late.simulated, self.law.rate)
+
+
+def law_beside_simulation(
+    network: Network,
+    walk: Array,
+    *,
+    token: Array | None = None,
+    deviations: Array | None = None,
+    seed: int = 0,
+    depth: int = 24,
+    layers: int | None = None,
+    law_layers: int = 2000,
+) -> Comparison:
+    """Simulate infinitely small differences on a graph, beside the law and the block theorem.
+
+    A `Stack` is drawn with ``seed``, and so are its tokens: their mean is where the synchronised
+    orbit starts, unless a ``token`` is given; other networks need one. ``deviations`` are drawn
+    too. The simulation runs ``layers`` deep (several blocks: to their end); its first ``depth``
+    layers are compared at equal depth, its last quarter with the limit. If not given, it is 400,
+    or as many as the law's gap needs to leave 1e-4 of the next mode when that quarter begins, up
+    to 4000. ``law_layers`` is how long the law is averaged where the token never settles.
+
+    M is spanned by the indicators of the graph's components; each is run by itself, and the
+    slowest is what is reported.
+
+    Shapes: walk boolean mask (n, n), or row-stochastic, which then stands in the place of
+            attention's weights; token (d,), deviations (n, d)
+    Raises: InputError if a token is missing, numbers do not fit, or there is nothing transverse
+    """
+    given = to_numpy(walk)
+    matrix = mask_walk(walk)
+    n = len(matrix)
+    blocks, start = draw_network(network, seed=seed, n=n)
+    if token is not None:
+        start = host_token(token)
+    if start is None:
+        raise InputError("token must be given where the network is no Stack, which draws its own")
+    if deviations is None:
+        noise = generator(seed, "law deviations", n, start.size)
+        deviations = noise.standard_normal((n, start.size))
+    apart = to_numpy(deviations).astype(np.float64)
+    if apart.shape != (n, start.size):
+        raise InputError(f"deviations must have shape {(n, start.size)}, but have {apart.shape}")
+    law = transverse_rates(blocks, matrix, start, depth=depth, layers=law_layers)
+    if not len(law.rates):
+        raise InputError("walk must have a component of two tokens, but each token is alone")
+    if layers is None:
+        layers = _enough(_slowest_left(law))
+    attractor = find_attractor(blocks, start) if isinstance(blocks, Block) else None
+
+    runs: list[tuple[Differences, Numbers]] = []
+    for part in weak_components(matrix):
+        if len(part) > 1:
+            rows = np.ix_(part, part)
+            run = simulate_differences(
+                blocks, given[rows], start, apart[list(part)], layers=layers, judged=depth
+            )
+            runs.append((run, matrix[rows]))
+    period = 1 if attractor is None else attractor.period
+    settles = attractor is not None
+    equal = [_window(blocks, run, part, 0, min(depth, run.depth)) for run, part in runs]
+    late = [_late(blocks, run, part, period, settles) for run, part in runs]
+    slowest = [window for window in late if window is not None]
+    limits = [_limit(blocks, run, part, attractor) for run, part in runs]
+    end = max(slowest, key=lambda window: window.simulated, default=None)
+    return Comparison(
+        law=law,
+        equal=max(equal, key=lambda window: window.simulated),
+        late=end,
+        limit_v_sharp=max(sharp for sharp, _, _ in limits),
+        limit_v=max(v for _, v, _ in limits),
+        limit_v_sup=max(sup for *_, sup in limits),
+        transient=_slowest_left(law) ** end.first if end is not None else 1.0,
+    )
+
+
+def draw_network(
+    network: Network, *, seed: int = 0, n: int | None = None
+) -> tuple[Block | list[Block], Numbers | None]:
+    """Return a network's block or blocks, and the mean of the tokens that a `Stack` draws.
+
+    Raises: InputError if a stack is about another number of tokens than ``n``
+    """
+    if isinstance(network, Block):
+        return host_block(network), None
+    if not isinstance(network, Stack):
+        return [host_block(block) for block in network], None
+    if n is not None and network.tokens != n:
+        raise InputError(f"the stack must have the graph's {n} tokens, but has {network.tokens}")
+    seeds = range(seed, seed + 1)
+    drawn: Iterator[Block] = (member(block, (0,)) for block in draw_blocks(network, seeds=seeds))
+    token = draw_tokens(network, seeds=seeds)[0].mean(axis=0)
+    return (next(drawn) if network.tied else list(drawn)), token
+
+
+def _slowest_left(law: LawReport) -> float:
+    """Return by which factor a layer the slowest transient vanishes, that of the token included.
+
+    Without a gap, or where the token's growth hides how fast its direction settles, none does.
+    """
+    if law.gap == 0:
+        return 1.0
+    settling = law.along if law.token_growth == 1 else 0.0
+    return max(1 - law.gap, min(settling, 1.0))
+
+
+def _enough(left: float) -> int:
+    """Return how deep to simulate, so that little of a transient is left for the last quarter."""
+    wanted = math.log(_LEFT) / math.log(left) if 0 < left < 1 else 0.0
+    return min(max(_SHORTEST, math.ceil(wanted / 0.75)), _LONGEST)
+
+
+def _window(
+    blocks: Block | list[Block], run: Differences, walk: Numbers, first: int, last: int
+) -> Window:
+    """Read one run between two depths."""
+    v, sharp = _along(blocks, walk, run.tokens, range(first, last))
+    layers = last - first
+    simulated, linear = (
+        float(np.exp((log[last] - log[first]) / layers)) for log in (run.simulated, run.linear)
+    )
+    # Errors of single layers add up to that of the product; a mean has its share of each.
+    error = simulated * float(np.sum(run.rounding[first:last])) / layers
+    mean_sharp, mean_v = _geometric_mean(sharp), _geometric_mean(v)
+    return Window(first, last, simulated, linear, error, mean_sharp, mean_v, float(v.max()))
+
+
+def _late(
+    blocks: Block | list[Block], run: Differences, walk: Numbers, period: int, settles: bool
+) -> Window | None:
+    """Read the last quarter, in whole turns; None where no difference is left."""
+    half = period * max(1, run.depth // (8 * period))
+    first = run.depth - 2 * half
+    if first < 1 or not np.isfinite(run.simulated[-1]):
+        return None
+    window = _window(blocks, run, walk, first, run.depth)
+    logs = np.diff(run.simulated[first:])
+    if settles:
+        error = abs(float(logs[:half].mean() - logs[half:].mean()))
+        # A complex pair of eigenvalues turns: log d_M swings around a line, which the window
+        # may cut anywhere in the swing. A longer stretch shows more of a slow one.
+        swing = np.cumsum(np.diff(run.simulated[run.depth // 4 :]) - logs.mean())
+        error = max(error, float(np.ptp(swing)) / len(logs))
+    else:
+        error = float(standard_error(logs))
+    return replace(window, error=window.simulated * max(error, float(np.finfo(np.float64).eps)))
+
+
+def _along(
+    blocks: Block | list[Block], walk: Numbers, tokens: Numbers, layers: range
+) -> tuple[Numbers, Numbers]:
+    """Return v and v_sharp at the synchronised states of some layers."""
+    if isinstance(blocks, Block):
+        return consensus_coefficients(blocks, walk, tokens[layers.start : layers.stop])
+    found = [
+        consensus_coefficients(block, walk, tokens[layer : layer + 1], norms=weight_norms(block))
+        for layer, block in zip(layers, islice(blocks, layers.start, layers.stop), strict=True)
+    ]
+    v, sharp = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
+    return v, sharp
+
+
+def _limit(
+    blocks: Block | list[Block], run: Differences, walk: Numbers, attractor: Attractor | None
+) -> tuple[float, float, float]:
+    """Return v_sharp, v and sup v over the orbit that the law's limit is taken on."""
+    if attractor is not None:
+        assert isinstance(blocks, Block)
+        v, sharp = consensus_coefficients(blocks, walk, attractor.points)
+    else:
+        v, sharp = _along(blocks, walk, run.tokens, range(run.depth // 5, run.depth))
+    return _geometric_mean(sharp), _geometric_mean(v), float(v.max())
+
+
+def _geometric_mean(factors: Numbers) -> float:
+    return float(np.exp(np.log(factors).mean())) if (factors > 0).all() else 0.0
+
+
+def _ordered(rate: float, sharp: float, v: float) -> bool:
+    return rate <= sharp * (1 + _SLACK) and sharp <= v * (1 + _SLACK)
+
+
+def _relative(one: float, other: float) -> float:
+    if one == other:
+        return 0.0
+    return abs(one / other - 1) if other else math.inf

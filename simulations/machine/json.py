@@ -1,0 +1,28 @@
+"""How does a result become JSON that every reader accepts?"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: arrays as lists, and null for NaN and infinities."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Return one JSON object; every finite float comes back bit for bit."""
+    return json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False)

@@ -1,0 +1,158 @@
+"""Which architecture does a Hugging Face config.json describe, and is it one that we can run?"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simulations.models.checkpoint import Architecture
+from simulations.models.messages import quote, quote_path, reason
+from simulations.models.names import ALBERT, BERT, DISTILBERT, ELECTRA, ROBERTA, Names
+from theory.arrays import InputError
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""Our name for each name that a config.json may give to an activation."""
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """What a family calls its settings."""
+
+    layers: str = "num_hidden_layers"
+    width: str = "hidden_size"
+    heads: str = "num_attention_heads"
+    ffn: str = "intermediate_size"
+    activation: str = "hidden_act"
+
+
+_DISTILBERT_KEYS = _Keys("n_layers", "dim", "n_heads", "hidden_dim", "activation")
+FAMILIES: dict[str, Names] = {
+    "bert": BERT,
+    "roberta": ROBERTA,
+    "xlm-roberta": ROBERTA,
+    "camembert": ROBERTA,
+    "electra": ELECTRA,
+    "distilbert": DISTILBERT,
+    "albert": ALBERT,
+}
+"""The model types that are supported: post-LN encoders with absolute positions."""
+
+# Settings that change what a block computes, with the only values that ours computes.
+_FIXED: dict[str, tuple[Any, ...]] = {
+    "position_embedding_type": ("absolute", None),
+    "is_decoder": (False, None),
+    "add_cross_attention": (False, None),
+    "inner_group_num": (1, None),
+    "quantization_config": (None,),
+}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises: InputError if it is missing, unreadable, or holds something else
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{quote_path(path.parent)} has no {path.name}") from error
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # neither UTF-8 nor JSON
+        raise InputError(f"{path.name} is truncated or corrupt: {reason(error)}") from error
+    except RecursionError as error:
+        raise InputError(f"{path.name} is corrupt: it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path.name} must hold a JSON object, but holds {type(content).__name__}")
+    return content
+
+
+def read_architecture(path: Path) -> tuple[Architecture, Names]:
+    """Return the architecture that a config.json describes, and the names of its tensors.
+
+    Raises: InputError if the model type or a setting is not supported, or a setting is missing
+    """
+    settings = read_json(path)
+    model_type = settings.get("model_type")
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        raise InputError(
+            f"{path.name}: model_type must be one of {', '.join(FAMILIES)} (post-LN encoders with "
+            f"absolute positions), but is {quote(model_type)}"
+        )
+    for key, allowed in _FIXED.items():
+        if settings.get(key) not in allowed:
+            raise InputError(
+                f"{path.name}: {key} must be {allowed[0]!r}, the only value supported, "
+                f"but is {quote(settings[key])}"
+            )
+    keys = _DISTILBERT_KEYS if model_type == "distilbert" else _Keys()
+    width, heads = _count(path, settings, keys.width), _count(path, settings, keys.heads)
+    if width % heads:
+        raise InputError(
+            f"{path.name}: {keys.width} must be a multiple of {keys.heads}, "
+            f"but they are {width} and {heads}"
+        )
+    layers = _count(path, settings, keys.layers)
+    names = FAMILIES[model_type]
+    model = Architecture(
+        model_type=model_type,
+        layers=layers,
+        width=width,
+        heads=heads,
+        ffn=_count(path, settings, keys.ffn),
+        activation=_activation(path, settings, keys.activation, model_type),
+        norm_eps=_eps(path, settings),
+        vocabulary=_count(path, settings, "vocab_size"),
+        positions=_count(path, settings, "max_position_embeddings"),
+        token_types=0 if model_type == "distilbert" else _count(path, settings, "type_vocab_size"),
+        embedding_width=_count(path, settings, "embedding_size", default=width),
+        groups=_count(path, settings, "num_hidden_groups", default=1)
+        if model_type == "albert"
+        else layers,
+        # RoBERTa counts positions from the number after that of padding.
+        first_position=_count(path, settings, "pad_token_id", default=1, least=0) + 1
+        if names is ROBERTA
+        else 0,
+    )
+    return model, names
+
+
+def _count(
+    path: Path, settings: Mapping[str, Any], key: str, *, default: int | None = None, least: int = 1
+) -> int:
+    value = settings.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**31:
+        raise InputError(
+            f"{path.name}: {key} must be a whole number from {least} up and below 2**31, "
+            f"but is {quote(value)}"
+        )
+    return value
+
+
+def _activation(path: Path, settings: Mapping[str, Any], key: str, model_type: str) -> str:
+    value = settings.get(key, "gelu_new" if model_type == "albert" else "gelu")
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise InputError(
+            f"{path.name}: {key} must be one of {', '.join(ACTIVATIONS)}, but is {quote(value)}"
+        )
+    return ACTIVATIONS[value]
+
+
+def _eps(path: Path, settings: Mapping[str, Any]) -> float:
+    value = settings.get("layer_norm_eps", 1e-12)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise InputError(
+            f"{path.name}: layer_norm_eps must be a number from 0 up to 1, but is {quote(value)}"
+        )
+    return float(value)

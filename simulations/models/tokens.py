@@ -1,0 +1,181 @@
+"""Which tokens is a text, for a given model?"""
+
+import warnings
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulations.models.checkpoint import Tokenizer
+from simulations.models.messages import quote
+from theory.arrays import InputError
+
+if TYPE_CHECKING:
+    from simulations.models.checkpoint import Checkpoint
+
+
+class Encoded(NamedTuple):
+    """A padded batch of texts as token numbers.
+
+    Shapes: ids (b, n) int64; token_mask (b, n) boolean, False at padding; special_mask (b, n)
+            boolean, True at the tokens that mark the text's start and end; truncated (b,)
+            boolean, True where tokens were cut off; pieces, the tokens as strings, unpadded;
+            prefix, what was put before every text: its tokens are among the others
+    """
+
+    ids: NDArray[np.int64]
+    token_mask: NDArray[np.bool_]
+    special_mask: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    pieces: tuple[tuple[str, ...], ...]
+    prefix: str
+
+
+class Line(str):
+    """A text that knows the number of its line in the file that it came from, from 1 up."""
+
+    number: int
+
+    def __new__(cls, text: str, number: int) -> Self:
+        """Return a string with a number."""
+        line = super().__new__(cls, text)
+        line.number = number
+        return line
+
+    def __getnewargs__(self) -> tuple[str, int]:  # type: ignore[override]
+        """Give what a copy is made from."""
+        return str(self), self.number
+
+
+def import_tokenizers() -> ModuleType:
+    """Return the library that splits texts; it is an extra.
+
+    Raises: InputError with the command that installs it
+    """
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise InputError(missing_extra("tokenizers")) from error
+    return tokenizers
+
+
+def missing_extra(library: str) -> str:
+    """Return what to say where a library that reads checkpoints is not installed."""
+    return (
+        f"reading a checkpoint needs the package {library}, which is not installed; "
+        "run: pip install 'oversmooth[pretrained]'"
+    )
+
+
+def encode(
+    checkpoint: "Checkpoint",
+    texts: Sequence[str],
+    *,
+    max_length: int | None = None,
+    prefix: str | None = None,
+) -> Encoded:
+    """Split every text into tokens and pad the shorter ones at their end.
+
+    ``max_length`` counts the special tokens and the prefix; what goes beyond it is cut off and
+    noted in ``truncated``. Without it the model's own limit holds, and cutting also warns.
+    ``prefix`` replaces the model's own, `Tokenizer.prefix`, which stands if it is None; "" puts
+    nothing before the texts. Its tokens are not marked as special.
+
+    Raises: InputError if there is no text, a text has no tokens, max_length leaves no room, or
+            a text or the prefix is not Unicode
+    """
+    tokenizer = checkpoint.tokenizer
+    prefix = tokenizer.prefix if prefix is None else prefix
+    _require_unicode("prefix", prefix)
+    limit = _room(checkpoint, prefix, max_length)
+    _require_texts(texts)
+    encodings, truncated = [], []
+    for number, text in enumerate(texts):
+        if not _split(tokenizer, text).ids:
+            raise InputError(f"{_name(number, text)} has no tokens: it is {quote(str(text))}")
+        encoding = _split(tokenizer, prefix + text)
+        truncated.append(len(encoding.ids) > limit)
+        encoding.truncate(limit)
+        encodings.append(tokenizer.engine.post_process(encoding))
+    if max_length is None and any(truncated):
+        warnings.warn(
+            f"{sum(truncated)} of {len(texts)} texts are longer than the "
+            f"{checkpoint.architecture.longest} tokens that {quote(checkpoint.name)} can read; "
+            "their ends are cut off",
+            stacklevel=2,
+        )
+    return _batch(checkpoint, encodings, truncated, prefix)
+
+
+def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
+    """Return how many tokens of prefix and text fit between the special ones."""
+    longest = checkpoint.architecture.longest
+    special = checkpoint.tokenizer.engine.num_special_tokens_to_add(False)
+    needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
+    wanted = longest if max_length is None else max_length
+    if not needed <= wanted <= longest:
+        raise InputError(
+            f"max_length must be from {needed} (special tokens, prefix and one more) to {longest} "
+            f"(the positions that {quote(checkpoint.name)} has), but is {wanted}"
+        )
+    return wanted - special
+
+
+def _require_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise InputError("texts must be a list of strings, but is one string: write [text]")
+    if len(texts) == 0:
+        raise InputError("texts must hold at least one text, but is empty")
+    for number, text in enumerate(texts):
+        _require_unicode(_name(number, text), text)
+
+
+def _name(number: int, text: object) -> str:
+    """Return what an error calls a text: empty lines of a file are no texts, so lines count."""
+    line = f" (line {text.number} of the file)" if isinstance(text, Line) else ""
+    return f"texts[{number}]{line}"
+
+
+def _require_unicode(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"{name} must be a string, but is a {type(text).__name__}")
+    if has_surrogate(text):
+        raise InputError(
+            f"{name} must be valid Unicode, but has half a character (a surrogate): "
+            f"it is {quote(text)}"
+        )
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a text holds half a character, which no engine takes."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _split(tokenizer: Tokenizer, text: str) -> Any:
+    """Return the engine's encoding of a text, without special tokens."""
+    clean = text.translate(tokenizer.characters)
+    return tokenizer.engine.encode(clean, add_special_tokens=False)
+
+
+def _batch(
+    checkpoint: "Checkpoint", encodings: list[Any], truncated: list[bool], prefix: str
+) -> Encoded:
+    shape = (len(encodings), max(len(encoding.ids) for encoding in encodings))
+    ids = np.full(shape, checkpoint.tokenizer.pad_id, dtype=np.int64)
+    token_mask, special_mask = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for row, encoding in enumerate(encodings):
+        length = len(encoding.ids)
+        ids[row, :length] = encoding.ids
+        token_mask[row, :length] = True
+        special_mask[row, :length] = np.asarray(encoding.special_tokens_mask, dtype=bool)
+    if ids.max() >= checkpoint.architecture.vocabulary:
+        raise InputError(
+            f"the tokenizer of {quote(checkpoint.name)} gives the token number {ids.max()}, but "
+            f"the model has rows for {checkpoint.architecture.vocabulary}: they do not belong "
+            "together"
+        )
+    pieces = tuple(tuple(encoding.tokens) for encoding in encodings)
+    cut = np.asarray(truncated, dtype=bool)
+    return Encoded(ids, token_mask, special_mask, cut, pieces, prefix)

@@ -1,0 +1,92 @@
+"""How the law of a pretrained model becomes JSON, tables and a few sentences."""
+
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from simulations.law.models import ModelLaw
+from simulations.numbers import Numbers
+from simulations.reports.tables import number
+
+_SAME = 1e-6  # relative distance of two last tokens that are called the same
+_SHOWN = 6  # starts, so that tables stay narrow
+
+
+def model_json(found: ModelLaw) -> dict[str, Any]:
+    """Return everything as one object; lists run over starts or texts, then over layers."""
+    return {
+        "model": found.name,
+        "source": found.source,
+        "weights_sha256": found.weights_sha256,
+        "prefix": found.prefix,
+        "synchronised": vars(found.synchronised),
+        "trajectory": vars(found.tangent),
+        "starts_end_the_same": _same(found.synchronised.ends),
+        "ordering": "holds" if found.ordered else "fails",
+    }
+
+
+def model_tables(found: ModelLaw) -> list[Table]:
+    """Return the rates at the synchronised state and along the real trajectories, by layer."""
+    equal, real = found.synchronised, found.tangent
+    layers = range(equal.v.shape[1])
+    first = _table(f"{found.name}: growth of a random difference between equal tokens")
+    for name in equal.starts[:_SHOWN]:
+        first.add_column(name, justify="right", no_wrap=True)
+    for name in ("largest", "v sharp", "v"):
+        first.add_column(name, justify="right", no_wrap=True)
+    for layer in layers:
+        worst = (equal.largest, equal.v_sharp, equal.v)
+        cells = [number(row[layer]) for row in equal.typical[:_SHOWN]]
+        cells += [number(table[:, layer].max()) for table in worst]
+        first.add_row(str(layer + 1), *cells)
+    second = _table("along the texts, mean of the texts (v: largest)")
+    headings = ("measured", "derivative", "law", "lambda_1", "v sharp", "v")
+    for name in headings:
+        second.add_column(name, justify="right", no_wrap=True)
+    for layer in layers:
+        means = (real.measured, real.own, real.law, np.exp(real.local[:, :, 0]))
+        cells = [number(table[:, layer].mean()) for table in means]
+        cells += [number(table[:, layer].max()) for table in (real.v_sharp, real.v)]
+        second.add_row(str(layer + 1), *cells)
+    return [first, second]
+
+
+def model_reading(found: ModelLaw) -> str:
+    """Say in words what the tables show, and on which orbits."""
+    equal, real = found.synchronised, found.tangent
+    measured, own, law = (_rate(table) for table in (real.measured, real.own, real.law))
+    starts = ", ".join(equal.starts)
+    ends = equal.ends[~np.eye(len(equal.ends), dtype=bool)]
+    same = "end the same" if _same(equal.ends) else "do not end the same"
+    exponents = ", ".join(number(x) for x in real.exponents.mean(axis=0))
+    last = ", ".join(number(x) for x in equal.cumulative[:, -1])
+    return (
+        f"Synchronised orbits were started from: {starts}. They {same}: their last tokens are "
+        f"{number(ends.min())} to {number(ends.max())} apart, relative to their norm. Over all "
+        f"layers the worst difference grows by a factor a layer of {last}.\n"
+        f"Along the texts ({real.lengths.min()} to {real.lengths.max()} tokens), factors a layer: "
+        f"measured {measured}; of the text's own differences, by the layers' derivative {own}, "
+        f"and by the law at its mean token {law}. Leading finite-time Lyapunov exponents: "
+        f"{exponents} (the derivative is a centred difference, right to "
+        f"{number(real.step_error.max())}).\n"
+        "measured: d_M after a layer over before. derivative: what it makes of those same "
+        "differences, transverse part. law: what equal tokens make of them. lambda_1: growth of "
+        "the leading of several tangent vectors."
+    )
+
+
+def _same(ends: Numbers) -> bool:
+    return bool((ends <= _SAME).all())
+
+
+def _rate(factors: Numbers) -> str:
+    return number(np.exp(np.log(factors).mean()))
+
+
+def _table(title: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table.add_column("layer", justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,122 @@
+"""How results become JSON and tables that people can read."""
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from simulations.instruments.trace import EXACT, Trace
+from simulations.reports.tables import count_words, number
+
+# How many columns of a terminal the whole table needs, and that of the blocks.
+_WIDE, _MIDDLE = 130, 92
+
+# Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
+_COLUMNS = (
+    ("CosSim", "tokens", "cosine_similarity", np.mean),
+    ("d_M/|H|", "tokens", "relative_distance", np.mean),
+    ("log10 d_M", "tokens", "log10_distance", np.mean),
+    ("eff. rank", "tokens", "effective_rank", np.mean),
+    ("lambda", "blocks", "lambda", np.max),
+    ("s", "blocks", "s", np.max),
+    ("sigma_1", "blocks", "sigma_1", np.min),
+    ("sigma_2", "blocks", "sigma_2", np.min),
+    ("v", "blocks", "v", np.max),
+    ("v sharp", "blocks", "v_sharp", np.max),
+    ("v stacked", "blocks", "v_stacked", np.max),
+    ("ratio", "blocks", "measured_ratio", np.max),
+)
+
+
+def trace_json(trace: Trace) -> dict[str, Any]:
+    """Return a trace as one object; lists run over layers, then over texts or seeds."""
+    found: dict[str, Any] = {"tokens": dict(trace.tokens), "blocks": dict(trace.blocks)}
+    if (inequality := trace.inequality) is not None:
+        found["inequality"] = inequality
+        found["undecided"] = trace.undecided
+        found["tier"] = "bracket" if (trace.blocks["s_excess"] > 0).any() else EXACT
+    if (converges := trace.converges) is not None:
+        found["converges"] = {"status": converges.status, "reason": converges.reason}
+    return found
+
+
+def trace_tables(trace: Trace, *, title: str, width: int) -> list[Table]:
+    """Return one table with a row for each depth, or two where the terminal is too narrow.
+
+    Row 0 is what enters the first block. The second of two tables has the blocks' numbers.
+    """
+    if width >= _WIDE:
+        return [trace_table(trace, title=title)]
+    without = () if width >= _MIDDLE else ("v_stacked",)
+    first = trace_table(trace, title=title, groups=("tokens",))
+    return [first, trace_table(trace, groups=("blocks",), without=without)]
+
+
+def trace_table(
+    trace: Trace,
+    *,
+    title: str = "",
+    groups: Collection[str] = ("tokens", "blocks"),
+    without: Collection[str] = (),
+) -> Table:
+    """Return a table with a row for each depth; ``groups`` says which of a trace's two parts."""
+    # Numbers that were cut short would be worse than a line that is too long.
+    table = Table(
+        title=title or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("layer", justify="right", no_wrap=True)
+    columns = [
+        (heading, group, name, join)
+        for heading, group, name, join in _COLUMNS
+        if group in groups and name in getattr(trace, group) and name not in without
+    ]
+    for heading, *_ in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    inequality = trace.inequality if "blocks" in groups else None
+    if inequality is not None:
+        table.add_column("bound", overflow="fold")
+    for layer in range(0 if "tokens" in groups else 1, trace.depth + 1):
+        cells = [str(layer)]
+        for _, group, name, join in columns:
+            row = layer if group == "tokens" else layer - 1
+            cells.append(number(join(getattr(trace, group)[name][row])) if row >= 0 else "")
+        if inequality is not None:
+            cells.append(count_words(inequality[layer - 1]) if layer else "")
+        table.add_row(*cells)
+    return table
+
+
+def reading(trace: Trace) -> str:
+    """Say in words what the table's verdicts mean, the inequality and its implication apart."""
+    inequality, converges = trace.inequality, trace.converges
+    if inequality is None or converges is None:
+        return "No weights, so no v: the theorem has nothing to say about captured tokens alone."
+    ratios = trace.blocks["measured_ratio"]
+    measured = "the tokens are equal from the first block on"
+    if not np.isnan(ratios).all():
+        measured = f"d_M changes by at most a factor {np.nanmax(ratios):.3g} a block"
+    return (
+        f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}.{_drowned(trace)} "
+        f"Convergence by the theorem: {converges.status} ({converges.reason}). "
+        f"Measured: {measured}.\n"
+        "Verdicts are computed in float64 and use the upper end of v (v_upper in --json).\n"
+        "Of several texts or seeds: mean of CosSim, distances and rank; largest lambda, s, v and "
+        "ratio; smallest sigma."
+    )
+
+
+def _drowned(trace: Trace) -> str:
+    """Say where the inequality holds by rounding alone, and what would tell more."""
+    undecided = np.asarray(trace.undecided).reshape(trace.depth, -1).any(axis=1)
+    if not undecided.any():
+        return ""
+    return (
+        f" In {undecided.sum()} of {undecided.size} blocks rounding decides, being at least as "
+        "large as v: use simulations.trace_centred, which keeps the digits of small distances."
+    )

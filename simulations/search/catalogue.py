@@ -1,0 +1,77 @@
+"""Which theorems and trends are as expected, of all or of the named ones?
+
+One theorem is tried in `simulations.search.theorem`; trends, of which samples are drawn, in
+`simulations.search.trend`.
+"""
+
+from collections.abc import Iterable
+from contextlib import closing
+
+from simulations.machine.processes import each_in_processes
+from simulations.search.keys import known, require_known
+from simulations.search.theorem import (
+    DEFAULT_TRIALS,
+    Progress,
+    Report,
+    require_count,
+    require_trials,
+    verify_theorem,
+)
+from simulations.search.trend import TrendReport, verify_trend
+from theory.theorems import CATALOGUE, TRENDS
+
+__all__ = ["DEFAULT_TRIALS", "Progress", "Report", "known", "verify", "verify_theorem"]
+
+_MOST_WORKERS = 256
+
+
+def verify(
+    keys: Iterable[str] | None = None,
+    *,
+    trials: int = DEFAULT_TRIALS,
+    seed: int = 0,
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> list[Report | TrendReport]:
+    """Search for counterexamples to the theorems and trends with these keys, or to all of them.
+
+    The numbers depend on seed, trials and the statement's own key only, not on ``workers``, the
+    number of processes: adding a theorem changes no other, and more trials go on where fewer
+    stop. Trends draw samples until they can decide, whatever ``trials`` is. ``on_progress`` is
+    called with the key, the trials done and the trials wanted; these are equal at the end, which
+    is all that is told of another process. A script that asks for several workers needs the usual
+    ``if __name__ == "__main__":``.
+
+    Raises: InputError for an unknown key, a negative seed, an impossible number of trials or
+        workers, or if a worker dies
+    """
+    wanted = list(known()) if keys is None else [keys] if isinstance(keys, str) else list(keys)
+    wanted = list(dict.fromkeys(wanted))
+    require_known(wanted)
+    require_trials(trials)
+    require_count(workers, "workers", _MOST_WORKERS)
+    if min(workers, len(wanted)) > 1:
+        return _in_processes(wanted, trials, seed, min(workers, len(wanted)), on_progress)
+    return [_verify_one(key, trials, seed, on_progress) for key in wanted]
+
+
+def _verify_one(
+    key: str, trials: int, seed: int, on_progress: Progress | None = None
+) -> Report | TrendReport:
+    if key in CATALOGUE:
+        return verify_theorem(CATALOGUE[key], trials=trials, seed=seed, on_progress=on_progress)
+    return verify_trend(TRENDS[key], seed=seed, on_progress=on_progress)
+
+
+def _in_processes(
+    keys: list[str], trials: int, seed: int, workers: int, on_progress: Progress | None
+) -> list[Report | TrendReport]:
+    """Try each statement in one of several processes, the next one as soon as one is free."""
+    found: dict[str, Report | TrendReport] = {}
+    calls = [(key, trials, seed) for key in keys]
+    with closing(each_in_processes(_verify_one, calls, workers=workers)) as finished:
+        for number, report in finished:
+            found[keys[number]] = report
+            if on_progress is not None:
+                on_progress(keys[number], report.trials, report.trials)
+    return [found[key] for key in keys]

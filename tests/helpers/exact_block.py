@@ -1,0 +1,151 @@
+"""What does one block do to the tokens, written in plain loops and to any number of digits?"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import mpmath as mp
+
+from theory.blocks.norms import Norm
+from theory.blocks.weights import Attention, Block, FeedForward
+
+Row: TypeAlias = list[mp.mpf]
+Rows: TypeAlias = list[Row]
+
+FUNCTIONS: dict[str, Callable[[mp.mpf], mp.mpf]] = {
+    "identity": lambda x: x,
+    "relu": lambda x: max(x, mp.mpf(0)),
+    "tanh": mp.tanh,
+    "gelu": lambda x: x * mp.erfc(-x / mp.sqrt(2)) / 2,
+    # (1 + tanh u) / 2 = 1 / (1 + exp(-2 u)), which cancels nowhere
+    "gelu_tanh": lambda x: (
+        x / (1 + mp.exp(-2 * mp.sqrt(2 / mp.pi) * (x + mp.mpf(0.044715) * x**3)))
+    ),
+    "silu": lambda x: x / (1 + mp.exp(-x)),
+}
+
+
+class ExactStep(NamedTuple):
+    """As `theory.blocks.weights.BlockStep`, in lists: adjacency[head][i][j], std[i]."""
+
+    output: Rows
+    adjacency: list[Rows]
+    std_1: Row | None
+    std_2: Row | None
+    std_1_out: Row | None
+    std_2_out: Row | None
+
+
+def rows_of(matrix: Any) -> Rows:
+    return [[mp.mpf(float(entry)) for entry in row] for row in matrix]
+
+
+def block_step(block: Block, tokens: Rows, mask: Any = None) -> ExactStep:
+    """Send tokens through a block without batch axes, as its docstring spells it out."""
+    first, second = block.norm_1, block.norm_2
+    if block.placement == "post":
+        change, adjacency = _attention(block.attention, tokens, mask)
+        middle, std_1 = _norm(first, _residual(block, tokens, change))
+        if block.feed_forward is None:
+            return ExactStep(middle, adjacency, std_1, None, None, None)
+        change = _feed_forward(block.feed_forward, middle)
+        output, std_2 = _norm(second, _residual(block, middle, change))
+        return ExactStep(output, adjacency, std_1, std_2, None, None)
+    inner, std_1 = _norm(first, tokens)
+    change, adjacency = _attention(block.attention, inner, mask)
+    std_1_out = std_2_out = None
+    if block.placement == "sandwich":
+        change, std_1_out = _norm(block.norm_1_out, change)
+    middle = _residual(block, tokens, change)
+    if block.feed_forward is None:
+        return ExactStep(middle, adjacency, std_1, None, std_1_out, None)
+    inner, std_2 = _norm(second, middle)
+    change = _feed_forward(block.feed_forward, inner)
+    if block.placement == "sandwich":
+        change, std_2_out = _norm(block.norm_2_out, change)
+    output = _residual(block, middle, change)
+    return ExactStep(output, adjacency, std_1, std_2, std_1_out, std_2_out)
+
+
+def _residual(block: Block, tokens: Rows, change: Rows) -> Rows:
+    scale = mp.mpf(block.residual)
+    return [
+        [scale * x + y for x, y in zip(a, b, strict=True)]
+        for a, b in zip(tokens, change, strict=True)
+    ]
+
+
+def _linear(row: Row, weight: Any, bias: Any = None) -> Row:
+    out = []
+    for j in range(len(weight[0])):
+        total = mp.fsum(x * mp.mpf(float(weight[i][j])) for i, x in enumerate(row))
+        out.append(total if bias is None else total + mp.mpf(float(bias[j])))
+    return out
+
+
+def _feed_forward(sublayer: FeedForward, tokens: Rows) -> Rows:
+    phi = FUNCTIONS[sublayer.activation]
+    out = []
+    for row in tokens:
+        hidden = [phi(x) for x in _linear(row, sublayer.weight_in, sublayer.bias_in)]
+        out.append(_linear(hidden, sublayer.weight_out, sublayer.bias_out))
+    return out
+
+
+def _norm(norm: Norm, tokens: Rows) -> tuple[Rows, Row | None]:
+    if norm.kind == "none":
+        return tokens, None
+    out, stds = [], []
+    for row in tokens:
+        mean = mp.fsum(row) / len(row) if norm.kind == "layer" else mp.mpf(0)
+        centred = [x - mean for x in row]
+        std = mp.sqrt(mp.fsum(x * x for x in centred) / len(row) + mp.mpf(norm.eps))
+        if norm.fixed_std is not None:
+            std = mp.mpf(norm.fixed_std)
+        gain = [1.0] * len(row) if norm.gain is None else norm.gain
+        shift = [0.0] * len(row) if norm.shift is None else norm.shift
+        out.append(
+            [
+                mp.mpf(float(g)) * x / (mp.mpf(norm.tau) * std) + mp.mpf(float(s))
+                for x, g, s in zip(centred, gain, shift, strict=True)
+            ]
+        )
+        stds.append(std)
+    return out, stds
+
+
+def _attention(attention: Attention, tokens: Rows, mask: Any) -> tuple[Rows, list[Rows]]:
+    assert attention.query is not None
+    assert attention.key is not None
+    width = len(tokens[0])
+    bias = [0.0] * width if attention.bias is None else attention.bias
+    out = [[mp.mpf(float(b)) for b in bias] for _ in tokens]
+    adjacency = []
+    for head in range(len(attention.query)):
+        queries = _head(tokens, attention.query, attention.query_bias, head)
+        keys = _head(tokens, attention.key, attention.key_bias, head)
+        values = _head(tokens, attention.value, None, head)
+        if attention.output is not None:
+            values = [_linear(row, attention.output[head]) for row in values]
+        weights = [
+            _softmax([mp.mpf(attention.score_scale) * mp.fdot(q, k) for k in keys], i, mask)
+            for i, q in enumerate(queries)
+        ]
+        adjacency.append(weights)
+        for i, row in enumerate(weights):
+            for j, value in enumerate(values):
+                out[i] = [x + row[j] * v for x, v in zip(out[i], value, strict=True)]
+    return out, adjacency
+
+
+def _head(tokens: Rows, weights: Any, biases: Any, head: int) -> Rows:
+    return [_linear(row, weights[head], None if biases is None else biases[head]) for row in tokens]
+
+
+def _softmax(scores: Sequence[mp.mpf], i: int, mask: Any) -> Row:
+    top = max(scores)
+    weights = [
+        mp.exp(score - top) if mask is None or mask[i][j] else mp.mpf(0)
+        for j, score in enumerate(scores)
+    ]
+    total = mp.fsum(weights)
+    return [weight / total for weight in weights]

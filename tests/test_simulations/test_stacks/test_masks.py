@@ -1,0 +1,107 @@
+"""Masks by name: each means what it says, and what means none is refused with what it said."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulations.stacks.masks import mask_by_name
+from theory.arrays import InputError
+
+
+def test_a_mask_has_a_name() -> None:
+    places = np.arange(6)
+    back = places[:, None] - places
+    np.testing.assert_array_equal(mask_by_name("full", 6), np.ones((6, 6), dtype=bool))
+    np.testing.assert_array_equal(mask_by_name("causal", 6), back >= 0)
+    np.testing.assert_array_equal(mask_by_name("window:2", 6), np.abs(back) <= 2)
+    np.testing.assert_array_equal(mask_by_name("causal-window:1", 6), (back >= 0) & (back <= 1))
+    same = np.asarray([0, 0, 1, 2, 2, 2])
+    np.testing.assert_array_equal(mask_by_name("blocks:2,1,3", 6), same[:, None] == same)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "mask must be full, causal.* but is ''"),
+        ("Causal", "mask must be full, causal.* but is 'Causal'"),
+        ("ring", "'ring'"),
+        ("window", "whole number where ''"),
+        ("window:", "whole number where ''"),
+        ("window:-1", "whole number where '-1'"),
+        ("window:1.5", r"whole number where '1\.5'"),
+        ("causal-window:x", "whole number where 'x'"),
+        ("blocks:", "whole number where ''"),
+        ("blocks:3,2", "blocks of 6 tokens in all, not 5"),
+        ("blocks:6,0", "at least 1"),
+        ("blocks:3,,3", "whole number where ''"),
+        ("full:2", "'full:2'"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_what_it_says(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        mask_by_name(name, 6)
+
+
+def test_a_mask_is_read_from_a_file_as_it_was_written(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).random((6, 6)) < 0.5
+    orders: tuple[Any, ...] = ("C", "F")
+    for order in orders:
+        np.save(tmp_path / "mask.npy", np.asarray(mask, order=order))
+        np.testing.assert_array_equal(mask_by_name(str(tmp_path / "mask.npy"), 6), mask)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (np.ones((5, 5), dtype=bool), r"must hold shape \(6, 6\), but holds \(5, 5\)"),
+        (np.ones(6, dtype=bool), r"must hold shape \(6, 6\), but holds \(6,\)"),
+        (np.ones((6, 6)), r"'mask.npy' must be boolean, but has dtype float64"),
+        (np.full((6, 6), None), r"'mask.npy' cannot be read"),
+        (b"", r"'mask.npy' cannot be read"),
+        (b"mask", r"'mask.npy' cannot be read"),
+        (b"PK\x03\x04 an archive, broken", r"'mask.npy' cannot be read"),
+        (b"\x93NUMPY\x01\x00\x05\x00((((\n", r"'mask.npy' cannot be read"),
+    ],
+)
+def test_a_bad_mask_file_is_named(tmp_path: Path, content: Any, message: str) -> None:
+    path = tmp_path / "mask.npy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content, allow_pickle=True)
+    with pytest.raises(InputError, match=message):
+        mask_by_name(str(path), 6)
+
+
+def test_a_mask_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'gone.npy' cannot be read"):
+        mask_by_name(str(tmp_path / "gone.npy"), 6)
+    (tmp_path / "folder.npy").mkdir()
+    with pytest.raises(InputError, match=r"'folder.npy' cannot be read"):
+        mask_by_name(str(tmp_path / "folder.npy"), 6)
+
+
+@given(
+    flips=st.lists(st.tuples(st.integers(0, 163), st.integers(1, 255)), max_size=4),
+    length=st.integers(0, 164),
+)
+def test_a_damaged_mask_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], length: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged.npy"
+    np.save(path, np.ones((6, 6), dtype=bool))
+    content = bytearray(path.read_bytes())
+    assert len(content) == 164
+    for place, change in flips:
+        content[place] ^= change
+    path.write_bytes(bytes(content[:length]))
+    try:
+        mask = mask_by_name(str(path), 6)
+    except InputError:
+        return
+    assert mask.dtype == np.bool_
+    assert mask.shape == (6, 6)

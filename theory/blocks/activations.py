@@ -1,0 +1,149 @@
+"""Which functions act on single entries, how fast they change, and by how much at most."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import erfc, exp, pi, sqrt
+from typing import Any
+
+import numpy as np
+from array_api_compat import is_numpy_array
+from scipy.optimize import brentq, minimize_scalar
+from scipy.special import erfc as scipy_erfc
+
+from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
+
+_EPS = 2.0**-52  # of float64
+_TANH_CUBIC = 0.044715  # the cubic coefficient of the tanh approximation, hendrycks2016gelu
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function phi with phi(0) = 0.
+
+    ``function`` and ``derivative`` map (*b,) to (*b,), dtype kept; the derivative of ReLU at
+    zero is taken as 0. ``lipschitz`` is sup |phi'|, which `theory.symbolic.maps` derives.
+    """
+
+    name: str
+    function: Callable[[Array], Array]
+    derivative: Callable[[Array], Array]
+    lipschitz: float
+
+
+def _erfc(x: Array) -> Array:
+    """Return the complementary error function, which the array API standard lacks."""
+    xp = namespace(x)
+    if is_numpy_array(x):
+        return scipy_erfc(x)
+    native = getattr(xp, "erfc", None)
+    return native(x) if native else constant(scipy_erfc(to_numpy(x)), like=x)
+
+
+def _root(number: Any, *, like: Array) -> Any:
+    """Return a square root as a float, or with all the digits of an array that has more."""
+    if eps(like) >= _EPS:
+        return sqrt(number)
+    return namespace(like).sqrt(constant(number, like=like))
+
+
+def _moderate(x: Array) -> Array:
+    """Clip to where gates still move: beyond, squares and cubes may overflow for nothing."""
+    return namespace(x).clip(x, min=-1000, max=1000)
+
+
+def _relu(x: Array) -> Array:
+    return namespace(x).clip(x, min=0)
+
+
+def _step(x: Array) -> Array:
+    return namespace(x).astype(x > 0, x.dtype)
+
+
+def _gelu(x: Array) -> Array:
+    # erfc keeps the digits that 1 + erf loses at x << 0.
+    return 0.5 * x * _erfc(-x / _root(2, like=x))
+
+
+def _gelu_slope(x: Array) -> Array:
+    x = _moderate(x)
+    xp = namespace(x)
+    density = xp.exp(-0.5 * x * x) / _root(2 * xp.pi, like=x)
+    return 0.5 * _erfc(-x / _root(2, like=x)) + x * density
+
+
+def _sigmoid(x: Array) -> Array:
+    xp = namespace(x)
+    small = xp.exp(-xp.abs(x))  # never overflows
+    return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _silu(x: Array) -> Array:
+    return x * _sigmoid(x)
+
+
+def _silu_slope(x: Array) -> Array:
+    gate = _sigmoid(x)
+    return gate * (1 + x * (1 - gate))
+
+
+def _tanh_gate(x: Array) -> Array:
+    # 1/2 (1 + tanh u) = sigmoid(2 u)
+    return _sigmoid(2 * _root(2 / namespace(x).pi, like=x) * (x + _TANH_CUBIC * x**3))
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return x * _tanh_gate(_moderate(x))
+
+
+def _gelu_tanh_slope(x: Array) -> Array:
+    x = _moderate(x)
+    gate = _tanh_gate(x)
+    inner = 2 * _root(2 / namespace(x).pi, like=x) * (1 + 3 * _TANH_CUBIC * x**2)
+    return gate * (1 + x * (1 - gate) * inner)
+
+
+def _tanh_slope(x: Array) -> Array:
+    xp = namespace(x)
+    small = xp.exp(-2 * xp.abs(_moderate(x)))  # 1 - tanh^2 has no digits left where tanh is 1
+    return 4 * small / (1 + small) ** 2
+
+
+def _steepest(slope: Callable[[Array], Array]) -> float:
+    """Return the largest slope on [0, 8]; both gated functions are steepest there."""
+    found = minimize_scalar(
+        lambda x: -float(slope(np.float64(x))),
+        bounds=(0, 8),
+        method="bounded",
+        options={"xatol": 1e-9},  # the slope is flat there: this is 1e-18 below its top
+    )
+    return float(-found.fun)
+
+
+# GELU is steepest at sqrt 2, SiLU where x tanh(x / 2) = 2: see theory.symbolic.maps.
+_GELU_LIPSCHITZ = 0.5 * erfc(-1.0) + exp(-1.0) / sqrt(pi)
+_SILU_LIPSCHITZ = float(_silu_slope(np.float64(brentq(lambda x: x * np.tanh(x / 2) - 2, 1, 4))))
+
+ACTIVATIONS: dict[str, Activation] = {
+    activation.name: activation
+    for activation in (
+        Activation("identity", lambda x: x, lambda x: namespace(x).ones_like(x), 1.0),
+        Activation("relu", _relu, _step, 1.0),
+        Activation("tanh", lambda x: namespace(x).tanh(x), _tanh_slope, 1.0),
+        Activation("gelu", _gelu, _gelu_slope, _GELU_LIPSCHITZ),
+        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_slope, _steepest(_gelu_tanh_slope)),
+        Activation("silu", _silu, _silu_slope, _SILU_LIPSCHITZ),
+    )
+}
+
+
+def activation(name: str) -> Activation:
+    """Return the activation called ``name``.
+
+    Raises: InputError with the known names if there is none
+    Source: hendrycks2016gelu, elfwing2018silu
+    """
+    try:
+        return ACTIVATIONS[name]
+    except KeyError:
+        known = ", ".join(ACTIVATIONS)
+        raise InputError(f"activation must be one of {known}, but is {name!r}") from None

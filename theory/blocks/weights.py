@@ -1,0 +1,156 @@
+"""What is one Transformer block made of?"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from theory.arrays import Array, InputError, require_float, require_shape
+from theory.blocks.norms import Norm
+
+Placement: TypeAlias = Literal["post", "pre", "sandwich"]
+
+
+_PLAIN = Norm()
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """The weights of h attention heads on d features, row-vector convention (x W).
+
+    ``bias`` is all that is added whatever the tokens are: the value biases through the output
+    matrices, summed over the heads, plus the output bias. ``scale`` multiplies the scores;
+    None stands for 1 / sqrt(k). Query and key may be None where the attention weights come from
+    elsewhere.
+
+    Shapes: query, key (*b, h, d, k); value (*b, h, d, m); output (*b, h, m, d), or None where
+            value already is the product, (*b, h, d, d); query_bias, key_bias (*b, h, k);
+            bias (*b, d)
+    Source: vaswani2017
+    """
+
+    query: Array | None
+    key: Array | None
+    value: Array
+    output: Array | None = None
+    query_bias: Array | None = None
+    key_bias: Array | None = None
+    bias: Array | None = None
+    scale: float | None = None
+
+    @property
+    def score_scale(self) -> float:
+        """The factor on the scores."""
+        if self.scale is not None:
+            return self.scale
+        if self.key is None:
+            raise InputError("an attention without query and key has no scores to scale")
+        return 1 / math.sqrt(self.key.shape[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class FeedForward:
+    """phi(x W_in + b_in) W_out + b_out on single tokens.
+
+    Shapes: weight_in (*b, d, f), weight_out (*b, f, d), bias_in (*b, f), bias_out (*b, d)
+    """
+
+    weight_in: Array
+    weight_out: Array
+    bias_in: Array | None = None
+    bias_out: Array | None = None
+    activation: str = "relu"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One Transformer block: an attention and a feed-forward sublayer around a residual stream.
+
+    post:     y = norm_1(r x + attention(x)),      out = norm_2(r y + feed_forward(y))
+    pre:      y = r x + attention(norm_1(x)),      out = r y + feed_forward(norm_2(y))
+    sandwich: as pre, each sublayer's output through norm_1_out / norm_2_out before the sum
+
+    with the residual scale r. Without a feed-forward sublayer the block ends at y.
+
+    Source: shi2022, xiong2020, ding2021cogview, wang2022deepnet
+    """
+
+    attention: Attention
+    feed_forward: FeedForward | None = None
+    norm_1: Norm = _PLAIN
+    norm_2: Norm = _PLAIN
+    placement: Placement = "post"
+    residual: float = 1.0
+    norm_1_out: Norm = _PLAIN
+    norm_2_out: Norm = _PLAIN
+
+    def __post_init__(self) -> None:
+        if self.placement not in ("post", "pre", "sandwich"):
+            raise InputError(
+                f"placement must be 'post', 'pre' or 'sandwich', but is {self.placement!r}"
+            )
+
+
+class BlockStep(NamedTuple):
+    """What `apply_block` saw: all that the theorems and the measures need.
+
+    Shapes: output (*b, n, d), adjacency (*b, h, n, n), std_* (*b, n), the values that norm_1,
+            norm_2, norm_1_out and norm_2_out divide by, without tau; None where a norm is absent
+    """
+
+    output: Array
+    adjacency: Array
+    std_1: Array | None
+    std_2: Array | None
+    std_1_out: Array | None = None
+    std_2_out: Array | None = None
+
+
+def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None) -> None:
+    """Raise InputError unless the weights, the tokens and a given adjacency fit together.
+
+    Heads above all: a single A would be used by every head, but counted once in a coefficient.
+
+    Shapes: tokens (*b, n, d), adjacency (*b, h, n, n)
+    """
+    require_float("tokens", tokens)
+    attention, ffn = block.attention, block.feed_forward
+    require_shape("attention.value", attention.value, "h", "d", "m")
+    h, d, m = attention.value.shape[-3:]
+    require_shape("tokens", tokens, "n", d)
+    n = tokens.shape[-2]
+    k = "k" if attention.query is None else attention.query.shape[-1]
+    wanted: dict[str, tuple[Array | None, tuple[int | str, ...]]] = {
+        "attention.value": (attention.value, (h, d, d if attention.output is None else m)),
+        "attention.output": (attention.output, (h, m, d)),
+        "attention.query": (attention.query, (h, d, "k")),
+        "attention.key": (attention.key, (h, d, k)),
+        "attention.query_bias": (attention.query_bias, (h, k)),
+        "attention.key_bias": (attention.key_bias, (h, k)),
+        "attention.bias": (attention.bias, (d,)),
+        "adjacency": (adjacency, (h, n, n)),
+    }
+    if ffn is not None:
+        require_shape("feed_forward.weight_in", ffn.weight_in, d, "f")
+        f = ffn.weight_in.shape[-1]
+        wanted |= {
+            "feed_forward.weight_in": (ffn.weight_in, (d, f)),
+            "feed_forward.weight_out": (ffn.weight_out, (f, d)),
+            "feed_forward.bias_in": (ffn.bias_in, (f,)),
+            "feed_forward.bias_out": (ffn.bias_out, (d,)),
+        }
+    for name in ("norm_1", "norm_2", "norm_1_out", "norm_2_out"):
+        norm: Norm = getattr(block, name)
+        wanted |= {f"{name}.gain": (norm.gain, (d,)), f"{name}.shift": (norm.shift, (d,))}
+    batch = tuple(tokens.shape[:-2])
+    for name, (array, shape) in wanted.items():
+        if array is None:
+            continue
+        require_shape(name, array, *shape)
+        own = tuple(array.shape[: array.ndim - len(shape)])
+        try:
+            batch = np.broadcast_shapes(batch, own)
+        except ValueError:
+            message = f"{name} must have batch axes that fit {batch}, but has {own}"
+            raise InputError(message) from None

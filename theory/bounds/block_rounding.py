@@ -1,0 +1,170 @@
+"""How far can rounding move both sides of the block theorem, and v itself, on given tokens?"""
+
+from dataclasses import dataclass, fields
+
+from theory.arrays import Array, eps, namespace, tiny
+from theory.blocks.activations import activation
+from theory.blocks.norms import Norm
+from theory.blocks.weights import Block, BlockStep
+from theory.bounds.coefficients import Coefficients, WeightNorms, compose
+from theory.bounds.rounding import (
+    Running,
+    after_attention,
+    after_feed_forward,
+    after_norm,
+    after_sum,
+    distance_rounding,
+    exactly,
+    std_error,
+    weight_errors,
+)
+from theory.measures.subspace import consensus_distance
+from theory.spectra.norms import coupling_error
+
+
+def block_rounding(
+    block: Block, tokens: Array, step: BlockStep, v: Array, *, norms: WeightNorms | None = None
+) -> Array:
+    """Bound by how much rounding alone can lift d_M(output) above v d_M(tokens).
+
+    The block's own error, the two distances, and the assembly of v. v_stacked takes norms from
+    Gram matrices of p rows: 4 p^1.5 eps for the eigenvalue and h p^2 / 2 for the sums, for p = n
+    and p = d. Products and maxima add fewer than 30.
+
+    Shapes: tokens (*b, n, d), v (*b,) -> (*b,)
+    """
+    n, d = tokens.shape[-2:]
+    steps = 30 + 4 * (n**1.5 + d**1.5) + step.adjacency.shape[-3] * (n**2 + d**2)
+    right = v * (2 * distance_rounding(tokens) + steps * eps(v) * consensus_distance(tokens))
+    left = _follow(block, tokens, step, norms)[0] + distance_rounding(step.output)
+    return left + right
+
+
+@dataclass(frozen=True, eq=False)
+class CoefficientBounds:
+    """Between which two numbers the true lambda, s and v of a block lie, rounding included.
+
+    Verdicts use the side that is safe for what they claim: "refuted" is said of a ratio above
+    ``v_upper``, and convergence is only implied by ``v_upper`` below 1. An upper end is infinite
+    if rounding leaves a std of zero possible.
+
+    Shapes: all (*b,)
+    """
+
+    lambda_lower: Array
+    lambda_upper: Array
+    s_lower: Array
+    s_upper: Array
+    v_lower: Array
+    v_upper: Array
+
+    def items(self) -> list[tuple[str, Array]]:
+        """Return (name, value) pairs, as reports and JSON spell them."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def coefficient_bounds(
+    block: Block,
+    tokens: Array,
+    step: BlockStep,
+    found: Coefficients,
+    *,
+    norms: WeightNorms | None = None,
+    token_mask: Array | None = None,
+) -> CoefficientBounds:
+    """Enclose lambda, s and v: what was computed plus or minus a bound on its error.
+
+    v once more, from the sqrt(lambda), s and std values that rounding leaves possible, all on
+    the side that makes it smaller, then larger. The attention weights are taken as given.
+
+    Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> all (*b,)
+    """
+    xp, unit, least = namespace(tokens), eps(tokens), tiny(tokens)
+    low: dict[str, Array] = {}
+    high: dict[str, Array] = {}
+    possible = xp.ones_like(found.v) > 0
+    for name, error in _follow(block, tokens, step, norms)[1].items():
+        std = getattr(step, name)
+        smallest = std - error[..., None]
+        counts = smallest > 0 if token_mask is None else (smallest > 0) | ~token_mask
+        possible = possible & xp.all(counts, axis=-1)
+        low[name] = xp.where(smallest > 0, smallest, 1.0)
+        high[name] = std + error[..., None]
+    weights = weight_errors(block.attention, block.feed_forward, norms=norms)
+    excess = 0.0 if norms is None else norms.excess
+    s_lower = weights.s / (1 + excess) * (1 - 8 * unit) - weights.error
+    s_lower = xp.clip(s_lower, min=0.0)
+    s_upper = weights.s * (1 + 4 * unit) + weights.error
+    # lambda is a square that may have underflowed: then its root is somewhere below sqrt(least).
+    error = xp.max(coupling_error(step.adjacency, token_mask=token_mask), axis=-1)
+    root_lower = xp.clip(xp.sqrt(xp.clip(found.lambda_ - least, min=0.0)) - error, min=0.0)
+    root_upper = xp.sqrt(found.lambda_ + least) + error
+    heads, ffn = step.adjacency.shape[-3], block.feed_forward
+    lipschitz = 0.0 if ffn is None else activation(ffn.activation).lipschitz
+
+    def v(std: dict[str, Array], root: Array, s: Array) -> Array:
+        at = step._replace(**std)
+        return compose(block, at, heads * root * s, lipschitz * s**2, token_mask=token_mask)
+
+    # Assembling v, here and there: as in `block_rounding`, products and maxima, fewer than 30.
+    return CoefficientBounds(
+        lambda_lower=root_lower**2 * (1 - 8 * unit),
+        lambda_upper=root_upper**2 * (1 + 8 * unit),
+        s_lower=s_lower + 0 * found.v,
+        s_upper=s_upper + 0 * found.v,
+        v_lower=v(high, root_lower, s_lower) * (1 - 60 * unit),
+        v_upper=xp.where(possible, v(low, root_upper, s_upper) * (1 + 60 * unit), xp.inf),
+    )
+
+
+def coefficient_error(
+    block: Block,
+    tokens: Array,
+    step: BlockStep,
+    found: Coefficients,
+    *,
+    norms: WeightNorms | None = None,
+    token_mask: Array | None = None,
+) -> Array:
+    """Bound how far below the true v the computed ``found.v`` may be; infinite if by anything.
+
+    Shapes: as for `coefficient_bounds` -> (*b,)
+    """
+    ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=token_mask)
+    return ends.v_upper - found.v
+
+
+def _follow(
+    block: Block, tokens: Array, step: BlockStep, norms: WeightNorms | None
+) -> tuple[Array, dict[str, Array]]:
+    """Follow the rounding of output and coefficient through the block, stage by stage.
+
+    Returns the error of the output, and of the std values by their names in the step, all (*b,).
+    """
+    shape = tuple(tokens.shape)
+    post, sandwich = block.placement == "post", block.placement == "sandwich"
+    weights = weight_errors(block.attention, block.feed_forward, norms=norms)
+    errors: dict[str, Array] = {}
+
+    def norm(number: str, run: Running, *, wanted: bool) -> Running:
+        which: Norm = getattr(block, f"norm_{number}")
+        std: Array | None = getattr(step, f"std_{number}")
+        if not wanted or std is None:
+            return run
+        errors[f"std_{number}"] = std_error(which, std, run, d=shape[-1])
+        return after_norm(which, std, run, shape=shape)
+
+    def add(stream: Running, change: Running) -> Running:
+        return after_sum(stream, change, factor=block.residual, like=tokens)
+
+    stream = exactly(tokens)
+    change = norm("1", stream, wanted=not post)
+    change = after_attention(block.attention, step.adjacency, change, weights)
+    change = norm("1_out", change, wanted=sandwich)
+    stream = norm("1", add(stream, change), wanted=post)
+    if block.feed_forward is None:
+        return stream.error, errors
+    change = norm("2", stream, wanted=not post)
+    change = after_feed_forward(block.feed_forward, change, weights, tokens=shape[-2])
+    change = norm("2_out", change, wanted=sandwich)
+    return norm("2", add(stream, change), wanted=post).error, errors

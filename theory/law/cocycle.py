@@ -1,0 +1,200 @@
+"""What becomes of small differences at finite depth, whatever the graph and its attention weights?
+
+All n d numbers at once, D' = (r D + sum_k P_k D T_k) K: no eigenbasis of P is needed. So it is
+right where P has Jordan blocks or is far from normal, and where heads have walks of their own
+because scores depend on position (ALiBi, relative or rotary positions).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, svds
+
+from theory.arrays import Array, InputError, to_numpy
+from theory.blocks.weights import Block
+from theory.graphs.stochastic import require_row_stochastic
+from theory.law.orbits import Matrix, find_attractor, host_block, host_token
+from theory.law.rates import tied_orbit
+from theory.law.synchronised import Linearised, linearise
+from theory.law.transverse import mask_walk
+
+Walks: TypeAlias = Callable[[Linearised], Matrix]
+"""The attention weights at equal tokens: (h, n, n) or (1, n, n) from what a layer's token is."""
+_DENSE = 64  # numbers below which a dense matrix is faster, and ARPACK may fail
+
+
+def constant_walks(walk: Array) -> Walks:
+    """Return the same weights for every layer: a mask, one walk, or one for each head.
+
+    Shapes: walk boolean (n, n), row-stochastic (n, n) or (h, n, n)
+    Raises: InputError if it is none of these
+    """
+    plain = to_numpy(walk)
+    if plain.ndim == 2:
+        plain = mask_walk(plain)[None]
+    if plain.ndim != 3 or plain.dtype == np.bool_:
+        raise InputError(
+            f"walk must be a mask (n, n) or weights (n, n) or (h, n, n), but has shape "
+            f"{plain.shape} and dtype {plain.dtype}"
+        )
+    require_row_stochastic("walk", plain)
+    weights = plain.astype(np.float64)
+    return lambda _: weights
+
+
+def apply_step(step: Linearised, walks: Matrix, deviations: Matrix) -> Matrix:
+    """Return (r D + sum_k P_k D T_k) K: deviations (n, d) -> (n, d)."""
+    if len(walks) == 1:
+        mixed = walks[0] @ (deviations @ step.mixed)
+    else:
+        mixed = (walks @ (deviations @ step.heads)).sum(axis=0)
+    out: Matrix = (step.residual * deviations + mixed) @ step.after
+    return out
+
+
+def apply_adjoint(step: Linearised, walks: Matrix, deviations: Matrix) -> Matrix:
+    """Return the adjoint of `apply_step` for the sum of the products of all entries."""
+    back = deviations @ step.after.T
+    if len(walks) == 1:
+        mixed = walks[0].T @ (back @ step.mixed.T)
+    else:
+        mixed = (np.swapaxes(walks, -2, -1) @ (back @ np.swapaxes(step.heads, -2, -1))).sum(axis=0)
+    out: Matrix = step.residual * back + mixed
+    return out
+
+
+def linear_distances(
+    blocks: Block | Iterable[Block],
+    walk: Array | Walks,
+    token: Array,
+    deviations: Array,
+    *,
+    depth: int = 24,
+) -> Matrix:
+    """Return log d_M before the first and after each layer, to first order in the deviations.
+
+    What a simulation shows while the tokens are close, at equal depth, transients included.
+    Deviations from consensus are renormalised on the way, so that no depth is too large.
+
+    Shapes: token (d,), deviations (n, d), which may have a mean -> (depth + 1,), -inf where all
+            tokens are equal
+    """
+    walks = walk if callable(walk) else constant_walks(walk)
+    state = to_numpy(deviations).astype(np.float64)
+    state = _centre(state)
+    logs = [0.0]
+    size = float(np.linalg.norm(state))
+    logs[0] = np.log(size) if size > 0 else -np.inf
+    for step, _ in islice(tied_orbit(blocks, host_token(token)), depth):
+        state = state / (size or 1.0)
+        # The mean of the deviations moves the token, which at first order changes no difference.
+        state = _centre(apply_step(step, walks(step), state))
+        size = float(np.linalg.norm(state))
+        logs.append(logs[-1] + np.log(size) if size > 0 else -np.inf)
+    return np.asarray(logs)
+
+
+def cocycle(
+    steps: Sequence[Linearised], walk: Array | Walks, *, labels: Sequence[int] | None = None
+) -> LinearOperator[Any]:
+    """Return what several layers do to deviations from M: an operator on n d numbers, row-major.
+
+    The deviations are projected on both ends, onto those without mean; with ``labels`` onto
+    those without mean in each class.
+
+    Raises: InputError if there is no step
+    """
+    if not steps:
+        raise InputError("steps must hold at least one layer, but is empty")
+    walks = walk if callable(walk) else constant_walks(walk)
+    weights = [walks(step) for step in steps]
+    n, d = weights[0].shape[-1], steps[0].after.shape[-1]
+    classes = np.zeros(n, dtype=int) if labels is None else np.asarray(labels)
+
+    def forward(vector: Matrix) -> Matrix:
+        state = _centre(np.reshape(vector, (n, d)), classes)
+        for step, part in zip(steps, weights, strict=True):
+            state = apply_step(step, part, state)
+        return _centre(state, classes).reshape(-1)
+
+    def backward(vector: Matrix) -> Matrix:
+        state = _centre(np.reshape(vector, (n, d)), classes)
+        for step, part in zip(reversed(steps), reversed(weights), strict=True):
+            state = apply_adjoint(step, part, state)
+        return _centre(state, classes).reshape(-1)
+
+    return LinearOperator((n * d, n * d), matvec=forward, rmatvec=backward, dtype=np.float64)
+
+
+def transverse_radius(operator: LinearOperator[Any]) -> float:
+    """Return the largest modulus of an eigenvalue, by ARPACK; small operators as a matrix."""
+    size = operator.shape[0]
+    if size > _DENSE:
+        start = np.cos(np.arange(1.0, size + 1) ** 2)  # any start that no symmetry singles out
+        try:
+            few = min(6, size - 2)
+            values = eigs(operator, k=few, which="LM", v0=start, return_eigenvectors=False)
+            return float(np.abs(values).max())
+        except ArpackNoConvergence as error:
+            if len(error.eigenvalues):
+                return float(np.abs(error.eigenvalues).max())
+    return float(np.abs(np.linalg.eigvals(operator @ np.eye(size))).max())
+
+
+def largest_growth(operator: LinearOperator[Any]) -> float:
+    """Return the largest factor by which the operator stretches a vector, its spectral norm."""
+    size = operator.shape[0]
+    if size > _DENSE:
+        start = np.cos(np.arange(1.0, size + 1) ** 2)
+        return float(svds(operator, k=1, v0=start, return_singular_vectors=False)[0])
+    return float(np.linalg.norm(operator @ np.eye(size), ord=2))
+
+
+def transient_growth(
+    blocks: Block | Iterable[Block],
+    walk: Array | Walks,
+    token: Array,
+    *,
+    depths: Sequence[int] = (1, 2, 4, 8, 16, 32),
+) -> Matrix:
+    """Return the largest growth of any deviation from consensus over each number of layers.
+
+    Its 1/depth-th powers tend to the law; what is above law^depth is the transient of modes that
+    are not normal to each other.
+
+    Shapes: -> (len(depths),)
+    """
+    if not len(depths) or min(depths) < 1:
+        raise InputError(f"depths must be positive whole numbers, but are {tuple(depths)}")
+    steps = [step for step, _ in islice(tied_orbit(blocks, host_token(token)), max(depths))]
+    return np.asarray([largest_growth(cocycle(steps[:depth], walk)) for depth in depths])
+
+
+def operator_rate(block: Block, walk: Array | Walks, token: Array) -> tuple[float, str]:
+    """Return the law's largest rate for tied weights and heads with walks of their own.
+
+    The spectral radius of the operator on all n d numbers, once around the cycle that the token
+    ends on, and how it was found.
+
+    Raises: InputError if the token settles on no cycle: `linear_distances` has no such need
+    """
+    attractor = find_attractor(block, token)
+    if attractor is None:
+        raise InputError("token must settle at a fixed point or cycle, but it does not")
+    steps = [linearise(host_block(block), point) for point in attractor.points]
+    radius = transverse_radius(cocycle(steps, walk))
+    period = attractor.period
+    method = "fixed point" if period == 1 else f"cycle of {period}"
+    return radius ** (1 / period), method
+
+
+def _centre(deviations: Matrix, classes: Matrix | None = None) -> Matrix:
+    if classes is None or not classes.any():
+        centred: Matrix = deviations - deviations.mean(axis=0)
+        return centred
+    out = deviations.copy()
+    for label in np.unique(classes):
+        out[classes == label] -= out[classes == label].mean(axis=0)
+    return out

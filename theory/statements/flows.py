@@ -1,0 +1,100 @@
+"""How do tokens move under attention in continuous time, many runs at once?"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from theory.arrays import InputError
+from theory.statements.theorem import Numbers
+
+TOLERANCE = 1e-9
+"""Relative and absolute tolerance of the solver, for the rms over all coordinates."""
+
+
+def solve(
+    velocity: Callable[[float, Numbers], Numbers],
+    start: Numbers,
+    times: Numbers,
+    *,
+    until: Callable[[float, Numbers], float] | None = None,
+) -> tuple[Numbers, Numbers]:
+    """Return the times reached and the states (times, *shape), from start at times[0].
+
+    ``until`` ends the flow where it falls through zero; that state comes last then.
+
+    Shapes: start any; velocity maps that shape to itself
+    Raises: InputError if the solver gives up
+    """
+    shape = start.shape
+    events = None
+    if until is not None:
+
+        def event(t: float, y: Numbers) -> float:
+            return until(t, y.reshape(shape))
+
+        event.terminal = True  # type: ignore[attr-defined]
+        event.direction = -1  # type: ignore[attr-defined]
+        events = [event]
+    found = solve_ivp(
+        lambda t, y: velocity(t, y.reshape(shape)).ravel(),
+        (float(times[0]), float(times[-1])),
+        start.ravel(),
+        method="DOP853",
+        t_eval=times,
+        events=events,
+        rtol=TOLERANCE,
+        atol=TOLERANCE,
+    )
+    if found.status < 0:
+        raise InputError(f"the flow cannot be followed to t = {times[-1]:g}: {found.message}")
+    reached, states = np.asarray(found.t), np.asarray(found.y.T)
+    if found.status == 1:  # the event came
+        assert found.t_events is not None
+        assert found.y_events is not None
+        reached = np.append(reached, found.t_events[0][-1:])
+        states = np.concatenate([states, found.y_events[0][-1:]])
+    return reached, states.reshape(-1, *shape)
+
+
+def softmax(scores: Numbers, mask: Numbers | None = None) -> Numbers:
+    """Return row-stochastic weights; masked entries, where the mask is zero, get none."""
+    if mask is not None:
+        scores = np.where(mask > 0, scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def on_sphere(
+    beta: float,
+    *,
+    form: Numbers | None = None,
+    value: Numbers | None = None,
+    mask: Numbers | None = None,
+) -> Callable[[float, Numbers], Numbers]:
+    """Return the velocity of tokens (*b, n, d) on the unit sphere under softmax attention.
+
+    x_i' is the tangential part of sum_j softmax_j(beta x_i . form x_j) x_j value.
+
+    Shapes: form (*b, d, d), the identity by default; value (d, d), likewise; mask (n, n)
+    """
+
+    def velocity(_: float, tokens: Numbers) -> Numbers:
+        queries = tokens if form is None else tokens @ form
+        weights = softmax(beta * queries @ np.swapaxes(tokens, -1, -2), mask)
+        pull = weights @ (tokens if value is None else tokens @ value)
+        along = np.sum(pull * tokens, axis=-1, keepdims=True)
+        return np.asarray(pull - along * tokens / np.sum(tokens**2, axis=-1, keepdims=True))
+
+    return velocity
+
+
+def draw_on_sphere(rng: np.random.Generator, *shape: int) -> Numbers:
+    """Return independent uniform points on the unit sphere of the last axis."""
+    points = rng.standard_normal(shape)
+    return np.asarray(points / np.linalg.norm(points, axis=-1, keepdims=True))
+
+
+def widest(tokens: Numbers, centre: Numbers) -> Numbers:
+    """Return the largest distance of a token from a centre; (*b,)."""
+    return np.asarray(np.linalg.norm(tokens - centre, axis=-1).max(axis=-1))

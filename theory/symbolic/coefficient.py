@@ -1,0 +1,253 @@
+"""Which closed forms follow from the lemmas: the block coefficient, its threshold, its floor?
+
+Nothing is typed in here but the lemmas. A size (the distance to consensus, or the norm of a
+row) is sent through a block lemma by lemma, and sympy does the algebra: what comes out divided
+by what went in is the coefficient. The maps themselves (activations, LayerNorm) are treated in
+`theory.symbolic.maps`.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TypeAlias
+
+import sympy as sp
+
+from theory.arrays import Array, InputError
+from theory.blocks.weights import Placement
+
+Expr: TypeAlias = sp.Expr
+
+LAMBDA = sp.Symbol("lambda", nonnegative=True)
+"""Largest eigenvalue of A^T (I - e e^T) A over the heads; sqrt(lambda) is a spectral norm."""
+S = sp.Symbol("s", positive=True)
+"""Largest singular value of all value-output and feed-forward matrices."""
+HEADS = sp.Symbol("h", integer=True, positive=True)
+LIPSCHITZ = sp.Symbol("c", positive=True)
+"""Lipschitz constant of the activation."""
+GROWTH = sp.Symbol("b", positive=True)
+"""sup |phi(x) / x|: at most the Lipschitz constant, because phi(0) = 0."""
+RESIDUAL = sp.Symbol("alpha", nonnegative=True)
+"""Size of the residual scale (the lemmas see |alpha| only)."""
+SIGMA_1, SIGMA_2 = sp.symbols("sigma_1 sigma_2", positive=True)
+GAIN_1, GAIN_2 = sp.symbols("g_1 g_2", positive=True)
+"""max |gamma| of each normalisation."""
+TAU_1, TAU_2 = sp.symbols("tau_1 tau_2", positive=True)
+SIGMA_1_OUT, SIGMA_2_OUT = sp.symbols("sigma_1out sigma_2out", positive=True)
+GAIN_1_OUT, GAIN_2_OUT = sp.symbols("g_1out g_2out", positive=True)
+TAU_1_OUT, TAU_2_OUT = sp.symbols("tau_1out tau_2out", positive=True)
+"""Of the normalisations that a sandwich block has at the end of its sublayers."""
+ROW = sp.Symbol("r_0", positive=True)
+"""Bound on the norm of the block's input rows, in units of sqrt(d): g_2 / tau_2 of the block
+before, if that is post-LN without shift."""
+
+ARGUMENTS: dict[str, sp.Symbol] = {
+    "lam": LAMBDA,
+    "s": S,
+    "heads": HEADS,
+    "lipschitz": LIPSCHITZ,
+    "growth": GROWTH,
+    "residual": RESIDUAL,
+    "sigma_1": SIGMA_1,
+    "sigma_2": SIGMA_2,
+    "gain_1": GAIN_1,
+    "gain_2": GAIN_2,
+    "tau_1": TAU_1,
+    "tau_2": TAU_2,
+    "row": ROW,
+    "sigma_1_out": SIGMA_1_OUT,
+    "sigma_2_out": SIGMA_2_OUT,
+    "gain_1_out": GAIN_1_OUT,
+    "gain_2_out": GAIN_2_OUT,
+    "tau_1_out": TAU_1_OUT,
+    "tau_2_out": TAU_2_OUT,
+}
+"""Keyword under which `numeric` takes each symbol."""
+
+PLAIN: dict[sp.Symbol, Expr] = {
+    symbol: sp.Integer(1)
+    for symbol in (
+        *(LIPSCHITZ, RESIDUAL, GAIN_1, GAIN_2, TAU_1, TAU_2),
+        *(GAIN_1_OUT, GAIN_2_OUT, TAU_1_OUT, TAU_2_OUT),
+    )
+}
+"""The paper's setting: ReLU, unscaled residual and LayerNorm without gain. `expr.subs(PLAIN)`."""
+
+
+# The lemmas: a bound on a size before the map -> a bound on it after the map. Each of them holds
+# for the distance to consensus and, with other factors, for the largest norm of a row.
+
+
+def linear(size: Expr, norm: Expr) -> Expr:
+    """X -> X W (+ bias, for the distance): multiplies by the spectral norm of W."""
+    return norm * size
+
+
+def activate(size: Expr, factor: Expr) -> Expr:
+    """X -> phi(X): multiplies by the Lipschitz constant (distance) or growth (row norm)."""
+    return factor * size
+
+
+def mix(size: Expr, factor: Expr) -> Expr:
+    """X -> A X: multiplies by sqrt(lambda) (distance), or by 1 (row norm: convex combinations)."""
+    return factor * size
+
+
+def add(*terms: tuple[Expr, Expr]) -> Expr:
+    """Sum of ``weight * X`` over (weight, size of X): the triangle inequality."""
+    return sp.Add(*(sp.Abs(weight) * size for weight, size in terms))
+
+
+def normalise(size: Expr, gain: Expr, tau: Expr, sigma: Expr) -> Expr:
+    """X -> LN(X): multiplies the distance by max|gamma| / (tau sigma), sigma the least std."""
+    return gain * size / (tau * sigma)
+
+
+def _attention(size: Expr, factor: Expr) -> Expr:
+    head = sp.Symbol("k", integer=True)
+    return sp.Sum(linear(mix(size, factor), S), (head, 1, HEADS)).doit()
+
+
+def _feed_forward(size: Expr, factor: Expr) -> Expr:
+    return linear(activate(linear(size, S), factor), S)
+
+
+@cache
+def block_coefficient(placement: Placement = "post") -> Expr:
+    """Derive v with d_M(block(H)) <= v d_M(H), by composing the lemmas in the block's order.
+
+    A symbol for d_M(H) is sent through both sublayers and divided out at the end. Post-LN gives
+    v = g_1 g_2 (alpha + c s^2)(alpha + sqrt(lambda) h s) / (tau_1 tau_2 sigma_1 sigma_2).
+
+    Raises: InputError for an unknown placement
+    Source: shi2022, theorem 2, where c = alpha = 1 and there are no gains; the placements are
+            those of `theory.blocks.weights.Block`
+    """
+    start = sp.Symbol("D", positive=True)
+    spread = sp.sqrt(LAMBDA)
+    norm_1, norm_2 = (GAIN_1, TAU_1, SIGMA_1), (GAIN_2, TAU_2, SIGMA_2)
+    if placement == "post":
+        middle = normalise(add((RESIDUAL, start), (1, _attention(start, spread))), *norm_1)
+        out = normalise(add((RESIDUAL, middle), (1, _feed_forward(middle, LIPSCHITZ))), *norm_2)
+    elif placement in ("pre", "sandwich"):
+        change = _attention(normalise(start, *norm_1), spread)
+        if placement == "sandwich":
+            change = normalise(change, GAIN_1_OUT, TAU_1_OUT, SIGMA_1_OUT)
+        middle = add((RESIDUAL, start), (1, change))
+        change = _feed_forward(normalise(middle, *norm_2), LIPSCHITZ)
+        if placement == "sandwich":
+            change = normalise(change, GAIN_2_OUT, TAU_2_OUT, SIGMA_2_OUT)
+        out = add((RESIDUAL, middle), (1, change))
+    else:
+        raise InputError(f"placement must be 'post', 'pre' or 'sandwich', but is {placement!r}")
+    coefficient = sp.factor(out / start)
+    assert start not in coefficient.free_symbols, "a lemma is not homogeneous"
+    return coefficient
+
+
+@cache
+def sharp_coefficient(heads: int) -> Expr:
+    """Derive v': each head keeps its own sqrt(lambda_k) and norm nu_k, each layer its own norm.
+
+    Symbols: lambda_1 ..., nu_1 ... (norm of V_k W_O^k), omega_1 and omega_2 (of W_1, W_2), all
+    nonnegative, and those of `block_coefficient`, which is v' with lambda_k = lambda and all
+    norms s. v' grows in each of its lambda_k, nu_k, omega_i, therefore v' <= v.
+
+    Raises: InputError if ``heads`` is not positive
+    """
+    if heads < 1:
+        raise InputError(f"heads must be at least 1, but is {heads}")
+    start = sp.Symbol("D", positive=True)
+    lambdas = sp.symbols(f"lambda_1:{heads + 1}", nonnegative=True)
+    norms = sp.symbols(f"nu_1:{heads + 1}", nonnegative=True)
+    inner, outer = sp.symbols("omega_1 omega_2", nonnegative=True)
+    mixed = [
+        (sp.Integer(1), linear(mix(start, sp.sqrt(lam)), norm))
+        for lam, norm in zip(lambdas, norms, strict=True)
+    ]
+    middle = normalise(add((RESIDUAL, start), *mixed), GAIN_1, TAU_1, SIGMA_1)
+    change = linear(activate(linear(middle, inner), LIPSCHITZ), outer)
+    out = normalise(add((RESIDUAL, middle), (1, change)), GAIN_2, TAU_2, SIGMA_2)
+    return sp.factor(out / start)
+
+
+@cache
+def std_threshold() -> Expr:
+    """Solve v = 1 for sigma_1 sigma_2: the post-LN theorem implies convergence only above this.
+
+    v falls in the product and does not depend on how it is shared between the two norms, so
+    v < 1 exactly where sigma_1 sigma_2 exceeds the returned expression.
+    """
+    product = sp.Symbol("p", positive=True)
+    in_product = sp.simplify(block_coefficient().subs(SIGMA_1, product / SIGMA_2))
+    assert SIGMA_2 not in in_product.free_symbols, "v must depend on the product alone"
+    (threshold,) = sp.solve(sp.Eq(in_product, 1), product)
+    return sp.factor(threshold)
+
+
+@cache
+def std_ceilings() -> tuple[Expr, Expr]:
+    """Derive upper bounds on sigma_1 and sigma_2 in a post-LN block, from the norms of the rows.
+
+    Needs: row norms of the input at most r_0 sqrt(d), no biases, no shifts, eps = 0 (otherwise
+    add eps under a root). The lemmas are those of `block_coefficient`, applied to the largest
+    norm of a row: a row of A is a convex combination and multiplies it by at most 1; the
+    activation multiplies it by at most b = sup |phi(x) / x|; LayerNorm makes it at most
+    g sqrt(d) / tau whatever came in. A token's std is at most its norm over sqrt(d), and the
+    smallest std is at most any token's.
+    """
+    one = sp.Integer(1)
+    first = add((RESIDUAL, ROW), (one, _attention(ROW, one)))
+    middle = GAIN_1 / TAU_1
+    second = add((RESIDUAL, middle), (one, _feed_forward(middle, GROWTH)))
+    return sp.factor(first), sp.factor(second)
+
+
+@cache
+def coefficient_floor() -> Expr:
+    """Derive a lower bound on v under the hypotheses of `std_ceilings`: can v < 1 happen at all?
+
+    Putting the ceilings in the place of sigma_1 and sigma_2 gives
+    v >= g_2 / (tau_2 r_0) * (alpha + c s^2)/(alpha + b s^2)
+                           * (alpha + sqrt(lambda) h s)/(alpha + h s).
+    tau_1 and g_1 cancel. Between blocks of one stack r_0 is g_2 / tau_2 of the block before, so
+    the first factor telescopes over the depth: no gain and no LN std scale makes a stack
+    contract. As b <= c, v >= 1 whenever lambda >= 1 (and r_0 = g_2 / tau_2).
+    """
+    first, second = std_ceilings()
+    return sp.factor(block_coefficient().subs({SIGMA_1: first, SIGMA_2: second}))
+
+
+@cache
+def critical_spread() -> Expr:
+    """Solve floor = 1 for sqrt(lambda), with r_0 = g_2 / tau_2: v < 1 needs a smaller one.
+
+    It is 1 where c = b (ReLU, tanh), below 1 where c > b (GELU, SiLU); where it is not positive,
+    v >= 1 whatever the attention does.
+    """
+    spread = sp.Symbol("m", real=True)
+    floor = coefficient_floor().subs(ROW, GAIN_2 / TAU_2).subs(sp.sqrt(LAMBDA), spread)
+    assert LAMBDA not in floor.free_symbols, "lambda enters through its root alone"
+    (critical,) = sp.solve(sp.Eq(floor, 1), spread)
+    return sp.factor(critical)
+
+
+def numeric(expression: Expr) -> Callable[..., Array]:
+    """Turn an expression in this module's symbols into a function of numbers or NumPy arrays.
+
+    The function takes the keywords of `ARGUMENTS` whose symbols occur in the expression.
+
+    Raises: InputError if another symbol occurs; the function, for a missing or unknown keyword
+    """
+    used = [name for name, symbol in ARGUMENTS.items() if symbol in expression.free_symbols]
+    foreign = expression.free_symbols - set(ARGUMENTS.values())
+    if foreign:
+        names = ", ".join(sorted(map(str, foreign)))
+        raise InputError(f"expression must use this module's symbols only, but has {names}")
+    compiled = sp.lambdify([ARGUMENTS[name] for name in used], expression, modules="numpy")
+
+    def evaluate(**values: Array) -> Array:
+        if set(values) != set(used):
+            raise InputError(f"expected the keywords {', '.join(used)}, but got {sorted(values)}")
+        return compiled(*(values[name] for name in used))
+
+    return evaluate

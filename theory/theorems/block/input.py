@@ -1,0 +1,172 @@
+"""A block and the tokens that enter it: what is assumed of them, and how are they drawn?"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Literal, get_args
+
+from theory.arrays import Array, namespace, tiny
+from theory.blocks.activations import ACTIVATIONS
+from theory.blocks.forward import apply_block
+from theory.blocks.norms import Norm
+from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, Placement
+from theory.bounds.coefficients import Coefficients, block_coefficients
+from theory.statements.domains import Domain, Free, Params, Sizes, adjacency
+from theory.statements.theorem import Hypothesis
+from theory.theorems.block.shi2022_lemmas import sums_to_one
+
+_KINDS: tuple[Literal["layer", "rms", "none"], ...] = ("layer", "rms", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockInput:
+    """A block and the tokens (*b, n, d) that enter it.
+
+    ``mask`` (*b, n, n) says who may listen to whom; an ``adjacency`` (*b, h, n, n) takes the
+    place of the attention that the block's queries and keys would compute.
+    """
+
+    AXES: ClassVar[dict[str, str]] = {"tokens": "n d", "mask": "n n", "adjacency": "h n n"}
+
+    block: Block
+    tokens: Array
+    mask: Array | None = None
+    adjacency: Array | None = None
+
+    @cached_property
+    def step(self) -> BlockStep:
+        """What the block does to the tokens."""
+        return apply_block(self.block, self.tokens, mask=self.mask, adjacency=self.adjacency)
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """lambda, s, sigma_1, sigma_2 and the three forms of v."""
+        return block_coefficients(self.block, self.step)
+
+
+def _rows_miss_one(at: BlockInput) -> Array:
+    """Return by how much the rows of any head miss one."""
+    xp = namespace(at.tokens)
+    return xp.max(sums_to_one(at.step.adjacency), axis=-1)
+
+
+def _smallest_std(at: BlockInput) -> Array:
+    """Return what is missing to a normal number in the smallest std that is divided by."""
+    xp, step = namespace(at.tokens), at.step
+    worst = xp.zeros_like(at.tokens[..., 0, 0]) - 1.0
+    for std in (step.std_1, step.std_2, step.std_1_out, step.std_2_out):
+        if std is not None:
+            worst = xp.maximum(worst, tiny(std) - xp.min(std, axis=-1))
+    return worst
+
+
+ROWS = Hypothesis("every row of every A sums to one", _rows_miss_one)
+STDS = Hypothesis("every std that a norm divides by is positive", _smallest_std)
+
+
+def attention_weights(params: Params, sizes: Sizes) -> Attention:
+    """Build an attention sublayer; "factored" keeps value and output matrix apart.
+
+    Then "balance" makes one of the two huge and the other tiny, with the same product.
+    """
+    biased = bool(sizes.get("biased", 0))
+    factored = bool(sizes.get("factored", 0))
+    balance = sizes.get("balance", 0)
+    return Attention(
+        query=params["query"],
+        key=params["key"],
+        value=params["value"] * 2.0**balance if factored else params["value"] @ params["output"],
+        output=params["output"] * 2.0**-balance if factored else None,
+        query_bias=params["query_bias"] if biased else None,
+        bias=params["bias"] if biased else None,
+    )
+
+
+def listening(params: Params, sizes: Sizes) -> dict[str, Array | None]:
+    """Choose softmax attention, the same under a causal mask, or any adjacency."""
+    if sizes["listening"] == 2:
+        return {"adjacency": adjacency(params["weights"])}
+    if sizes["listening"] == 0:
+        return {"mask": None}
+    xp = namespace(params["tokens"])
+    ones = xp.ones_like(params["tokens"] @ xp.matrix_transpose(params["tokens"]))
+    return {"mask": xp.tril(ones) > 0}
+
+
+def _build(sizes: Sizes, params: Params) -> BlockInput:
+    """The norms' eps, mostly too small to matter, keeps every std above zero."""
+    gained, biased = bool(sizes["gained"]), bool(sizes["biased"])
+
+    def norm(i: int) -> Norm:
+        return Norm(
+            kind=_KINDS[sizes["kind"]],
+            gain=params[f"gain_{i}"] if gained else None,
+            shift=params[f"shift_{i}"] if biased else None,
+            eps=10.0 ** sizes["ln_eps"],
+            tau=10.0 ** (sizes[f"tau_{i}"] / 4),
+            fixed_std=2.0 ** sizes["fixed_std"] if sizes["fixed_std"] else None,
+        )
+
+    ffn = FeedForward(
+        params["weight_in"],
+        params["weight_out"],
+        params["bias_in"] if biased else None,
+        params["bias_out"] if biased else None,
+        activation=tuple(ACTIVATIONS)[sizes["activation"]],
+    )
+    block = Block(
+        attention_weights(params, sizes),
+        ffn if sizes["ffn"] else None,
+        norm(1),
+        norm(2),
+        placement=get_args(Placement)[sizes["placement"]],
+        residual=1 + sizes["residual"] / 2,
+        norm_1_out=norm(2),
+        norm_2_out=norm(1),
+    )
+    tokens = params["tokens"] * 2.0 ** sizes["scale"]
+    return BlockInput(block, tokens, **listening(params, sizes))
+
+
+WEIGHT_SIZES = {
+    "tokens": (2, 6),
+    "features": (2, 5),
+    "heads": (1, 3),
+    "head_width": (1, 4),
+    "hidden": (1, 5),
+    "activation": (0, len(ACTIVATIONS) - 1),
+    "listening": (0, 2),
+}
+WEIGHTS = {
+    "tokens": Free("tokens", ("tokens", "features")),
+    "query": Free("matrix", ("heads", "features", "head_width")),
+    "key": Free("matrix", ("heads", "features", "head_width")),
+    "value": Free("matrix", ("heads", "features", "head_width")),
+    "output": Free("matrix", ("heads", "head_width", "features")),
+    "weights": Free("graph", ("heads", "tokens", "tokens")),
+    "weight_in": Free("matrix", ("features", "hidden")),
+    "weight_out": Free("matrix", ("hidden", "features")),
+}
+_VECTORS = {
+    "query_bias": Free("matrix", ("heads", "head_width")),
+    "bias": Free("vector", ("features",)),
+    "bias_in": Free("vector", ("hidden",)),
+    "bias_out": Free("vector", ("features",)),
+    **{f"{name}_{i}": Free("vector", ("features",)) for name in ("gain", "shift") for i in (1, 2)},
+}
+BLOCK_DOMAIN = Domain[BlockInput](
+    sizes={
+        **WEIGHT_SIZES,
+        "features": (1, 5),
+        "scale": (-200, 100),
+        "ln_eps": (-60, 0),
+        "tau_1": (-4, 4),
+        "tau_2": (-4, 4),
+        "fixed_std": (-3, 3),
+        "residual": (-3, 3),
+        **dict.fromkeys(("biased", "gained", "factored", "ffn"), (0, 1)),
+        **dict.fromkeys(("kind", "placement"), (0, 2)),
+        "balance": (-900, 800),
+    },
+    free={**WEIGHTS, **_VECTORS},
+    build=_build,
+)
