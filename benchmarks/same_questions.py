@@ -185,8 +185,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "survey": ("numbers survey @",),
     "verify": (
-        "verify --json",
-        "verify --trials 7 --seed 3 --workers 1 --out @found --json",
+        "verify --json --out @found",
+        "verify --trials 7 --seed 3 --workers 1 --json",
         "verify linear attention init-pre-norm-growth activation-gelu-constant-one --trials 20",
     ),
     "attack": (*map(_attack, ATTACKED), "attack linear --budget 100"),

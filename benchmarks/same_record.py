@@ -48,8 +48,7 @@ def record(part: str, folder: Path, *, written: Path, workers: int) -> list[str]
         with ThreadPoolExecutor(workers) as pool:
             answers = dict(zip(asked, pool.map(lambda each: _ask(each, work), asked), strict=True))
         files = {
-            str(path.relative_to(work)): _content(path, work)
-            for path in sorted(set(_files(work)) - given)
+            _name(path, work): _content(path, work) for path in sorted(set(_files(work)) - given)
         }
         if part in KEPT:
             place = folder / "written" / part
@@ -117,6 +116,11 @@ def _parsed(text: str) -> Any:
 
 def _files(work: Path) -> Iterator[Path]:
     return (path for path in work.rglob("*") if path.is_file())
+
+
+def _name(path: Path, work: Path) -> str:
+    """Return a file's name in the folder of the run, without what makes it unique."""
+    return re.sub(r"(corrupt/\w+)\.\w+$", r"\1.<unique>", str(path.relative_to(work)))
 
 
 def _content(path: Path, work: Path) -> Any:
