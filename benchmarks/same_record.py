@@ -10,8 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,12 @@ from benchmarks.same_questions import PARTS, sources
 KEPT = ("attack", "verify", "sweep", "fuse")
 """The parts whose files another checkout can be given to read."""
 
+WARM = ("bad", "check", "simulate", "law", "analyze")
+"""The parts whose commands start no processes: they are run in forks, a second sooner each."""
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 _OPAQUE = ("cells", "failed", "corrupt")  # folders of a store: what is in a cell, `export` tells
+_THREAD = threading.local()  # the process that forks, one for each thread that asks
 _PICTURE = re.compile(r"base64,([A-Za-z0-9+/=]+)")
 _ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -45,8 +51,9 @@ def record(part: str, folder: Path, *, written: Path, workers: int) -> list[str]
             shutil.copytree(written, work, dirs_exist_ok=True)
             asked += sources(work)
         given = set(_files(work))
+        ask = partial(_ask, work=work, warm=part in WARM)
         with ThreadPoolExecutor(workers) as pool:
-            answers = dict(zip(asked, pool.map(lambda each: _ask(each, work), asked), strict=True))
+            answers = dict(zip(asked, pool.map(ask, asked), strict=True))
         files = {
             _name(path, work): _content(path, work) for path in sorted(set(_files(work)) - given)
         }
@@ -64,25 +71,53 @@ def record(part: str, folder: Path, *, written: Path, workers: int) -> list[str]
     ]
 
 
-def _ask(question: str, work: Path) -> list[dict[str, Any]]:
+def _ask(question: str, work: Path, *, warm: bool) -> list[dict[str, Any]]:
     """Run the commands of a question one after the other."""
     found = []
     for line in question.split(" && "):
         words = [re.sub(r"^@", f"{work}/", word) for word in shlex.split(line)]
-        start = [_command()]
         if words[:1] == ["numbers"]:
-            start, words = ["benchmarks.same_numbers"], words[1:]
-        done = subprocess.run(
-            [sys.executable, "-m", *start, *words],
+            done = _run(["benchmarks.same_numbers", *words[1:]])
+        else:
+            done = _run_warm(words) if warm else _run([_command(), *words])
+        out, err = (_neutral(text.decode(), work) for text in done[1:])
+        found.append({"exit": done[0], "stdout": _parsed(out), "stderr": err})
+    return found
+
+
+def _run(words: list[str]) -> tuple[int, bytes, bytes]:
+    """Run a module; return its exit code and what it said on stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=CHECKOUT,
+        env=os.environ | _ENVIRONMENT,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def _run_warm(words: list[str]) -> tuple[int, bytes, bytes]:
+    """Do the same for the command, in a child of a process that has imported it."""
+    process: subprocess.Popen[str] | None = getattr(_THREAD, "process", None)
+    if process is None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.same_warm", _command()],
             cwd=CHECKOUT,
             env=os.environ | _ENVIRONMENT,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        out, err = (_neutral(text.decode(), work) for text in (done.stdout, done.stderr))
-        found.append({"exit": done.returncode, "stdout": _parsed(out), "stderr": err})
-    return found
+        _THREAD.process = process
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+        process.stdin.write(json.dumps({"words": words, "out": out.name, "err": err.name}) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        return code, out.read(), err.read()
 
 
 def _command() -> str:
