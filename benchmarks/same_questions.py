@@ -48,11 +48,10 @@ _SIMULATED = """
     --mask causal-window:3 --initial clustered
     --mask blocks:3,5 --initial near-consensus
     --mask @mask.npy --weights low-rank --rank 2
-    --residual 0 --ffn-width 0 --tied
+    --residual 0 --tied
     --residual 2.5 --score-gain 4 --tau 2
     --fixed-std 1.5 --ffn-gain 0.5 --norm-gain 0.7
     --weights identity --initial orthogonal --ln-eps 1e-5
-    --depth 30 --seeds 2 --activation silu
     --dtype float32 --seeds 2
     --backend torch
 """
@@ -68,7 +67,7 @@ _LAWS = """
     --graph causal --residual 2
     --graph window:2 --no-tied
     --graph causal-window:3 --weights orthogonal
-    --graph blocks:5,7 --ffn-width 0
+    --graph blocks:5,7 --activation tanh
     --graph star --critical value_gain --points 5
     --graph ring --critical residual ffn_gain --critical-range 0.1 4 --points 5
 """
@@ -172,6 +171,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "simulate": (
         *_each(_SIMULATED, _SMALL, "--json"),
         *_each("--seeds 2\n--norm none\n--mask causal --placement pre", _SMALL),
+        "simulate --depth 30 --seeds 2 --ffn-width 0 --activation silu --json",
         f"{_SMALL} --plot @trace.png",
     ),
     "analyze": _each(_MODELS, "analyze"),
@@ -181,6 +181,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         f"{_LAW} --graph star --critical value_gain --points 5",
         f"{_LAW} --graph ring --plot @law.png",
         *_each("--json\n--text @texts.txt --max-length 16 --json\n--seed 1", "law --model minilm"),
+        "law --n 10 --width 16 --heads 2 --ffn-width 0 --depth 8 --layers 60 --json",
         "law --model e5-small --json",
     ),
     "survey": ("numbers survey @",),
