@@ -29,6 +29,7 @@ WARM = ("bad", "check", "simulate", "law", "analyze")
 CHECKOUT = Path(__file__).resolve().parents[1]
 _OPAQUE = ("cells", "failed", "corrupt")  # folders of a store: what is in a cell, `export` tells
 _THREAD = threading.local()  # the process that forks, one for each thread that asks
+_FORKING: list[subprocess.Popen[str]] = []
 _PICTURE = re.compile(r"base64,([A-Za-z0-9+/=]+)")
 _ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -54,6 +55,8 @@ def record(part: str, folder: Path, *, written: Path, workers: int) -> list[str]
         ask = partial(_ask, work=work, warm=part in WARM)
         with ThreadPoolExecutor(workers) as pool:
             answers = dict(zip(asked, pool.map(ask, asked), strict=True))
+        while _FORKING:
+            _FORKING.pop().communicate()  # closes its input, which ends it
         files = {
             _name(path, work): _content(path, work) for path in sorted(set(_files(work)) - given)
         }
@@ -111,6 +114,7 @@ def _run_warm(words: list[str]) -> tuple[int, bytes, bytes]:
             text=True,
         )
         _THREAD.process = process
+        _FORKING.append(process)
     assert process.stdin is not None
     assert process.stdout is not None
     with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
