@@ -56,7 +56,8 @@ KNOWN: dict[str, Known] = {
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _HUB_FILES = (
-    *("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+    *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.txt", "vocab.json", "merges.txt"),
     *(WEIGHTS, "model-*.safetensors", "model.safetensors.index.json"),
 )
 

@@ -14,12 +14,8 @@ from simulations.checkpoints.checkpoint import Checkpoint
 from simulations.checkpoints.messages import quote, quote_path, reason
 from simulations.checkpoints.names import Names, expected_shapes
 from simulations.checkpoints.settings import read_architecture, read_json
-from simulations.checkpoints.tokens import (
-    Tokenizer,
-    has_surrogate,
-    import_tokenizers,
-    missing_extra,
-)
+from simulations.checkpoints.tokenizer import read_tokenizer
+from simulations.checkpoints.tokens import missing_extra
 from theory.arrays import InputError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -63,7 +59,7 @@ def read_folder(
             architecture=model,
             embeddings=build_embeddings(tensors.read, names, model, dtype=dtype),
             blocks=build_blocks(tensors.read, names, model, dtype=dtype),
-            tokenizer=_read_tokenizer(folder),
+            tokenizer=read_tokenizer(folder),
         )
 
 
@@ -168,43 +164,3 @@ def _require_known(tensors: _Tensors, expected: Mapping[str, object]) -> None:
             f"{tensors.file} has {len(strange)} tensors that its config.json does not account "
             f"for, the first {quote(min(strange))}: its model is not the one that it says"
         )
-
-
-def _read_tokenizer(folder: Path) -> Tokenizer:
-    """Read tokenizer.json, or the vocab.txt of older BERTs."""
-    library = import_tokenizers()
-    settings = {}
-    if (folder / "tokenizer_config.json").is_file():
-        settings = read_json(folder / "tokenizer_config.json")
-    file = folder / "tokenizer.json"
-    try:
-        if file.is_file():
-            engine = library.Tokenizer.from_file(str(file))
-        elif (file := folder / "vocab.txt").is_file():
-            lowercase = bool(settings.get("do_lower_case", True))
-            engine = library.BertWordPieceTokenizer(str(file), lowercase=lowercase)
-        else:
-            raise InputError(
-                f"{quote_path(folder)} has no tokenizer.json (nor the vocab.txt of a BERT)"
-            )
-    except InputError:
-        raise
-    except Exception as error:  # the library raises nothing narrower
-        raise InputError(f"{file.name} is truncated or corrupt: {reason(error)}") from error
-    engine.no_truncation()  # files come with the lengths of somebody's training
-    engine.no_padding()
-    pad = engine.token_to_id(_pad_token(settings))
-    return Tokenizer(engine, pad_id=0 if pad is None else pad)
-
-
-def _pad_token(settings: Mapping[str, Any]) -> str:
-    token = settings.get("pad_token")
-    if isinstance(token, dict):
-        token = token.get("content")
-    if token is None:
-        return "[PAD]"
-    if not isinstance(token, str) or has_surrogate(token):
-        raise InputError(
-            f"tokenizer_config.json: pad_token must be a string, but is {quote(token)}"
-        )
-    return token

@@ -4,12 +4,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulations.checkpoints.messages import quote
+from simulations.checkpoints.tokenizer_guards import panics_unprinted, told
 from theory.arrays import InputError
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ class Tokenizer:
 
     ``prefix`` is put before every text, because some models were trained so. ``characters``
     are replaced before the engine sees the text. ``pad_id`` fills up shorter texts; masks
-    keep it from being heard.
+    keep it from being heard. ``longest`` is how many tokens a text may have by the tokenizer's
+    settings, and ``cut`` the end at which longer ones are cut off.
     """
 
     engine: "Engine"
     pad_id: int = 0
     prefix: str = ""
     characters: Mapping[int, str] = field(default_factory=dict)
+    longest: int | None = None
+    cut: Literal["left", "right"] = "right"
 
 
 class Encoded(NamedTuple):
@@ -96,12 +100,13 @@ def encode(
     """Split every text into tokens and pad the shorter ones at their end.
 
     ``max_length`` counts the special tokens and the prefix; what goes beyond it is cut off and
-    noted in ``truncated``. Without it the model's own limit holds, and cutting also warns.
+    noted in ``truncated``. Without it the model's own limit holds, or the tokenizer's where that
+    is smaller, and cutting also warns.
     ``prefix`` replaces the model's own, `Tokenizer.prefix`, which stands if it is None; "" puts
     nothing before the texts. Its tokens are not marked as special.
 
-    Raises: InputError if there is no text, a text has no tokens, max_length leaves no room, or
-            a text or the prefix is not Unicode
+    Raises: InputError if there is no text, a text has no tokens or cannot be split, max_length
+            leaves no room, or a text or the prefix is not Unicode
     """
     tokenizer = checkpoint.tokenizer
     prefix = tokenizer.prefix if prefix is None else prefix
@@ -109,17 +114,21 @@ def encode(
     limit = _room(checkpoint, prefix, max_length)
     _require_texts(texts)
     encodings, truncated = [], []
-    for number, text in enumerate(texts):
-        if not _split(tokenizer, text).ids:
-            raise InputError(f"{_name(number, text)} has no tokens: it is {quote(str(text))}")
-        encoding = _split(tokenizer, prefix + text)
-        truncated.append(len(encoding.ids) > limit)
-        encoding.truncate(limit)
-        encodings.append(tokenizer.engine.post_process(encoding))
+    with panics_unprinted():
+        for number, text in enumerate(texts):
+            with told(f"{_name(number, text)} cannot be split"):
+                bare = _split(tokenizer, text)
+            if not bare.ids:
+                raise InputError(f"{_name(number, text)} has no tokens: it is {quote(str(text))}")
+            with told(f"{_name(number, text)} cannot be split"):
+                encoding = _split(tokenizer, prefix + text) if prefix else bare
+                truncated.append(len(encoding.ids) > limit)
+                encoding.truncate(limit, direction=tokenizer.cut)
+                encodings.append(tokenizer.engine.post_process(encoding))
     if max_length is None and any(truncated):
         warnings.warn(
             f"{sum(truncated)} of {len(texts)} texts are longer than the "
-            f"{checkpoint.architecture.longest} tokens that {quote(checkpoint.name)} can read; "
+            f"{_longest(checkpoint)} tokens that {quote(checkpoint.name)} can read; "
             "their ends are cut off",
             stacklevel=2,
         )
@@ -130,14 +139,21 @@ def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
     """Return how many tokens of prefix and text fit between the special ones."""
     longest = checkpoint.architecture.longest
     special = checkpoint.tokenizer.engine.num_special_tokens_to_add(False)
-    needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
-    wanted = longest if max_length is None else max_length
+    with panics_unprinted(), told("prefix cannot be split"):
+        needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
+    wanted = _longest(checkpoint) if max_length is None else max_length
     if not needed <= wanted <= longest:
         raise InputError(
             f"max_length must be from {needed} (special tokens, prefix and one more) to {longest} "
             f"(the positions that {quote(checkpoint.name)} has), but is {wanted}"
         )
     return wanted - special
+
+
+def _longest(checkpoint: "Checkpoint") -> int:
+    """Return how many tokens a text may have by the model and by its tokenizer's settings."""
+    by_model, by_settings = checkpoint.architecture.longest, checkpoint.tokenizer.longest
+    return by_model if by_settings is None else min(by_model, by_settings)
 
 
 def _require_texts(texts: Sequence[str]) -> None:

@@ -292,6 +292,7 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path: Path) -> None:
 def test_a_list_of_words_will_do_as_tokenizer(tmp_path: Path) -> None:
     write_folder(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").unlink()
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     lower = encode(load_checkpoint(tmp_path), ["A Graph of unknowns"])
     assert lower.pieces == (("[CLS]", "a", "graph", "of", "[UNK]", "[SEP]"),)

@@ -1,0 +1,173 @@
+"""How does the tokenizer of a folder come together from its files?"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from simulations.checkpoints.messages import quote
+from simulations.checkpoints.tokenizer_conflicts import require_agreement, require_flags_in_file
+from simulations.checkpoints.tokenizer_files import (
+    AS_IT_STANDS,
+    CONFIG,
+    NAMED,
+    Said,
+    content,
+    read_said,
+)
+from simulations.checkpoints.tokenizer_guards import panics_unprinted, require_bounded, told
+from simulations.checkpoints.tokenizer_kinds import (
+    MARKS,
+    add_marks,
+    build_engine,
+    extra_tokens,
+    named_tokens,
+    pad_token,
+)
+from simulations.checkpoints.tokens import Tokenizer, import_tokenizers
+from theory.arrays import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import AddedToken
+    from tokenizers import Tokenizer as Engine
+
+FILE = "tokenizer.json"
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """Read a folder's tokenizer.json, or the word lists of older models, and what is beside it.
+
+    Texts become the tokens that AutoTokenizer of transformers makes of them.
+
+    Raises: InputError if a file is damaged, asks for what is not supported, or disagrees
+            with another one
+    """
+    with panics_unprinted():
+        return _read(folder)
+
+
+def _read(folder: Path) -> Tokenizer:
+    file, as_kept = _read_file(folder / FILE) if (folder / FILE).is_file() else ({}, None)
+    said = read_said(folder, file)
+    with told(f"the tokenizer of {quote(folder.name)} cannot be built"):
+        if as_kept is not None and said.kind == AS_IT_STANDS:
+            require_flags_in_file(said, file)
+            engine = as_kept
+        else:
+            if file:
+                require_agreement(said, file)
+            engine = build_engine(said, file, folder)
+        _add_tokens(engine, said, file)
+        _require_numbers(engine, said, file)
+        if said.kind != AS_IT_STANDS:
+            _add_marks(engine, said, as_kept)
+        engine.encode_special_tokens = bool(said.switch("split_special_tokens", False))
+        engine.no_truncation()  # files come with the lengths of somebody's training
+        engine.no_padding()
+        pad = engine.token_to_id(pad_token(said))
+    return Tokenizer(
+        engine, pad_id=0 if pad is None else pad, longest=_longest(said), cut=_side(said, file)
+    )
+
+
+def _read_file(path: Path) -> "tuple[dict[str, Any], Engine]":
+    """Return what a tokenizer.json holds, under the present names of things, and its engine."""
+    with told(f"{path.name} is truncated or corrupt"):
+        engine: Engine = import_tokenizers().Tokenizer.from_file(str(path))
+        now = json.loads(engine.to_str())
+        # The library leaves numbers that it cannot give to tokens out of what it writes.
+        listed = json.loads(path.read_text(encoding="utf-8")).get("added_tokens", [])
+    require_bounded(now["normalizer"])
+    return now | {"added_tokens": listed}, engine
+
+
+def _add_tokens(engine: "Engine", said: Said, file: Mapping[str, Any]) -> None:
+    """Add what the settings list, then what has a part or is special and is not yet there."""
+    library, named = import_tokenizers(), named_tokens(said)
+    if said.kind == AS_IT_STANDS and (padding := file.get("padding")):
+        named.setdefault("pad_token", padding["pad_token"])
+    there = engine.get_added_tokens_decoder().values()
+    as_they_are = {repr(token) for token in there}
+    new: list[str | AddedToken] = [
+        token for _, token in sorted(said.added.items()) if repr(token) not in as_they_are
+    ]
+    known = {token.content for token in there} | {content(token) for token in new}
+    order = dict.fromkeys(key for key in (*NAMED, *named) if key in named)
+    for token in (*(named[key] for key in order), *extra_tokens(said)):
+        if content(token) not in known and token not in new:
+            new.append(token)
+    parts = {content(token) for token in named.values()}
+    tokens = []
+    for token in new:
+        if isinstance(token, str):
+            tokens.append(library.AddedToken(token, special=True))
+        else:
+            token.special = token.special or token.content in parts
+            tokens.append(token)
+    engine.add_tokens(tokens)
+
+
+def _require_numbers(engine: "Engine", said: Said, file: Mapping[str, Any]) -> None:
+    """Refuse tokens whose numbers are not the listed ones, and those that a list leaves out."""
+    where = f"{CONFIG}: added_tokens_decoder" if said.decoder else "added_tokens"
+    for number, token in said.added.items():
+        if (found := engine.token_to_id(token.content)) != number:
+            raise InputError(
+                f"{where} gives {quote(token.content)} the number {number}, but the vocabulary "
+                f"and what comes before it lead to {found}"
+            )
+    there = {token.content for token in engine.get_added_tokens_decoder().values()}
+    for entry in file.get("added_tokens", []):
+        word = entry["content"]
+        if word not in there or engine.token_to_id(word) != entry["id"]:
+            raise InputError(
+                f"{FILE} adds {quote(word)} as number {entry['id']}, which {where} leaves out"
+            )
+
+
+def _add_marks(engine: "Engine", said: Said, as_kept: "Engine | None") -> None:
+    """Mark where texts start and end as the kind does, or as ALBERT's own file says."""
+    add_marks(engine, said)
+    if as_kept is None or as_kept.post_processor is None:
+        return
+    made, kept, names = _marks(engine), _marks(as_kept), MARKS[said.kind]
+    if made == kept:
+        return
+    says = f"{FILE}: its post_processor puts {quote(kept)} around a text, but"
+    if said.kind == "AlbertTokenizer":
+        raise InputError(
+            f"{says} {' and '.join(names)} of an {said.kind} are {quote(made)}; change one of them"
+        )
+    if not any(name in said.named for name in names):
+        raise InputError(
+            f"{says} a {said.kind} puts {quote(made)}; name {' and '.join(names)} in {CONFIG} or, "
+            f'to take {FILE} as it stands, put "tokenizer_class": "{AS_IT_STANDS}" there'
+        )
+
+
+def _marks(engine: "Engine") -> list[str]:
+    empty = engine.encode("", add_special_tokens=False)
+    tokens: list[str] = engine.post_process(empty).tokens
+    return tokens
+
+
+def _side(said: Said, file: Mapping[str, Any]) -> Literal["left", "right"]:
+    default = (file.get("truncation") or {}).get("direction", "right").lower()
+    side = said.settings.get("truncation_side", default)
+    if side not in ("left", "right"):
+        raise InputError(
+            f"{CONFIG}: truncation_side must be 'left' or 'right', but is {quote(side)}"
+        )
+    return "left" if side == "left" else "right"
+
+
+def _longest(said: Said) -> int | None:
+    """Return how many tokens a text may have by the settings; None if they do not say."""
+    length = said.settings.get("model_max_length", said.settings.get("max_len"))
+    if length is None:
+        return None
+    if isinstance(length, bool) or not isinstance(length, int | float) or not length >= 1:
+        raise InputError(
+            f"{CONFIG}: model_max_length must be a number from 1 up, but is {quote(length)}"
+        )
+    return int(min(length, 2**31))
