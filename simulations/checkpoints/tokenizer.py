@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from simulations.checkpoints.messages import quote
+from simulations.checkpoints.present import is_there
 from simulations.checkpoints.tokenizer_conflicts import require_agreement, require_flags_in_file
 from simulations.checkpoints.tokenizer_files import (
     AS_IT_STANDS,
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Engine
 
 FILE = "tokenizer.json"
+# What the library calls the parts of a file, where it cannot read one.
+_PARTS = {
+    "model": "enum Model",
+    "normalizer": "enum Normalizer",
+    "pre_tokenizer": "enum PreTokenizer",
+    "post_processor": "enum PostProcessor",
+    "decoder": "enum PyDecoder",
+}
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
@@ -47,7 +56,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _read(folder: Path) -> Tokenizer:
-    file, as_kept = _read_file(folder / FILE) if (folder / FILE).is_file() else ({}, None)
+    file, as_kept = _read_file(folder / FILE) if is_there(folder / FILE) else ({}, None)
     said = read_said(folder, file)
     with told(f"the tokenizer of {quote(folder.name)} cannot be built"):
         if as_kept is not None and said.kind == AS_IT_STANDS:
@@ -73,12 +82,37 @@ def _read(folder: Path) -> Tokenizer:
 def _read_file(path: Path) -> "tuple[dict[str, Any], Engine]":
     """Return what a tokenizer.json holds, under the present names of things, and its engine."""
     with told(f"{path.name} is truncated or corrupt"):
-        engine: Engine = import_tokenizers().Tokenizer.from_file(str(path))
+        try:
+            engine: Engine = import_tokenizers().Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            _require_known_parts(path, str(error))
+            raise
         now = json.loads(engine.to_str())
         # The library leaves numbers that it cannot give to tokens out of what it writes.
         listed = json.loads(path.read_text(encoding="utf-8")).get("added_tokens", [])
     require_bounded(now["normalizer"])
     return now | {"added_tokens": listed}, engine
+
+
+def _require_known_parts(path: Path, message: str) -> None:
+    """Name the part of a whole file that the library does not know, which it leaves unsaid."""
+    part = next((part for part, name in _PARTS.items() if name in message), None)
+    if part is None:
+        return
+    kinds = [step.get("type") for step in _steps(json.loads(path.read_bytes()).get(part))]
+    raise InputError(
+        f"{path.name}: its {part} of type {' and '.join(map(quote, kinds[:4]))} is not known to "
+        f"tokenizers {import_tokenizers().__version__}, or not with its settings"
+    )
+
+
+def _steps(part: object) -> list[dict[str, Any]]:
+    if not isinstance(part, dict):
+        return []
+    keys = ("normalizers", "pretokenizers", "processors", "decoders")
+    inner = next((part[key] for key in keys if key in part), [part])
+    steps = inner if isinstance(inner, list) else [part]
+    return [step for step in steps if isinstance(step, dict)]
 
 
 def _add_tokens(engine: "Engine", said: Said, file: Mapping[str, Any]) -> None:

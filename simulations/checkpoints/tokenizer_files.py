@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from simulations.checkpoints.messages import quote
+from simulations.checkpoints.present import is_there
 from simulations.checkpoints.settings import read_json
 from simulations.checkpoints.tokens import has_surrogate, import_tokenizers
 from theory.arrays import InputError
@@ -119,7 +120,7 @@ def read_said(folder: Path, file: Mapping[str, Any]) -> Said:
 
 
 def _optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
+    return read_json(path) if is_there(path) else {}
 
 
 def _kind(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from simulations.checkpoints.messages import quote_path
+from simulations.checkpoints.present import is_there
 from simulations.checkpoints.tokenizer_files import AS_IT_STANDS, Said, content
 from simulations.checkpoints.tokenizer_guards import told
 from simulations.checkpoints.tokens import import_tokenizers
@@ -205,7 +206,7 @@ def steps_of(part: Any, key: str) -> list[dict[str, Any]]:
 
 
 def _required(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
+    if not is_there(folder / name):
         raise InputError(f"{quote_path(folder)} has no tokenizer.json (nor a {name})")
     return folder / name
 

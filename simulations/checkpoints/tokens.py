@@ -132,7 +132,7 @@ def encode(
             "their ends are cut off",
             stacklevel=2,
         )
-    return _batch(checkpoint, encodings, truncated, prefix)
+    return _batch(checkpoint, texts, encodings, truncated, prefix)
 
 
 def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
@@ -193,7 +193,11 @@ def _split(tokenizer: Tokenizer, text: str) -> Any:
 
 
 def _batch(
-    checkpoint: "Checkpoint", encodings: list[Any], truncated: list[bool], prefix: str
+    checkpoint: "Checkpoint",
+    texts: Sequence[str],
+    encodings: list[Any],
+    truncated: list[bool],
+    prefix: str,
 ) -> Encoded:
     shape = (len(encodings), max(len(encoding.ids) for encoding in encodings))
     ids = np.full(shape, checkpoint.tokenizer.pad_id, dtype=np.int64)
@@ -204,10 +208,11 @@ def _batch(
         token_mask[row, :length] = True
         special_mask[row, :length] = np.asarray(encoding.special_tokens_mask, dtype=bool)
     if ids.max() >= checkpoint.architecture.vocabulary:
+        row = int(ids.max(axis=1).argmax())
         raise InputError(
-            f"the tokenizer of {quote(checkpoint.name)} gives the token number {ids.max()}, but "
-            f"the model has rows for {checkpoint.architecture.vocabulary}: they do not belong "
-            "together"
+            f"the tokenizer of {quote(checkpoint.name)} gives {_name(row, texts[row])} the token "
+            f"number {ids.max()}, but the model has rows for "
+            f"{checkpoint.architecture.vocabulary}: they do not belong together"
         )
     pieces = tuple(tuple(encoding.tokens) for encoding in encodings)
     cut = np.asarray(truncated, dtype=bool)

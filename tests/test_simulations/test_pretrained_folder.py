@@ -156,7 +156,11 @@ def test_strange_tensors_are_refused(
     ("change", "message"),
     [
         ({"model_type": "mpnet"}, "model_type must be one of bert.*'mpnet'"),
-        ({"model_type": ...}, "model_type must be one of bert.*None"),
+        ({"model_type": ...}, "has no model_type.* bert, .*architectures are None"),
+        (
+            {"model_type": ..., "architectures": ["BertModel"]},
+            r"has no model_type.*architectures are \['BertModel'\]",
+        ),
         ({"model_type": ["bert"]}, "model_type must be one of bert"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type must be 'absolute'"),
         ({"is_decoder": True}, "is_decoder must be False"),
