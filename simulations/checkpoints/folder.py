@@ -233,7 +233,7 @@ def _require_known(tensors: _Tensors, expected: Mapping[str, object]) -> None:
         )
     if heads:
         warnings.warn(
-            f"{tensors.file} has {len(heads)} tensors outside the encoder, the first "
-            f"{quote(min(heads))}; as the head of a task they are left out",
-            stacklevel=2,
+            f"{tensors.file} has tensors outside the encoder ({len(heads)}, the first "
+            f"{quote(min(heads))}); as the head of a task they are left out",
+            stacklevel=4,  # where load_checkpoint was called
         )

@@ -65,7 +65,7 @@ def _read(folder: Path) -> Tokenizer:
         else:
             if file:
                 require_agreement(said, file)
-            engine = build_engine(said, file, folder)
+            engine = build_engine(said, file, folder, as_kept)
         _add_tokens(engine, said, file)
         _require_numbers(engine, said, file)
         if said.kind != AS_IT_STANDS:
@@ -80,18 +80,29 @@ def _read(folder: Path) -> Tokenizer:
 
 
 def _read_file(path: Path) -> "tuple[dict[str, Any], Engine]":
-    """Return what a tokenizer.json holds, under the present names of things, and its engine."""
+    """Return a tokenizer.json's engine, and its settings under their present names."""
     with told(f"{path.name} is truncated or corrupt"):
         try:
             engine: Engine = import_tokenizers().Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
             _require_known_parts(path, str(error))
             raise
-        now = json.loads(engine.to_str())
-        # The library leaves numbers that it cannot give to tokens out of what it writes.
-        listed = json.loads(path.read_text(encoding="utf-8")).get("added_tokens", [])
-    require_bounded(now["normalizer"])
-    return now | {"added_tokens": listed}, engine
+        kept = json.loads(path.read_bytes())
+        file = {
+            "model": kept["model"] | {"type": type(engine.model).__name__},
+            "normalizer": _state(engine.normalizer),
+            "pre_tokenizer": _state(engine.pre_tokenizer),
+            "truncation": engine.truncation,
+            "padding": engine.padding,
+            "added_tokens": kept.get("added_tokens", []),
+        }
+    require_bounded(file["normalizer"])
+    return file, engine
+
+
+def _state(part: Any) -> Any:
+    """Return a part as the library writes it today, whatever an older file calls its settings."""
+    return None if part is None else json.loads(part.__getstate__())
 
 
 def _require_known_parts(path: Path, message: str) -> None:

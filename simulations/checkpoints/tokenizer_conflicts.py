@@ -25,14 +25,12 @@ _PARTS: Final[Mapping[str, Mapping[str, tuple[Any, ...]]]] = {
     },
     "Unigram": {"byte_fallback": (False,)},
 }
+_ONCE: Final = ("NFKD", "StripAccents", "Lowercase")
 _QUOTES: Final = [("``", '"'), ("''", '"')]
 
 
 def require_agreement(said: Said, file: Mapping[str, Any]) -> None:
-    """Raise InputError if a kind would not split texts as its own tokenizer.json does.
-
-    Pass what the library writes after reading: it has every setting under its present name.
-    """
+    """Raise InputError if a kind would not split texts as its own tokenizer.json does."""
     model = file["model"]
     if model["type"] != MODELS[said.kind]:
         _disagree(said, "model", model["type"], MODELS[said.kind])
@@ -76,7 +74,7 @@ def _same_flag(said: Said, key: str, found: object) -> None:
 
 
 def _word_piece(said: Said, model: Any, steps: list[Any], before: list[Any]) -> None:
-    if "unk_token" not in said.named and model["unk_token"] != "[UNK]":
+    if "unk_token" not in said.named and model.get("unk_token", "[UNK]") != "[UNK]":
         _disagree(said, "model's unk_token", model["unk_token"], "[UNK]")
     if not steps and "do_lower_case" not in said.settings:
         _disagree(said, "normalizer", None, "BertNormalizer")
@@ -99,16 +97,19 @@ def _byte_pairs(said: Said, steps: list[Any], before: list[Any]) -> None:
 
 def _pieces(said: Said, model: Any, steps: list[Any], before: list[Any]) -> None:
     unknown = unknown_piece(said, model["vocab"])
-    if model["unk_id"] != unknown:
-        _disagree(said, "model's unk_id", model["unk_id"], unknown)
+    if model.get("unk_id") != unknown:
+        _disagree(said, "model's unk_id", model.get("unk_id"), unknown)
     flags = _flags(steps)
     if said.kind == "AlbertTokenizer":
         wanted = {"keep_accents": False, "do_lower_case": True, "quotes": True}
+        made = "Replace, Replace, NFKD, StripAccents, Lowercase"
     else:
         wanted = {"keep_accents": True, "do_lower_case": False, "quotes": False}
+        made = "Precompiled"
     for key, value in wanted.items():
         if flags is None or (flags[key] != value and key not in said.settings):
-            _disagree(said, "normalizer", [step["type"] for step in steps], "another")
+            found = ", ".join(step["type"] for step in steps) or None
+            _disagree(said, "normalizer", found, made)
     # Blanks are split off first, so that a Metaspace alone splits words at the same places.
     kinds = [step["type"] for step in before]
     if kinds not in (["Metaspace"], ["WhitespaceSplit", "Metaspace"]):
@@ -123,6 +124,8 @@ def _pieces(said: Said, model: Any, steps: list[Any], before: list[Any]) -> None
 def _flags(steps: list[Any]) -> dict[str, bool] | None:
     """Return what a sentencepiece normaliser does, by the settings' names; None if it is none."""
     kinds = [step["type"] for step in steps if not _only_blanks(step)]
+    # Doing these again changes nothing; some files list them twice.
+    kinds = [k for i, k in enumerate(kinds) if k not in _ONCE or k not in kinds[:i]]
     rules = [_rule(step) for step in steps if step["type"] == "Replace" and not _only_blanks(step)]
     accents = [kind for kind in kinds if kind in ("NFKD", "StripAccents")]
     if rules not in ([], _QUOTES) or accents not in ([], ["NFKD", "StripAccents"]):

@@ -1,13 +1,13 @@
 """How does each kind of tokenizer split texts, before what its folder adds?"""
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from simulations.checkpoints.messages import quote_path
+from simulations.checkpoints.messages import quote, quote_path
 from simulations.checkpoints.present import is_there
-from simulations.checkpoints.tokenizer_files import AS_IT_STANDS, Said, content
+from simulations.checkpoints.tokenizer_files import AS_IT_STANDS, CONFIG, Said, content
 from simulations.checkpoints.tokenizer_guards import told
 from simulations.checkpoints.tokens import import_tokenizers
 from theory.arrays import InputError
@@ -60,24 +60,28 @@ MODELS: Final = {
 }
 
 
-def build_engine(said: Said, file: Mapping[str, Any], folder: Path) -> "Engine":
-    """Return the engine of a kind, from the vocabulary in tokenizer.json or in older files.
+def build_engine(
+    said: Said, file: Mapping[str, Any], folder: Path, kept: "Engine | None"
+) -> "Engine":
+    """Return the engine of a kind, with the model of tokenizer.json or one from older files.
 
-    Raises: InputError if there is none that the kind can use
+    ``kept`` is the engine that tokenizer.json describes, whose model is the kind's own.
+
+    Raises: InputError if there is no vocabulary that the kind can use
 
     Source: derived from the classes of transformers 5, and tested against them
     """
     if said.kind == "BertTokenizer":
-        return _bert(said, file, folder)
+        return _bert(said, folder, kept)
     if said.kind == "RobertaTokenizer":
-        return _roberta(said, file, folder)
-    if not file:
+        return _roberta(said, folder, kept)
+    if kept is None:
         raise InputError(
             f"{quote_path(folder)} has no tokenizer.json, which a {said.kind} needs; "
             "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) of transformers "
             "writes it"
         )
-    return _unigram(said, file)
+    return _unigram(said, file, kept)
 
 
 def add_marks(engine: "Engine", said: Said) -> None:
@@ -85,6 +89,10 @@ def add_marks(engine: "Engine", said: Said) -> None:
     library, names = import_tokenizers(), MARKS[said.kind]
     first, last = (said.word(name, DEFAULTS[said.kind][name]) for name in names)
     ends = [(mark, engine.token_to_id(mark)) for mark in (first, last)]
+    if any(number is None for _, number in ends):
+        raise InputError(
+            f"{CONFIG}: {' and '.join(names)} must be tokens, but are {quote([first, last])}"
+        )
     if said.kind == "RobertaTokenizer":
         trim, space = said.switch("trim_offsets", True), said.switch("add_prefix_space", False)
         engine.post_processor = library.processors.RobertaProcessing(ends[1], ends[0], trim, space)
@@ -113,11 +121,12 @@ def extra_tokens(said: Said) -> "tuple[str | AddedToken, ...]":
     return said.extra
 
 
-def _bert(said: Said, file: Mapping[str, Any], folder: Path) -> "Engine":
+def _bert(said: Said, folder: Path, kept: "Engine | None") -> "Engine":
     library = import_tokenizers()
     unknown = said.word("unk_token", "[UNK]")
-    if file:
-        model = library.models.WordPiece(file["model"]["vocab"], unk_token=unknown)
+    if kept is not None:
+        model = kept.model
+        model.unk_token = unknown
     else:
         path = _required(folder, "vocab.txt")
         with told(f"{path.name} is truncated or corrupt"):
@@ -133,18 +142,15 @@ def _bert(said: Said, file: Mapping[str, Any], folder: Path) -> "Engine":
     return engine
 
 
-def _roberta(said: Said, file: Mapping[str, Any], folder: Path) -> "Engine":
+def _roberta(said: Said, folder: Path, kept: "Engine | None") -> "Engine":
     library = import_tokenizers()
-    if file:
-        words = file["model"]["vocab"]
-        merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in file["model"]["merges"]]
+    if kept is not None:
+        model = kept.model
+        model.unk_token = None  # every byte has a piece, or is left out
     else:
         paths = [str(_required(folder, name)) for name in ("vocab.json", "merges.txt")]
         with told("vocab.json or merges.txt is truncated or corrupt"):
-            words, merges = library.models.BPE.read_file(*paths)
-    model = library.models.BPE(
-        words, merges, continuing_subword_prefix="", end_of_word_suffix="", fuse_unk=False
-    )
+            model = library.models.BPE.from_file(*paths)
     engine: Engine = library.Tokenizer(model)
     engine.pre_tokenizer = library.pre_tokenizers.ByteLevel(
         add_prefix_space=said.switch("add_prefix_space", False)
@@ -152,11 +158,9 @@ def _roberta(said: Said, file: Mapping[str, Any], folder: Path) -> "Engine":
     return engine
 
 
-def _unigram(said: Said, file: Mapping[str, Any]) -> "Engine":
+def _unigram(said: Said, file: Mapping[str, Any], kept: "Engine") -> "Engine":
     library = import_tokenizers()
-    pieces = [tuple(entry) for entry in file["model"]["vocab"]]
-    unknown = unknown_piece(said, pieces)
-    engine: Engine = library.Tokenizer(library.models.Unigram(pieces, unk_id=unknown))
+    engine: Engine = library.Tokenizer(kept.model)
     steps = _albert_steps(said) if said.kind == "AlbertTokenizer" else []
     engine.normalizer = library.normalizers.Sequence(steps + _characters(file))
     scheme = "always" if said.switch("add_prefix_space", True) else "never"
@@ -169,7 +173,7 @@ def _unigram(said: Said, file: Mapping[str, Any]) -> "Engine":
     return engine
 
 
-def unknown_piece(said: Said, pieces: list[tuple[Any, ...]]) -> int:
+def unknown_piece(said: Said, pieces: Iterable[tuple[Any, ...]]) -> int:
     """Return the number of the piece that stands for what is in no other."""
     if said.kind != "CamembertTokenizer":
         return 1 if said.kind == "AlbertTokenizer" else 3
@@ -190,7 +194,7 @@ def _albert_steps(said: Said) -> list[Any]:
 def _characters(file: Mapping[str, Any]) -> list[Any]:
     """Return the table by which sentencepiece replaces characters, if the file has one."""
     library = import_tokenizers()
-    for step in steps_of(file.get("normalizer"), "normalizers"):
+    for step in steps_of(file["normalizer"], "normalizers"):
         if step["type"] == "Precompiled":
             return [library.normalizers.Precompiled(b64decode(step["precompiled_charsmap"]))]
     return []

@@ -159,6 +159,10 @@ REFUSED: dict[str, tuple[Case, str]] = {
     "no pieces": (Case(None, XLM), "has no tokenizer.json, which a XLMRobertaTokenizer needs"),
     "a word for a switch": (Case(word_piece(), {"do_lower_case": "no"}), "must be true or false"),
     "null for a token": (Case(word_piece(), {"cls_token": None}), "cls_token must be a token"),
+    "nothing for a token": (
+        Case(word_piece(), {"cls_token": ""}),
+        r"cls_token and sep_token must be tokens, but are \['', '\[SEP\]'\]",
+    ),
     "a number for a token": (Case(word_piece(), {"sep_token": 3}), "sep_token must be a string"),
     "a token without content": (Case(word_piece(), {"sep_token": {}}), "with a content"),
     "a flag of no token": (

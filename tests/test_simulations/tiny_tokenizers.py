@@ -1,6 +1,7 @@
 """Which small tokenizers, with which settings beside them, are held against AutoTokenizer?"""
 
 import json
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,6 +102,29 @@ def unigram(*, unknown: int = 3, marks: tuple[str, str] = ("<s>", "</s>")) -> To
     return engine
 
 
+def characters(old: str, new: str) -> Any:
+    """Return sentencepiece's table of characters, a double array, with one letter in it."""
+    units = [0] * 256
+    units[0] = 1 << 10  # the root goes to 1 ^ letter
+    units[1 ^ ord(old)] = ord(old) | 1 << 8 | 1 << 10  # a leaf follows at the next number
+    units[ord(old)] = 1 << 31  # which says where in the texts the new one stands: first
+    table = struct.pack("<257I", 4 * len(units), *units) + new.encode() + b"\0"
+    return normalizers.Precompiled(table)
+
+
+def published(engine: Tokenizer) -> Tokenizer:
+    """Give a tokenizer the normaliser and the split that published ones have today."""
+    engine.normalizer = normalizers.Sequence(
+        [
+            characters("q", "ab"),
+            normalizers.Strip(left=False, right=True),
+            normalizers.Replace(Regex(" {2,}"), "▁"),
+        ]
+    )
+    engine.pre_tokenizer = pre_tokenizers.Metaspace()
+    return engine
+
+
 def albert() -> Tokenizer:
     """Return what ALBERT's converter writes."""
     engine = unigram(unknown=1, marks=("[CLS]", "[SEP]"))
@@ -111,6 +135,7 @@ def albert() -> Tokenizer:
             normalizers.NFKD(),
             normalizers.StripAccents(),
             normalizers.Lowercase(),
+            characters("q", "ab"),
             normalizers.Replace(Regex(" {2,}"), " "),
         ]
     )

@@ -1,5 +1,6 @@
 """Which settings are put beside which tokenizers?"""
 
+import json
 from typing import Any
 
 from tests.test_simulations.tiny_tokenizers import (
@@ -11,6 +12,7 @@ from tests.test_simulations.tiny_tokenizers import (
     albert,
     byte_pairs,
     numbered,
+    published,
     unigram,
     word_level,
     word_piece,
@@ -156,6 +158,15 @@ CASES: dict[str, Case] = {
     "xlm-roberta, decoder": Case(
         unigram(), XLM | {"added_tokens_decoder": {"0": added("<s>", special=True)}}
     ),
+    "xlm-roberta as published": Case(published(unigram()), XLM),
+    "xlm-roberta, one table": Case(
+        unigram(),
+        XLM,
+        change=lambda content: content.update(
+            normalizer=json.loads(published(unigram()).to_str())["normalizer"]["normalizers"][0]
+        ),
+    ),
+    "camembert as published": Case(published(unigram()), {"tokenizer_class": "CamembertTokenizer"}),
     "camembert": Case(unigram(), {"tokenizer_class": "CamembertTokenizer"}),
     "camembert, no prefix space": Case(
         unigram(), {"tokenizer_class": "CamembertTokenizer", "add_prefix_space": False}
