@@ -128,7 +128,7 @@ def encode(
     if max_length is None and any(truncated):
         warnings.warn(
             f"{sum(truncated)} of {len(texts)} texts are longer than the "
-            f"{_longest(checkpoint)} tokens that {quote(checkpoint.name)} can read; "
+            f"{longest_text(checkpoint)} tokens that {quote(checkpoint.name)} can read; "
             "their ends are cut off",
             stacklevel=2,
         )
@@ -141,7 +141,7 @@ def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
     special = checkpoint.tokenizer.engine.num_special_tokens_to_add(False)
     with panics_unprinted(), told("prefix cannot be split"):
         needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
-    wanted = _longest(checkpoint) if max_length is None else max_length
+    wanted = longest_text(checkpoint) if max_length is None else max_length
     if not needed <= wanted <= longest:
         raise InputError(
             f"max_length must be from {needed} (special tokens, prefix and one more) to {longest} "
@@ -150,10 +150,23 @@ def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
     return wanted - special
 
 
-def _longest(checkpoint: "Checkpoint") -> int:
+def longest_text(checkpoint: "Checkpoint") -> int:
     """Return how many tokens a text may have by the model and by its tokenizer's settings."""
     by_model, by_settings = checkpoint.architecture.longest, checkpoint.tokenizer.longest
     return by_model if by_settings is None else min(by_model, by_settings)
+
+
+def require_two_tokens(texts: Sequence[str], counted: NDArray[np.bool_]) -> None:
+    """Raise InputError, with the first text's name, where fewer than two tokens count.
+
+    Shapes: counted (b, n) boolean
+    """
+    for number, count in enumerate(counted.sum(axis=1)):
+        if count < 2:
+            raise InputError(
+                f"{_name(number, texts[number])} must have at least 2 tokens that count, but has "
+                f"{count}: it is {quote(str(texts[number]))}"
+            )
 
 
 def _require_texts(texts: Sequence[str]) -> None:
