@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any, Final
 
 from simulations.checkpoints.messages import reason
@@ -37,30 +37,38 @@ def panics_unprinted() -> Iterator[None]:
 
     Rust prints it past Python. All else that was printed meanwhile is printed at the end.
     """
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
-        yield
-        return
-    with tempfile.TemporaryFile() as meanwhile:
+    _flush()
+    with ExitStack() as stack:
+        try:
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            meanwhile = stack.enter_context(tempfile.TemporaryFile())
+        except OSError:  # there is no standard error, or no place to keep it
+            yield
+            return
         os.dup2(meanwhile.fileno(), 2)
         failed = True
         try:
             yield
             failed = False
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(kept, 2)
-            os.close(kept)
             if not failed:
                 _print_again(meanwhile)
 
 
+def _flush() -> None:
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):  # it may be closed
+            sys.stderr.flush()
+
+
 def _print_again(meanwhile: IO[bytes]) -> None:
     meanwhile.seek(0)
-    while chunk := meanwhile.read(1 << 16):
-        os.write(2, chunk)
+    with suppress(OSError):  # a full disk has no room for it
+        while chunk := meanwhile.read(1 << 16):
+            os.write(2, chunk)
 
 
 def require_bounded(normalizer: Mapping[str, Any] | None) -> None:

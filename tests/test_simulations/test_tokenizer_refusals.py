@@ -271,14 +271,18 @@ def test_what_is_printed_beside_a_panic_is_not_lost(capfd: pytest.CaptureFixture
     assert capfd.readouterr().err == "something else\n"
 
 
-def test_texts_are_split_where_there_is_no_standard_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shut", ["2>&-", "2>/dev/full"])
+def test_texts_are_split_where_there_is_no_standard_error(shut: str, tmp_path: Path) -> None:
     write_case(tmp_path, Case(word_level(), GENERIC))
     code = (
-        "import os, sys; os.close(2)\n"
+        "import sys\n"
         "from simulations.checkpoints import encode, load_checkpoint\n"
         "print(encode(load_checkpoint(sys.argv[1]), ['the']).ids.tolist())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+        ["sh", "-c", f'exec "$0" "$@" {shut}', sys.executable, "-c", code, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     assert done.stdout == "[[2, 99, 3]]\n"

@@ -38,6 +38,11 @@ def drop(*keys: str) -> Any:
     return lambda content: content.update(dict.fromkeys(keys))
 
 
+def repeat(rules: list[dict[str, Any]]) -> None:
+    """List the rules that may be done again a second time."""
+    rules += [rule for rule in rules if rule["type"] in ("NFKD", "StripAccents", "Lowercase")]
+
+
 def typed(content: str, **options: bool) -> dict[str, Any]:
     """Return a token as tokenizer_config.json keeps it."""
     return {"__type": "AddedToken"} | added(content, **options)
@@ -66,6 +71,27 @@ CASES: dict[str, Case] = {
     "bert, extra tokens": Case(word_piece(), {"additional_special_tokens": ["[E1]", "the"]}),
     "bert, extra tokens of today": Case(word_piece(), {"extra_special_tokens": ["[E1]", "new"]}),
     "bert, extra tokens by name": Case(word_piece(), {"extra_special_tokens": {"e_token": "[E1]"}}),
+    "bert, extra tokens by name beside a list": Case(
+        word_piece(),
+        {"extra_special_tokens": {"e_token": "[E1]"}, "additional_special_tokens": ["café"]},
+    ),
+    "bert, extra tokens in both lists": Case(
+        word_piece(),
+        {"extra_special_tokens": ["[E1]"]},
+        files={"special_tokens_map.json": {"extra_special_tokens": ["[E1]", "café"]}},
+    ),
+    "bert, added tokens that are special": Case(
+        word_piece(),
+        {"extra_special_tokens": ["CAFÉ", typed("MÖCHTE")]},
+        files={"added_tokens.json": {"CAFÉ": len(WORDS), "MÖCHTE": len(WORDS) + 1}},
+    ),
+    "bert, added marks": Case(
+        word_piece(),
+        files={
+            "special_tokens_map.json": {"mask_token": added("Möchte"), "sep_token": "[E1]"},
+            "added_tokens.json": {"Möchte": len(WORDS), "[E1]": WORDS.index("[E1]")},
+        },
+    ),
     "bert, a token of its own": Case(word_piece(), {"speaker_token": "[E1]"}),
     "bert, special tokens split": Case(word_piece(), {"split_special_tokens": True}),
     "bert, decoder": Case(
@@ -178,6 +204,9 @@ CASES: dict[str, Case] = {
     "albert, accents kept": Case(albert(), ALBERT | {"keep_accents": True}),
     "albert, cased": Case(albert(), ALBERT | {"do_lower_case": False}),
     "albert, no prefix space": Case(albert(), ALBERT | {"add_prefix_space": False}),
+    "albert, its rules listed twice": Case(
+        albert(), ALBERT, change=lambda content: repeat(content["normalizer"]["normalizers"])
+    ),
     "albert, no marks in the file": Case(albert(), ALBERT, change=drop("post_processor")),
     "word level": Case(word_level(), GENERIC),
     "word level, no marks": Case(word_level(), GENERIC, change=drop("post_processor")),
