@@ -40,6 +40,7 @@ TEXTS = (
     "a" * 150 + " the",
     "token-token.token",
     "ß ﬁ ① Å İ",
+    "a <s>NOTUSED b",
 )
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 BPE_WORDS = (

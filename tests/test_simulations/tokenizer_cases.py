@@ -43,6 +43,20 @@ def repeat(rules: list[dict[str, Any]]) -> None:
     rules += [rule for rule in rules if rule["type"] in ("NFKD", "StripAccents", "Lowercase")]
 
 
+def without_bytes(content: dict[str, Any]) -> None:
+    """Take pieces of bytes from a tokenizer.json, and name a piece for what has none."""
+    for piece in "dÃ":
+        del content["model"]["vocab"][piece]
+    content["model"]["unk_token"] = "<unk>"
+
+
+def padded(content: dict[str, Any]) -> None:
+    """Let a tokenizer.json pad with a token of its own."""
+    engine = word_level()
+    engine.enable_padding(pad_token="don")
+    content["padding"] = json.loads(engine.to_str())["padding"]
+
+
 def typed(content: str, **options: bool) -> dict[str, Any]:
     """Return a token as tokenizer_config.json keeps it."""
     return {"__type": "AddedToken"} | added(content, **options)
@@ -90,6 +104,29 @@ CASES: dict[str, Case] = {
         files={
             "special_tokens_map.json": {"mask_token": added("Möchte"), "sep_token": "[E1]"},
             "added_tokens.json": {"Möchte": len(WORDS), "[E1]": WORDS.index("[E1]")},
+        },
+    ),
+    "bert, new tokens listed backwards": Case(
+        word_piece(),
+        {
+            "added_tokens_decoder": {
+                str(len(WORDS) + 1): added("quoted"),
+                str(len(WORDS)): added("don"),
+            }
+        },
+    ),
+    "bert, new parts listed backwards": Case(
+        word_piece(), {"mask_token": "quoted", "bos_token": "don"}
+    ),
+    "bert, a part that is split": Case(
+        word_piece(),
+        {
+            "split_special_tokens": True,
+            "mask_token": "[E1]",
+            "added_tokens_decoder": {
+                str(WORDS.index(mark)): added(mark, special=mark in MARKS)
+                for mark in (*MARKS, "[E1]")
+            },
         },
     ),
     "bert, a token of its own": Case(word_piece(), {"speaker_token": "[E1]"}),
@@ -165,6 +202,7 @@ CASES: dict[str, Case] = {
     "roberta, mask strips": Case(
         byte_pairs(), ROBERTA | {"mask_token": typed("<mask>", lstrip=True)}
     ),
+    "roberta, bytes without a piece": Case(byte_pairs(), ROBERTA, change=without_bytes),
     "roberta, trimmed": Case(byte_pairs(), ROBERTA | {"trim_offsets": False}),
     "roberta, marks": Case(byte_pairs(), ROBERTA | {"cls_token": "</s>", "sep_token": "<s>"}),
     "roberta, no marks in the file": Case(byte_pairs(), ROBERTA, change=drop("post_processor")),
@@ -214,6 +252,7 @@ CASES: dict[str, Case] = {
     "word level, mask": Case(
         word_level(), GENERIC | {"mask_token": "[MASK]", "pad_token": "[PAD]"}
     ),
+    "word level, padded": Case(word_level(), GENERIC, change=padded),
     "word level, backend": Case(word_level(), {"tokenizer_class": "TokenizersBackend"}),
     "word level, decoder": Case(
         word_level(), GENERIC | {"added_tokens_decoder": {str(len(WORDS)): added("to ken")}}
