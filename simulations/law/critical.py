@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
 from simulations.law.comparison import draw_network
+from simulations.law.drivers import DRIVERS, RANGES, Driver
 from simulations.law.windows import consensus_coefficients
 from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
@@ -18,18 +19,6 @@ from theory.blocks.weights import Block
 from theory.law.orbits import find_attractor
 from theory.law.rates import tied_orbit
 from theory.law.transverse import mask_walk, transverse_rates, weak_components
-
-Driver: TypeAlias = Literal["value_gain", "ffn_gain", "residual", "norm_gain", "fixed_std"]
-DRIVERS: tuple[Driver, ...] = get_args(Driver)
-
-RANGES: dict[Driver, tuple[float, float]] = {
-    "value_gain": (-8.0, 8.0),
-    "ffn_gain": (0.0, 8.0),
-    "residual": (0.0, 8.0),
-    "norm_gain": (0.1, 10.0),
-    "fixed_std": (0.1, 20.0),
-}
-"""Where each driver is looked at unless a range is given."""
 
 _CURVES = ("law", "relative law", "v_sharp", "v")
 _SURE = 3.0  # standard errors from 1 that make a side certain

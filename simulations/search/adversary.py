@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from simulations.search.climb import polish, run
 from simulations.search.counterexamples import Counterexample
+from simulations.search.effort import DEFAULT_BUDGET
 from simulations.search.keys import find_theorem
 from simulations.search.recheck import DIGITS, persists
 from simulations.search.shrink import shrink
@@ -16,7 +17,6 @@ from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 from theory.statements.theorem import Status, Theorem
 
-DEFAULT_BUDGET = 60_000
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
 

@@ -9,12 +9,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from simulations.search.counterexamples import Counterexample
+from simulations.search.effort import DEFAULT_TRIALS
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 from theory.statements.domains import Sample, draw
 from theory.statements.theorem import Status, Theorem, Verdict, check
 
-DEFAULT_TRIALS = 2000
 _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
 _BATCH = 32  # members that share their sizes; part of what the seed stands for
 
