@@ -28,6 +28,12 @@ def ratio(log_before: Array, log_after: Array, *, noise: Array | float = 0.0) ->
     return xp.where(equal & (xp.exp(log_after) <= noise), xp.nan, found)
 
 
+def geometric_mean(positive: Numbers, *, axis: int | None = None) -> Numbers:
+    """Return the geometric mean, over all axes if none is named; zero if there is a zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # zeros beside infinities give NaN
+        return np.asarray(np.exp(np.log(positive).mean(axis=axis)))
+
+
 def host(row: Mapping[str, Array]) -> dict[str, Numbers]:
     """Copy the readings of one layer to host memory."""
     return {name: to_numpy(value) for name, value in row.items()}

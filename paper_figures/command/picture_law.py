@@ -14,6 +14,7 @@ from paper_figures.workshop.build import DOUBLE_COLUMN, STYLE
 from simulations.law.comparison import Comparison, draw_network
 from simulations.law.critical import CriticalPoints
 from simulations.law.models import ModelLaw
+from simulations.machine.files import write_over
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 from theory.law.rates import mode_rates
@@ -124,10 +125,7 @@ def _driver(ax: Axes, points: CriticalPoints) -> None:
 def _save(canvas: Figure, path: Path) -> None:
     picture = io.BytesIO()
     canvas.savefig(picture, format=path.suffix[1:].lower())
-    stage = path.with_name(f".{path.name}.part")
     try:
-        stage.write_bytes(picture.getvalue())
-        stage.replace(path)
+        write_over(path, picture.getbuffer())
     except OSError as error:
-        stage.unlink(missing_ok=True)
         raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error

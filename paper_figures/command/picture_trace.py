@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from paper_figures.workshop.build import DOUBLE_COLUMN, STYLE
 from simulations.instruments.trace import Trace
+from simulations.machine.files import write_over
 from simulations.numbers import Numbers
 from theory.arrays import InputError
 
@@ -58,12 +59,9 @@ def plot_trace(trace: Trace, path: Path, *, title: str) -> None:
         rates.legend()
         picture = io.BytesIO()
         canvas.savefig(picture, format=path.suffix[1:].lower())
-    stage = path.with_name(f".{path.name}.part")
     try:
-        stage.write_bytes(picture.getvalue())
-        stage.replace(path)
+        write_over(path, picture.getbuffer())
     except OSError as error:
-        stage.unlink(missing_ok=True)
         raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error
 
 

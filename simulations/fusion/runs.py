@@ -16,6 +16,7 @@ from simulations.fusion.inputs import read_inputs
 from simulations.fusion.recipe import Encoder, Precision, Recipe
 from simulations.fusion.store import Place
 from simulations.machine import provenance
+from simulations.machine.json import finite
 from theory.arrays import InputError
 
 Size = Literal["quick", "usual", "full"]
@@ -209,7 +210,7 @@ def over_seeds(
 def _interval(values: Sequence[float]) -> tuple[float, float | None]:
     """Return mean and half width of one number, as JSON can hold it."""
     mean, half = over_seeds(values)
-    return float(mean), None if np.isnan(half) else float(half)
+    return float(mean), finite(float(half))
 
 
 def require_torch(device: str = "cpu") -> None:
@@ -226,7 +227,6 @@ def require_torch(device: str = "cpu") -> None:
 
 
 def _provenance(data: Data, weights: str, threads: int, command: str) -> dict[str, str]:
-    packages = ("oversmooth", "torch", "numpy")
     return {
         "command": command,
         "commit": provenance.commit(),
@@ -235,5 +235,5 @@ def _provenance(data: Data, weights: str, threads: int, command: str) -> dict[st
         "weights": weights,
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "threads": str(threads),
-        **{package: provenance.version(package) for package in packages},
+        **provenance.versions("oversmooth", "torch", "numpy"),
     }

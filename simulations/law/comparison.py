@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from simulations.law.windows import Differences, consensus_coefficients, simulate_differences
-from simulations.numbers import Numbers
+from simulations.numbers import Numbers, geometric_mean
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.seeds import generator
 from simulations.stacks.stack import Stack
@@ -211,7 +211,7 @@ def _window(
     )
     # Errors of single layers add up to that of the product; a mean has its share of each.
     error = simulated * float(np.sum(run.rounding[first:last])) / layers
-    mean_sharp, mean_v = _geometric_mean(sharp), _geometric_mean(v)
+    mean_sharp, mean_v = float(geometric_mean(sharp)), float(geometric_mean(v))
     return Window(first, last, simulated, linear, error, mean_sharp, mean_v, float(v.max()))
 
 
@@ -259,11 +259,7 @@ def _limit(
         v, sharp = consensus_coefficients(blocks, walk, attractor.points)
     else:
         v, sharp = _along(blocks, walk, run.tokens, range(run.depth // 5, run.depth))
-    return _geometric_mean(sharp), _geometric_mean(v), float(v.max())
-
-
-def _geometric_mean(factors: Numbers) -> float:
-    return float(np.exp(np.log(factors).mean())) if (factors > 0).all() else 0.0
+    return float(geometric_mean(sharp)), float(geometric_mean(v)), float(v.max())
 
 
 def _ordered(rate: float, sharp: float, v: float) -> bool:

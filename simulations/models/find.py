@@ -1,14 +1,13 @@
 """Which checkpoint does a name, a path or a hub id mean, and where is it?"""
 
 import difflib
-import importlib.metadata
-import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
+from simulations.machine.provenance import version
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.folder import WEIGHTS, read_folder
 from simulations.models.messages import quote, quote_path, reason
@@ -108,7 +107,7 @@ def _load_known(name: str, *, dtype: str) -> Checkpoint:
         folder = package_folder(source.package)
         if folder is None or not (path := folder / source.place).exists():
             continue
-        label = f"{source.package}=={_version(source.package)}"
+        label = f"{source.package}=={version(source.package)}"
         if path.is_dir():
             return read_folder(path, name=name, source=label, sha256=known.sha256, dtype=dtype)
         digest = sha256_of(path)
@@ -153,10 +152,3 @@ def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint
         ) from error
     # The hub's client names the folder of a snapshot by its commit.
     return read_folder(folder, name=name, source=f"{name}@{folder.name}", dtype=dtype)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from simulations.machine.json import plain
 from simulations.search.climb import polish, run
 from simulations.search.counterexamples import Counterexample
 from simulations.search.keys import find_theorem
@@ -71,11 +72,8 @@ class Attack:
             *("shortfall", "rechecked", "rounding_only", "refuted_after", "evaluations"),
             *("applied", "budget", "seed", "seconds", "ok"),
         )
-        found = {name: getattr(self, name) for name in names}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in found.items()
-        }
+        found: dict[str, Any] = plain({name: getattr(self, name) for name in names})
+        return found
 
 
 def attack(

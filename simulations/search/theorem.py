@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from simulations.machine.json import finite
 from simulations.search.counterexamples import Counterexample
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
@@ -65,8 +66,7 @@ class Report:
         values |= {name: getattr(self, name) for name in names}
         values["refuted"] = self.refuted
         for name in ("lhs", "rhs", "rounding", "ratio", "seconds"):
-            number = getattr(self, name)
-            values[name] = number if math.isfinite(number) else None
+            values[name] = finite(getattr(self, name))
         return {**values, "seed": self.seed, "ok": self.ok}
 
 

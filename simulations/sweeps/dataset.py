@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 import uuid
 from collections import defaultdict
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from simulations.machine.files import CorruptError
+from simulations.machine.files import CorruptError, give_name
 from simulations.sweeps.cells import Grid, grid_of
 from simulations.sweeps.near_consensus import READINGS as LAW_READINGS
 from simulations.sweeps.store import open_store, read_cell, read_manifest
@@ -142,7 +141,7 @@ def export_store(root: Path | str, out: Path | str) -> int:
         if out.suffix == ".nc":
             checksums = {name: {"fletcher32": True} for name in data.data_vars if data[name].ndim}
             data.to_netcdf(part, engine="h5netcdf", encoding=checksums)
-            os.link(part, out)  # unlike a rename, never over what has come there meanwhile
+            give_name(part, out)  # unlike a rename, never over what has come there meanwhile
         else:
             from zarr.codecs import Crc32cCodec
 

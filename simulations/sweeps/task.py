@@ -15,7 +15,7 @@ import numpy as np
 from simulations.engine.surveys import Quantity, survey
 from simulations.machine.backends import backend, device_count
 from simulations.machine.files import CorruptError, DiskError, read_file
-from simulations.machine.provenance import commit, version
+from simulations.machine.provenance import commit, versions
 from simulations.stacks.masks import mask_by_name
 from simulations.sweeps.cells import Task
 from simulations.sweeps.config import LAW, Run, Sweep
@@ -132,7 +132,7 @@ def run_task(order: Order, compute: Compute = compute_task) -> int:
 def _made_by() -> dict[str, str]:
     """Return what all cells of this process are made with: to look it up takes milliseconds."""
     found = {"commit": commit(), "python": platform.python_version(), "machine": platform.machine()}
-    return found | {library: version(library) for library in _LIBRARIES}
+    return found | versions(*_LIBRARIES)
 
 
 def manifest_hash(store: Store) -> str:
