@@ -14,7 +14,8 @@ from simulations.law.models import model_law
 from simulations.models.texts import DEFAULT_TEXTS, read_texts
 from simulations.reports.law import critical_table, law_json, law_reading, modes_table, rates_table
 from simulations.reports.models import model_json, model_reading, model_tables
-from simulations.stacks.graphs import graph_by_name, read_adjacency
+from simulations.stacks.adjacency import read_adjacency
+from simulations.stacks.graphs import graph_by_name
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 

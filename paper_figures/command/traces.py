@@ -15,7 +15,7 @@ from simulations.machine.backends import backend as load_backend
 from simulations.models.find import load_checkpoint
 from simulations.models.texts import DEFAULT_TEXTS, read_texts
 from simulations.reports.traces import reading, trace_json, trace_tables
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import mask_by_name
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 

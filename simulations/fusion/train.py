@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from simulations.datasets.parts import Data
-from simulations.fusion import nets as nets
+from simulations.fusion import nets
 from simulations.fusion.answers import forward, mixed, score_of
 from simulations.fusion.inputs import Inputs
 from simulations.fusion.measures import layer_scores, measure

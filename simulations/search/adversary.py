@@ -10,14 +10,15 @@ from simulations.machine.json import plain
 from simulations.search.climb import polish, run
 from simulations.search.counterexamples import Counterexample
 from simulations.search.keys import find_theorem
-from simulations.search.recheck import DIGITS, persists
 from simulations.search.shrink import shrink
 from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
+from theory.extended import recheck
 from theory.statements.theorem import Status, Theorem
 
 DEFAULT_BUDGET = 60_000
+DIGITS = 50
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
 
@@ -133,6 +134,18 @@ def attack(
         example=None,
     )
     return attacked if found is None else replace(attacked, example=_example(attacked, found))
+
+
+def persists(theorem: Theorem[Any], at: Point) -> bool | None:
+    """Compute both sides again in extended precision; None if some of it cannot be computed so."""
+    try:
+        verdict = recheck(theorem, at.sizes, at.params, digits=DIGITS)
+    except (InputError, NotImplementedError):
+        return None
+    margins = [float(margin) for margin in verdict.margins.values()]
+    if any(map(math.isnan, margins)):
+        return None
+    return bool(verdict.refuted)
 
 
 def _status(search: Search, found: Point | None) -> Status:

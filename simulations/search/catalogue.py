@@ -20,8 +20,6 @@ from simulations.search.theorem import (
 from simulations.search.trend import TrendReport, verify_trend
 from theory.theorems import CATALOGUE, TRENDS
 
-__all__ = ["DEFAULT_TRIALS", "Progress", "Report", "known", "verify", "verify_theorem"]
-
 _MOST_WORKERS = 256
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from simulations.engine.surveys import SCALING
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import mask_by_name
 from simulations.stacks.stack import Stack
 from simulations.sweeps.config import MOST_CELLS, REAL_FIELDS, Sobol, Sweep, make_sweep
 from theory.arrays import InputError

@@ -16,7 +16,7 @@ from simulations.engine.surveys import Quantity, survey
 from simulations.machine.backends import backend, device_count
 from simulations.machine.files import CorruptError, DiskError, read_file
 from simulations.machine.provenance import commit, versions
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import mask_by_name
 from simulations.sweeps.cells import Task
 from simulations.sweeps.config import LAW, Run, Sweep
 from simulations.sweeps.near_consensus import law_readings

@@ -9,7 +9,7 @@ import pytest
 
 from simulations.instruments.trace import trace_centred
 from simulations.stacks.draws import draw_blocks, draw_tokens
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import mask_by_name
 from simulations.stacks.stack import Stack
 from simulations.sweeps.near_consensus import (
     LEAST_DEPTH,
