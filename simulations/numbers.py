@@ -39,7 +39,7 @@ def host(row: Mapping[str, Array]) -> dict[str, Numbers]:
     return {name: to_numpy(value) for name, value in row.items()}
 
 
-def stack(rows: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
+def stack_rows(rows: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
     """Stack what the layers gave; NaN where a layer lacks it (no feed-forward, no norm)."""
     found: dict[str, Numbers] = {}
     for name in dict.fromkeys(name for row in rows for name in row):

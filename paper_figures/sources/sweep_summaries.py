@@ -49,7 +49,7 @@ def load_summary(name: str, *, folder: Path | None = None) -> Dataset:
     return load(path)
 
 
-def facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str, str | int]:
+def sweep_facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str, str | int]:
     """Return what made the summaries, for the figures' data files."""
     found: dict[str, str | int] = {}
     for name, summary in zip(names, summaries, strict=True):

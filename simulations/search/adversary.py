@@ -2,27 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from simulations.machine.json import plain
-from simulations.search.climb import polish, run
+from simulations.search.climb import ascend, polish
 from simulations.search.counterexamples import Counterexample
-from simulations.search.keys import find_theorem
+from simulations.search.keys import Progress, find_theorem
 from simulations.search.shrink import shrink
 from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
-from theory.extended import recheck
+from theory.extended.verdicts import DIGITS, recheck
 from theory.statements.theorem import Status, Theorem
 
 DEFAULT_BUDGET = 60_000
-DIGITS = 50
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def attack(
         theorem, max(1, int(_SEARCHING * budget)), lambda at: persists(theorem, at) is False, told
     )
     rng = generator(seed, "attack", theorem.key)
-    run(search, rng)
+    ascend(search, rng)
     found, ratio = search.best, math.nan
     if found is not None:
         found = polish(search, rng, budget=min((budget - search.spent) // 3, 4000))

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from simulations.machine.processes import each_in_processes
-from simulations.search.keys import known, require_known
+from simulations.search.keys import Progress, known, require_known
 from simulations.search.theorem import (
     DEFAULT_TRIALS,
-    Progress,
     Report,
     require_count,
     require_trials,

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from simulations.machine.json import finite
 from simulations.search.counterexamples import Counterexample
+from simulations.search.keys import Progress
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 from theory.statements.domains import Sample, draw
@@ -18,8 +18,6 @@ from theory.statements.theorem import Status, Theorem, Verdict, check
 DEFAULT_TRIALS = 2000
 _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
 _BATCH = 32  # members that share their sizes; part of what the seed stands for
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

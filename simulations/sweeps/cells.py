@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from simulations.engine.surveys import SCALING
 from simulations.stacks.graphs import mask_by_name
@@ -203,6 +202,8 @@ def _dimensions(sweep: Sweep) -> Iterator[Dimension]:
 
 def _sobol_points(sobol: Sobol) -> Iterator[Mapping[str, float]]:
     """Yield points of the sequence; more points go on where fewer stop."""
+    from scipy.stats import qmc
+
     unit = qmc.Sobol(len(sobol.axes), rng=np.random.default_rng(sobol.seed)).random_base2(
         max(0, (sobol.points - 1).bit_length())
     )[: sobol.points]

@@ -23,11 +23,11 @@ from simulations.sweeps.near_consensus import LEAST_DEPTH
 from simulations.sweeps.problems import in_file, not_known, problems_of
 from theory.arrays import InputError
 
-Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
-Value: TypeAlias = int | Number | str | bool
+FiniteFloat: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+Value: TypeAlias = int | FiniteFloat | str | bool
 # A file has lists where Python has tuples; the numbers in them stay strict.
 Spaced: TypeAlias = Annotated[
-    tuple[Number, Number, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
+    tuple[FiniteFloat, FiniteFloat, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
 ]
 
 LAW: Final = "law"
@@ -94,8 +94,8 @@ class SobolAxis(BaseModel):
     """The range of one axis of a Sobol sequence."""
 
     model_config = _STRICT
-    low: Number
-    high: Number
+    low: FiniteFloat
+    high: FiniteFloat
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ class Seeds(BaseModel):
     count: Annotated[int, Field(ge=1)] = 1
 
 
-class Run(BaseModel):
+class RunSettings(BaseModel):
     """On what, and in which portions, the cells are computed."""
 
     model_config = _STRICT
@@ -158,7 +158,7 @@ class Sweep(BaseModel):
     seeds: Seeds = Seeds()
     quantities: list[Asked] = list(DEFAULT_QUANTITIES)
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2
-    run: Run = Run()
+    run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Sweep":
@@ -256,7 +256,7 @@ def make_sweep(**content: Any) -> Sweep:
 
 def _known(location: list[str]) -> tuple[str, ...]:
     models: dict[str, type[BaseModel]] = {
-        "": Sweep, "run": Run, "seeds": Seeds, "sobol": Sobol,
+        "": Sweep, "run": RunSettings, "seeds": Seeds, "sobol": Sobol,
     }  # fmt: skip
     place = ".".join(location)
     if place in models:

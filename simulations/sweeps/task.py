@@ -18,7 +18,7 @@ from simulations.machine.files import CorruptError, DiskError, read_file
 from simulations.machine.provenance import commit, versions
 from simulations.stacks.graphs import mask_by_name
 from simulations.sweeps.cells import Task
-from simulations.sweeps.config import LAW, Run, Sweep
+from simulations.sweeps.config import LAW, RunSettings, Sweep
 from simulations.sweeps.near_consensus import law_readings
 from simulations.sweeps.store import Store, commit_cells
 from theory.arrays import InputError
@@ -179,7 +179,7 @@ def worker_number() -> int | None:
     return name if isinstance(name, int) else None
 
 
-def worker_run(run: Run, number: int | None) -> Run:
+def worker_run(run: RunSettings, number: int | None) -> RunSettings:
     """Return on what a worker computes: device "cuda" becomes one device for each worker in turn.
 
     Not tried on several devices; its rule is tested with a count of them made up.
@@ -190,6 +190,6 @@ def worker_run(run: Run, number: int | None) -> Run:
     return run.model_copy(update={"device": f"cuda:{number % devices}"})
 
 
-def any_device(run: Run) -> bool:
+def any_device(run: RunSettings) -> bool:
     """Whether a sweep wants whichever CUDA device there is, not a certain one."""
     return run.device == "cuda" or (run.backend == "cupy" and run.device is None)

@@ -17,7 +17,7 @@ from simulations.machine.backends import device_count
 from simulations.machine.files import DiskError
 from simulations.machine.processes import interrupts_held
 from simulations.machine.threads import cores, one_thread_each
-from simulations.sweeps.config import Run as Place
+from simulations.sweeps.config import RunSettings
 from simulations.sweeps.task import Compute, Order, StopError, any_device, compute_task, run_task
 from theory.arrays import InputError
 
@@ -39,7 +39,7 @@ class Failure:
 
 
 Outcomes: TypeAlias = Iterator[tuple[Any, Failure | None]]
-Run: TypeAlias = Callable[[Iterable[tuple[Any, Order]]], Outcomes]
+RunTasks: TypeAlias = Callable[[Iterable[tuple[Any, Order]]], Outcomes]
 
 
 def attempt(order: Order, compute: Compute = compute_task) -> Failure | None:
@@ -53,7 +53,7 @@ def attempt(order: Order, compute: Compute = compute_task) -> Failure | None:
     return None
 
 
-def default_workers(run: Place) -> int:
+def default_workers(run: RunSettings) -> int:
     """Return one worker a device where a sweep wants those, else one a core."""
     if run.backend == "numpy" or run.device == "cpu":
         return cores()
@@ -63,7 +63,7 @@ def default_workers(run: Place) -> int:
 
 
 @contextmanager
-def task_results(*, workers: int, scheduler: str | None, compute: Compute) -> Iterator[Run]:
+def task_results(*, workers: int, scheduler: str | None, compute: Compute) -> Iterator[RunTasks]:
     """Give a function that runs tasks and yields each one's tag with its failure, or None.
 
     Raises: InputError if Dask is needed and not installed, or the scheduler does not answer

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.models import MODELS, PACKAGES, checkpoint, facts
+from paper_figures.sources.models import MODELS, PACKAGES, checkpoint, model_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
 from simulations.law.models import ModelLaw, model_law
@@ -69,7 +69,7 @@ def compute(settings: Settings) -> Dataset:
             "ordered": attrs["ordered"] and found.ordered,
             "near_off": max(attrs["near_off"], float(np.abs(near / real.law - 1).max())),
             "lowest_sharp": min(attrs["lowest_sharp"], float(real.v_sharp.min())),
-            **facts(name),
+            **model_facts(name),
         }
     return Dataset(variables, coords, attrs)
 

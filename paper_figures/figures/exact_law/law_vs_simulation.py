@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.figures.exact_law.configurations import (
-    GRAPHS,
+    COMPARED_GRAPHS,
     GROWING,
     KINDS,
     configuration,
@@ -42,7 +42,7 @@ def compute(settings: Settings) -> Dataset:
     layers = QUICK_LAYERS if settings.quick else LAYERS
     names = [
         (name, kind, tied, seed)
-        for name in GRAPHS
+        for name in COMPARED_GRAPHS
         for kind in kinds
         for tied in ((True,) if settings.quick else (True, False))
         for seed in (seeds if tied and kind not in GROWING else seeds[:1])

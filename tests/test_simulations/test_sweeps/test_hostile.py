@@ -242,7 +242,7 @@ def test_lost_neighbours_are_run_whole_again_and_only_a_lone_cell_is_blamed(
     from collections.abc import Iterator
 
     @contextlib.contextmanager
-    def crowded(**_: object) -> Iterator[sweep_workers.Run]:
+    def crowded(**_: object) -> Iterator[sweep_workers.RunTasks]:
         def run(orders):  # type: ignore[no-untyped-def]
             waiting = list(orders)
             poisoned = any(3 in o.task.seeds and o.task.cases[0].mask == "causal"
