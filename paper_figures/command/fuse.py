@@ -79,7 +79,8 @@ def fuse(
     """
     if quick and full:
         raise InputError("--quick and --full exclude each other")
-    from simulations.fusion.runs import recipe_for, run_all
+    from simulations.fusion.runs import run_all
+    from simulations.fusion.sizes import recipe_for
 
     base = recipe_for(
         data,

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from paper_figures.command.terminal import Json, app, complain, emit, err, out
 from simulations.instruments.simulation import ln_std_mode
 from simulations.law.comparison import law_beside_simulation
-from simulations.law.critical import Driver, critical_points
+from simulations.law.critical import critical_points
+from simulations.law.factors import Driver
 from simulations.law.models import model_law
 from simulations.models.texts import DEFAULT_TEXTS, read_texts
 from simulations.reports.law import critical_table, law_json, law_reading, modes_table, rates_table

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from paper_figures.command.picture_trace import require_plot
 from paper_figures.workshop.build import DOUBLE_COLUMN, STYLE
-from simulations.law.comparison import Comparison, draw_network
+from simulations.law.comparison import Comparison
 from simulations.law.critical import CriticalPoints
 from simulations.law.models import ModelLaw
+from simulations.law.networks import draw_network
 from simulations.machine.files import write_over
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError

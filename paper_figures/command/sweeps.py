@@ -52,8 +52,8 @@ def sweep(
         Print one JSON object and nothing else.
     """
     _require_libraries()
-    from simulations.sweeps.cells import expand
     from simulations.sweeps.config import read_sweep
+    from simulations.sweeps.expansion import expand
     from simulations.sweeps.run import Tally, run_sweep
     from simulations.sweeps.workers import default_workers, require_dask
 
@@ -139,7 +139,7 @@ def export(store: Path, file: Path, *, json: Json = False) -> int:
         Print one JSON object and nothing else.
     """
     _require_libraries()
-    from simulations.sweeps.dataset import export_store
+    from simulations.sweeps.export import export_store
 
     lacking = export_store(store, file)
     if lacking:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from simulations.fusion.recipe import FUSIONS, Fusion, Recipe
-from simulations.fusion.runs import recipe_for
+from simulations.fusion.sizes import recipe_for
 
 SEEDS = 5
 _TWO: tuple[Fusion, ...] = ("baseline", "gate")

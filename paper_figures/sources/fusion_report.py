@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from paper_figures.sources.fusion_runs import Experiment, load_experiments
-from simulations.fusion.runs import FusionScore
+from simulations.fusion.scores import FusionScore
 
 _HEAD = (
     "| data, encoder | fusion | seeds | score | gain over the baseline | CosSim, last layer | F |",

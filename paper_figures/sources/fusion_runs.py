@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from paper_figures.sources.fusion_plans import PLANS, SHARING, Range
 from simulations.fusion.files import Run, read_runs, recipe_of
 from simulations.fusion.recipe import FUSIONS, Recipe
-from simulations.fusion.runs import FusionScore, fusion_scores
+from simulations.fusion.scores import FusionScore, fusion_scores
 from theory.arrays import InputError
 
 FOLDER = Path(__file__).parents[1] / "fusion_runs"

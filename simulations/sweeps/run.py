@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simulations.machine.files import CorruptError, commit_file, commit_raw, read_file, remove_file
-from simulations.sweeps.cells import Grid, Task, expand
+from simulations.sweeps.cells import Grid, Task
 from simulations.sweeps.config import Sweep
+from simulations.sweeps.expansion import expand
 from simulations.sweeps.store import (
     Store,
     create_store,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulations.machine.files import CorruptError, read_file
-from simulations.sweeps.cells import grid_of
+from simulations.sweeps.expansion import grid_of
 from simulations.sweeps.run import Tally
 from simulations.sweeps.store import (
     Store,

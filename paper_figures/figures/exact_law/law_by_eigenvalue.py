@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.figures.exact_law.configurations import graph
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from simulations.law.comparison import draw_network
-from simulations.law.windows import simulate_differences
+from simulations.law.differences import simulate_differences
+from simulations.law.networks import draw_network
 from simulations.stacks.seeds import generator
 from simulations.stacks.stack import Stack
 from theory.blocks.weights import Block

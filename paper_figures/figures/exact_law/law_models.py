@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.sources.models import MODELS, PACKAGES, checkpoint, model_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
+from simulations.law.differences import simulate_differences
 from simulations.law.models import ModelLaw, model_law
-from simulations.law.windows import simulate_differences
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.forward import embed
 from simulations.models.texts import sentences

@@ -16,7 +16,8 @@ from paper_figures.figures.exact_law.configurations import (
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
 from simulations.centred.rollout import rollout
-from simulations.law.comparison import Comparison, draw_network, law_beside_simulation
+from simulations.law.comparison import Comparison, law_beside_simulation
+from simulations.law.networks import draw_network
 from simulations.stacks.seeds import generator
 from theory.graphs.conversions import random_walk
 from theory.law.cocycle import linear_distances

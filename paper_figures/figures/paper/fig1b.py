@@ -7,7 +7,7 @@ from paper_figures.sources.fusion_runs import fusion_facts, load_experiments, sa
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
 from paper_figures.workshop.reference import load_reference
-from simulations.fusion.runs import over_seeds
+from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 
 

@@ -9,7 +9,7 @@ from paper_figures.workshop.data import Dataset, Variable
 from paper_figures.workshop.panels import panels
 from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import over_seeds
+from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 
 _SERIES = ("baseline", "gate")

@@ -11,7 +11,7 @@ from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
 from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import over_seeds
+from simulations.fusion.scores import over_seeds
 
 FUSED = tuple(fusion for fusion in FUSIONS if fusion != "baseline")
 _PAPER = {"GLUE, BERT": ("table2", "BERT"), "GLUE, ALBERT": ("table2", "ALBERT"),

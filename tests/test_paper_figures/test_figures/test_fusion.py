@@ -23,7 +23,7 @@ from paper_figures.workshop.data import Dataset, dumps, loads
 from paper_figures.workshop.data import load as load_data
 from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import fusion_scores
+from simulations.fusion.scores import fusion_scores
 from tests.test_paper_figures.helpers.invented_runs import RECIPES, SEEDS, Run, store
 from theory.arrays import InputError
 

@@ -12,7 +12,7 @@ from paper_figures.sources.fusion_collect import collect
 from paper_figures.sources.fusion_plans import PLANS, SHARING
 from paper_figures.sources.fusion_runs import load_experiments, load_sharing
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import fusion_scores
+from simulations.fusion.scores import fusion_scores
 from tests.test_paper_figures.helpers.invented_runs import (
     RECIPES,
     SEEDS,

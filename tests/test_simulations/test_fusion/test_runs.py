@@ -16,7 +16,8 @@ from scipy import stats
 
 from simulations.datasets.load import DATA
 from simulations.fusion.recipe import DataName, Recipe
-from simulations.fusion.runs import fusion_scores, over_seeds, recipe_for
+from simulations.fusion.scores import fusion_scores, over_seeds
+from simulations.fusion.sizes import recipe_for
 from simulations.fusion.store import Place
 from tests.test_paper_figures.helpers.invented_runs import record
 from theory.arrays import InputError

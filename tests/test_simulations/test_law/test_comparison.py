@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from simulations.instruments.check import check_block
-from simulations.law.comparison import Comparison, draw_network, law_beside_simulation
+from simulations.law.comparison import Comparison, law_beside_simulation
+from simulations.law.differences import consensus_coefficients, simulate_differences
 from simulations.law.examples import Example, far_apart, repelling, repelling_examples
+from simulations.law.networks import draw_network
 from simulations.law.one_block import block_law
-from simulations.law.windows import consensus_coefficients, simulate_differences
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.graphs import graph_by_name
 from simulations.stacks.stack import Stack

@@ -11,9 +11,10 @@ pytest.importorskip("safetensors")
 
 from pydantic import BaseModel
 
-from simulations.sweeps.cells import expand
-from simulations.sweeps.config import Axis, RunSettings, Seeds, Sobol, SobolAxis, Sweep, read_sweep
+from simulations.sweeps.axes import Axis, Sobol, SobolAxis
+from simulations.sweeps.config import RunSettings, Seeds, Sweep, read_sweep
 from simulations.sweeps.dataset import read_store
+from simulations.sweeps.expansion import expand
 from simulations.sweeps.run import run_sweep
 
 TOP = Path(__file__).parents[3]
