@@ -136,7 +136,7 @@ def _recipes(asked: TrainingOptions, size: SizeOptions) -> list[Recipe]:
     """Return the recipe of each fusion that is compared."""
     if size.quick and size.full:
         raise InputError("--quick and --full exclude each other")
-    from simulations.fusion.runs import recipe_for
+    from simulations.fusion.sizes import recipe_for
 
     base = recipe_for(
         asked.data,

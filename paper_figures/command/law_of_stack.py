@@ -9,7 +9,8 @@ from simulations.instruments.simulation import ln_std_mode
 from simulations.law.comparison import law_beside_simulation
 from simulations.law.critical import critical_points
 from simulations.reports.law import critical_table, law_json, law_reading, modes_table, rates_table
-from simulations.stacks.graphs import graph_by_name, read_adjacency
+from simulations.stacks.adjacency import read_adjacency
+from simulations.stacks.graphs import graph_by_name
 from theory.arrays import Array
 
 

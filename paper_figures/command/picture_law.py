@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from paper_figures.command.pictures import require_plot, save_plot
 from paper_figures.workshop.build import DOUBLE_COLUMN, STYLE
-from simulations.law.comparison import Comparison, draw_network
+from simulations.law.comparison import Comparison
 from simulations.law.critical import CriticalPoints
 from simulations.law.models import ModelLaw
+from simulations.law.networks import draw_network
 from simulations.stacks.stack import Stack
 from theory.law.rates import mode_rates
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulations.machine.files import write_over
 from theory.arrays import InputError
 
 if TYPE_CHECKING:  # matplotlib takes a second to import
@@ -33,10 +34,7 @@ def save_plot(canvas: "Figure", path: Path) -> None:
     """
     picture = io.BytesIO()
     canvas.savefig(picture, format=path.suffix[1:].lower())
-    stage = path.with_name(f".{path.name}.part")
     try:
-        stage.write_bytes(picture.getvalue())
-        stage.replace(path)
+        write_over(path, picture.getbuffer())
     except OSError as error:
-        stage.unlink(missing_ok=True)
         raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error

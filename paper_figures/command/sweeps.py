@@ -70,8 +70,8 @@ def sweep(
 
 def _show_cost(wanted: "Sweep", workers: int, *, title: str, json: bool) -> None:
     """Print how many cells there are, and about what they cost."""
-    from simulations.sweeps.cells import expand
     from simulations.sweeps.cost import estimate
+    from simulations.sweeps.expansion import expand
 
     cost = estimate(expand(wanted))
     seconds = cost.seconds / max(1, workers)
@@ -154,7 +154,7 @@ def export(store: Path, file: Path, *, json: Flag = False) -> int:
         Print one JSON object and nothing else.
     """
     _require_libraries()
-    from simulations.sweeps.dataset import export_store
+    from simulations.sweeps.export import export_store
 
     lacking = export_store(store, file)
     if lacking:

@@ -55,7 +55,7 @@ def simulate(
     from simulations.instruments.simulation import ln_std_mode
     from simulations.instruments.simulation import simulate as simulate_stack
     from simulations.machine.backends import backend as load_backend
-    from simulations.stacks.masks import mask_by_name
+    from simulations.stacks.graphs import mask_by_name
 
     on = load_backend(backend, device=device, dtype=dtype)
     if stack.tau != 1 and stack.fixed_std is not None:
