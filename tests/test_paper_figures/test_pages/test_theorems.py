@@ -125,10 +125,9 @@ def test_a_verdict_against_expectation_is_seen_and_refutes_the_caption(small: Da
 def test_the_page_shows_every_statement_of_the_catalogue(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        statement_html, "formula_pictures", lambda claim: ["data:,"]
-    )  # these take long
-    monkeypatch.setattr(instance_html, "graph", lambda *_: "data:,")  # and are tested below
+    # Pictures take long, and are tested below.
+    monkeypatch.setattr(statement_html, "formula_pictures", lambda claim: ["data:,"])
+    monkeypatch.setattr(instance_html, "graph_picture", lambda *_: "data:,")
     # each with what was found of another: the words are its own
     own = ("key", "claim", "source", "expected", "correction", "note")
     statements = [
