@@ -11,8 +11,9 @@ from array_api_compat import is_array_api_obj
 from paper_figures.sources.real_layers import Layer, layer_verdicts
 from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
-from paper_figures.workshop.data import Values
-from paper_figures.workshop.token_graphs import circle
+from paper_figures.workshop.data import Record, Values
+from paper_figures.workshop.drawing import circle
+from simulations.machine.json import finite
 from simulations.search.adversary import Attack, attack
 from simulations.search.counterexamples import Counterexample
 from simulations.search.theorem import Report, verify_theorem
@@ -21,8 +22,6 @@ from simulations.stacks.seeds import generator
 from theory.statements.theorem import Theorem, Verdict, check
 from theory.statements.trend import Trend
 from theory.theorems.block.input import BlockInput
-
-Record = dict[str, Any]
 
 
 def theorem_record(
@@ -162,8 +161,3 @@ def _graph(instance: Any) -> Values | None:
         return None
     first: Values = weights.reshape(-1, *weights.shape[-2:])[0]
     return first if 1 < len(first) <= 8 else None
-
-
-def finite(value: float) -> float | None:
-    """Return a number as JSON has it: None for NaN and infinity."""
-    return float(value) if math.isfinite(value) else None
