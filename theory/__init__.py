@@ -10,7 +10,7 @@ from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 from theory.bounds.block_rounding import CoefficientBounds, coefficient_bounds
 from theory.bounds.coefficients import Coefficients, WeightNorms, block_coefficients, weight_norms
 from theory.bounds.implications import Convergence, convergence
-from theory.extended import ExtendedVerdict, check_extended, extended, recheck
+from theory.extended.verdicts import ExtendedVerdict, check_extended, extended, recheck
 from theory.graphs.chains import (
     closed_classes,
     periods,
@@ -52,7 +52,6 @@ from theory.measures.tokens import (
 from theory.spectra.norms import coupling, spectral_norm
 from theory.statements.theorem import Hypothesis, Theorem, Verdict, check
 from theory.statements.trend import Evidence, Interval, Judgement, Trend, judge
-from theory.theorems import CATALOGUE, TRENDS
 from theory.theorems.attention.castin2024 import AttentionPair
 from theory.theorems.attention.dovonon2024 import LinearStack
 from theory.theorems.attention.kim2021 import DistancePair
@@ -63,6 +62,7 @@ from theory.theorems.block.norms import Normalised
 from theory.theorems.block.shi2022_activations import Activated
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.block.tau_temperature import TwoRuns
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 from theory.theorems.graph_networks.cai2020 import GraphTokens
 from theory.theorems.graph_networks.huang2020 import Convolution
 from theory.theorems.graph_networks.oono2020 import GraphConvolution

@@ -18,7 +18,7 @@ from simulations.search.theorem import (
     verify_theorem,
 )
 from simulations.search.trend import TrendReport, verify_trend
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 __all__ = ["DEFAULT_TRIALS", "Progress", "Report", "known", "verify", "verify_theorem"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from theory.arrays import InputError
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 
 def known() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from simulations.search.state import Point
 from theory.arrays import InputError
-from theory.extended import recheck
+from theory.extended.verdicts import recheck
 from theory.statements.theorem import Theorem
 
 DIGITS = 50
