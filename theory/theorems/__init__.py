@@ -1,5 +1,10 @@
-"""Which published and derived statements are here as runnable, checked theorems?"""
+"""Which published and derived statements are here, and of what are their instances made?
 
-from theory.theorems.catalogue import CATALOGUE, TRENDS
+`CATALOGUE` has every theorem and `TRENDS` every statement about rates by its key, chapter by
+chapter: block, attention, rank_collapse, graph_networks, remedies, trends. The other names are the
+classes of the theorems' instances; ``CATALOGUE[key].about`` says which of them a theorem is about.
+"""
 
-__all__ = ["CATALOGUE", "TRENDS"]
+from theory.doors import door
+
+__getattr__, __dir__, __all__ = door(__name__)

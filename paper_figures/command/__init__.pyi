@@ -1,0 +1,7 @@
+from paper_figures.command.terminal import app, complain, emit
+
+__all__ = [
+    "app",
+    "complain",
+    "emit",
+]

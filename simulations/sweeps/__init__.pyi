@@ -1,0 +1,26 @@
+from simulations.sweeps.cells import expand
+from simulations.sweeps.config import Sweep, make_sweep, read_sweep
+from simulations.sweeps.cost import Cost, estimate
+from simulations.sweeps.dataset import export_store, read_store
+from simulations.sweeps.run import Tally, run_sweep
+from simulations.sweeps.status import Status, failures, sweep_status
+from simulations.sweeps.store import Store, open_store, read_cell
+
+__all__ = [
+    "Cost",
+    "Status",
+    "Store",
+    "Sweep",
+    "Tally",
+    "estimate",
+    "expand",
+    "export_store",
+    "failures",
+    "make_sweep",
+    "open_store",
+    "read_cell",
+    "read_store",
+    "read_sweep",
+    "run_sweep",
+    "sweep_status",
+]
