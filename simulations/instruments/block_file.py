@@ -41,7 +41,7 @@ _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
 _OTHER = ("mask", "activation", "placement")
 _ELSEWHERE = (
     "hidden states that were captured, with or without attention weights, go through "
-    "simulations.trace_captured, and a part of a block through theory.check"
+    "oversmooth.trace_captured, and a part of a block through oversmooth.check"
 )
 # What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
 # encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant,

@@ -24,8 +24,8 @@ from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
 from theory.statements.instances import as_float64
 from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BlockInput
+from theory.theorems.catalogue import CATALOGUE
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from simulations.search.theorem import (
     verify_theorem,
 )
 from simulations.search.trend import TrendReport, verify_trend
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 _MOST_WORKERS = 256
 

@@ -15,7 +15,7 @@ from simulations.machine.files import write_new
 from simulations.machine.provenance import versions
 from theory.arrays import InputError
 from theory.statements.theorem import Theorem, Verdict, check
-from theory.theorems import CATALOGUE
+from theory.theorems.catalogue import CATALOGUE
 
 _FORMAT = "oversmooth instance 2"
 _OLD_FORMAT = "oversmooth counterexample 1"  # no claim (always a refutation), origin or digest

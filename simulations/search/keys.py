@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from theory.arrays import InputError
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Takes a key, how many of its instances were checked, and how many will be."""

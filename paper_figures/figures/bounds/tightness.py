@@ -10,7 +10,7 @@ from paper_figures.sources.real_layers import layers_of_texts
 from paper_figures.sources.statements import theorem_record, trend_record
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Record, Values, Variable
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 _LOWEST, HIGHEST = 1e-6, 1e2
 """What is drawn; ratios beyond are drawn at the edge, with another marker."""

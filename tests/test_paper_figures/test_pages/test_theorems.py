@@ -28,7 +28,7 @@ from paper_figures.workshop.build import Caption, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
 from theory.statements.theorem import Theorem, check
 from theory.statements.trend import Trend
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 PARSER, LETTERS = MathTextParser("path"), FontProperties(size=13, math_fontfamily="stix")
 FALSE, TRUE, TREND = "dirichlet-energy-smallest-eigenvalue", "attention", "sphere-energy-rises"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulations import analyze
+from simulations.instruments.analysis import analyze
 from simulations.models import encode, load_checkpoint
 from simulations.models.tokens import Line
 from tests.test_simulations.test_models.test_folder import write_folder

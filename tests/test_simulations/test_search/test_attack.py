@@ -16,7 +16,7 @@ from tests.test_theory.helpers.planted_subtle import SUBTLE
 from theory.arrays import Array, InputError, eps
 from theory.statements.domains import Domain
 from theory.statements.theorem import Hypothesis, Theorem, check
-from theory.theorems import CATALOGUE
+from theory.theorems.catalogue import CATALOGUE
 
 WRONG = "activation-gelu-constant-one"
 TIGHT = [key for key, theorem in CATALOGUE.items() if theorem.tight]

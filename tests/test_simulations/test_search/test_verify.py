@@ -25,8 +25,8 @@ from simulations.search.trend import TrendReport, verify_trend
 from theory.arrays import InputError
 from theory.statements.domains import Domain, Params, Sizes, draw
 from theory.statements.theorem import Hypothesis, check
-from theory.theorems import CATALOGUE, TRENDS
 from theory.theorems.block.shi2022_lemmas import LinearMap
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 WRONG = "activation-gelu-constant-one"
 RATE = "norm-orthogonal-values-collapse"

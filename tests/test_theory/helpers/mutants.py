@@ -21,7 +21,7 @@ import numpy as np
 
 from theory.statements.domains import draw
 from theory.statements.theorem import Theorem, check
-from theory.theorems import CATALOGUE
+from theory.theorems.catalogue import CATALOGUE
 
 BATCHES, MEMBERS = 24, 32
 _FOLDER = Path(__file__).parents[3] / "theory" / "theorems"

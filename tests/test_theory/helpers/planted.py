@@ -18,11 +18,11 @@ from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling, singular_values
 from theory.statements.domains import Domain, Params, Sizes
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BLOCK_DOMAIN, BlockInput
 from theory.theorems.block.norms import Normalised
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.block.tau_temperature import TwoRuns
+from theory.theorems.catalogue import CATALOGUE
 
 
 def sqrt_lambda(at: Averaging) -> Array:

@@ -17,9 +17,9 @@ from theory.blocks.activations import ACTIVATIONS
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Domain, Params, Sizes, adjacency
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 
 
 def _fixed(shape: tuple[int, ...], *, like: Array) -> Array:

@@ -17,9 +17,9 @@ from theory.bounds.block_rounding import coefficient_error
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.bounds.implications import convergence
 from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 
 ZERO = np.zeros((1, 6, 6))
 NOTHING = Block(Attention(ZERO, ZERO, ZERO))

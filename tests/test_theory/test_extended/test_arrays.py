@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from theory.arrays import InputError, namespace, require_finite, require_float, to_numpy
-from theory.extended import extended, library
+from theory.extended.library import library
+from theory.extended.verdicts import extended
 
 XP: Any = library(50)
 RNG = np.random.default_rng(0)

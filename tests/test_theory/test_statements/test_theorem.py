@@ -13,9 +13,9 @@ from theory.bounds.implications import convergence
 from theory.statements.domains import Domain, draw
 from theory.statements.instances import as_float64, map_arrays, member
 from theory.statements.theorem import COMPUTABLE, FINITE, Hypothesis, Theorem, Verdict, check
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap
+from theory.theorems.catalogue import CATALOGUE
 
 ATTENTION = CATALOGUE["attention"]
 TOKENS = np.asarray([[1.0, 0.0], [-1.0, 3.0]])

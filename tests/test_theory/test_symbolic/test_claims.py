@@ -10,7 +10,7 @@ from theory.arrays import InputError
 from theory.statements.domains import draw
 from theory.statements.theorem import check
 from theory.symbolic.claims import FORMULAS, formula
-from theory.theorems import CATALOGUE
+from theory.theorems.catalogue import CATALOGUE
 
 BLOCKS = ("block-v", "block-v-lower-bound")
 

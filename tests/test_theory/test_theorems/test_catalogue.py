@@ -17,8 +17,8 @@ from theory.statements.domains import draw
 from theory.statements.strategies import instances
 from theory.statements.theorem import Theorem, check
 from theory.symbolic.maps import gate_root
-from theory.theorems import CATALOGUE
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 
 TRUE = sorted(key for key, theorem in CATALOGUE.items() if theorem.expected == "holds")
 REFUTED = sorted(set(CATALOGUE) - set(TRUE))

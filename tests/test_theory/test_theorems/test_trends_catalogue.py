@@ -9,7 +9,7 @@ import pytest
 
 from theory.statements.flows import draw_on_sphere, on_sphere, solve
 from theory.statements.trend import Interval, Judgement, judge
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 from theory.theorems.trends.geshkovski2025 import energy
 from theory.theorems.trends.noci2022 import expected_cosine
 
