@@ -31,8 +31,7 @@ from simulations.search.counterexamples import (
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import TrendReport, verify_trend
 from simulations.stacks.draws import draw_blocks, draw_tokens
-from simulations.stacks.graphs import graph_by_name
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import graph_by_name, mask_by_name
 from simulations.stacks.seeds import generator
 from simulations.stacks.stack import Stack
 

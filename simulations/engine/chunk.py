@@ -9,7 +9,7 @@ import itertools
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,11 +23,11 @@ from simulations.engine.measures import (
 from simulations.engine.spectra import weight_brackets
 from simulations.engine.step import scales, step, step_bytes
 from simulations.machine.backends import Backend
+from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from simulations.stacks.weights import weights_bytes
 from theory.arrays import Array, namespace, to_numpy
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
 Columns: TypeAlias = dict[str, Numbers]
 
 _CACHE_BYTES = 5 * 2**19

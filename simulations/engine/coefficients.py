@@ -1,17 +1,16 @@
 """Which v does each cell have, given brackets of lambda and s and the std values?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 from theory.bounds.coefficients import compose
-
-Numbers: TypeAlias = np.ndarray[Any, Any]
 
 _SIGMAS = {
     "post": ("std_1", "std_2"),

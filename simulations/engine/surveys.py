@@ -16,10 +16,10 @@ import numpy as np
 from simulations.engine.chunk import Columns, cells_together, hold_memory, plan, run_chunk
 from simulations.engine.coefficients import coefficients
 from simulations.machine.backends import Backend, backend
+from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, require_mask, to_numpy
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
 Quantity: TypeAlias = Literal[
     "cosine_similarity", "distance", "participation_rank", "effective_rank", "coefficients"
 ]

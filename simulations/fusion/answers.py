@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch.nn import functional
 
 from simulations.datasets.parts import Data, Part
@@ -123,4 +122,6 @@ def score_of(
 
 def rank_correlation(answers: NDArray[Any], wanted: NDArray[Any]) -> float:
     """Return Spearman's correlation; answers that are all the same order nothing: 0."""
+    from scipy.stats import spearmanr
+
     return 0.0 if np.ptp(answers) == 0 else float(spearmanr(answers, wanted).statistic)

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from simulations.datasets.parts import Data
-from simulations.fusion import nets as nets
+from simulations.fusion import nets
 from simulations.fusion.answers import forward, mixed, score_of
 from simulations.fusion.inputs import Inputs
 from simulations.fusion.measures import layer_scores, measure
@@ -19,8 +19,6 @@ from simulations.fusion.resume import Training, restore, save
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 
-Progress = Callable[[str], None]
-
 
 def train_run(
     data: Data,
@@ -28,7 +26,7 @@ def train_run(
     recipe: Recipe,
     *,
     checkpoint: Path | None = None,
-    on_progress: Progress = lambda line: None,
+    on_progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train one recipe and return its record: scores, and what its layers look like.
 
