@@ -4,11 +4,10 @@ Told once, for all that is sent through a block: tokens, slopes, errors, sizes, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Block, Placement, require_placement
+from theory.blocks.weights import Block, require_placement
 
 S = TypeVar("S")
 
@@ -17,8 +16,7 @@ def _as_it_is(state: S) -> S:
     return state
 
 
-@dataclass(frozen=True)
-class Reading(Generic[S]):
+class Reading(NamedTuple, Generic[S]):
     """What the steps of a block do to a state of one kind.
 
     ``norm`` gets a norm's name, "1", "2", "1_out" or "2_out", and the state. ``add`` gets the
@@ -64,9 +62,7 @@ def read_through(block: Block, stream: S, does: Reading[S]) -> S:
     return read_placement(block.placement, stream, does, feed_forward=both)
 
 
-def read_placement(
-    placement: Placement, stream: S, does: Reading[S], *, feed_forward: bool = True
-) -> S:
+def read_placement(placement: str, stream: S, does: Reading[S], *, feed_forward: bool = True) -> S:
     """Send a state through any block of a placement, with or without a feed-forward sublayer.
 
     Raises: InputError for an unknown placement
@@ -77,7 +73,7 @@ def read_placement(
     return order("2", does.feed_forward, stream, does) if feed_forward else stream
 
 
-def norms_used(placement: Placement, *, feed_forward: bool = True) -> tuple[str, ...]:
+def norms_used(placement: str, *, feed_forward: bool = True) -> tuple[str, ...]:
     """Return which norms a block has, in the order in which it comes to them.
 
     Raises: InputError for an unknown placement

@@ -7,7 +7,6 @@ by what went in is the coefficient. The maps themselves (activations, LayerNorm)
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import TypeAlias
 
@@ -218,7 +217,7 @@ def std_ceilings() -> tuple[Expr, Expr]:
     reading = _sizes(
         lambda size: _attention(size, sp.Integer(1)), lambda size: _feed_forward(size, GROWTH)
     )
-    read_placement("post", ROW, replace(reading, norm=norm))
+    read_placement("post", ROW, reading._replace(norm=norm))
     first, second = map(sp.factor, ceilings)
     return first, second
 
