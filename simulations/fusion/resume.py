@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from simulations.fusion.nets import Weights
+from simulations.fusion.nets import NetWeights
 from simulations.fusion.recipe import Recipe
 from simulations.machine.files import make_folder, write_over
 from theory.arrays import InputError
@@ -21,12 +21,12 @@ _DIGEST = hashlib.sha256().digest_size
 class Training:
     """Where a run stands: enough to go on as if it had never stopped."""
 
-    weights: Weights
+    weights: NetWeights
     optimizer: Any
     epoch: int = 0
     best: float = -np.inf
     best_epoch: int = 0
-    best_weights: Weights = field(default_factory=dict)
+    best_weights: NetWeights = field(default_factory=dict)
     history: list[tuple[float, float]] = field(default_factory=list)
     seconds: float = 0.0
 

@@ -73,7 +73,7 @@ def _start(data: Data, inputs: Inputs, recipe: Recipe) -> Training:
     patch = inputs.inputs.shape[2] if inputs.inputs.ndim == 3 else None
     longest = inputs.inputs.shape[1]
     if inputs.weights is None:
-        encoder = nets.draw_weights(recipe, words=inputs.words, longest=longest, patch=patch)
+        encoder = nets.draw_encoder(recipe, words=inputs.words, longest=longest, patch=patch)
     else:
         encoder = {name: torch.tensor(value) for name, value in inputs.weights.items()}
         recipe = replace(recipe, width=encoder["word"].shape[1])
