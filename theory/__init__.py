@@ -50,8 +50,11 @@ from theory.measures.tokens import (
     stable_rank,
 )
 from theory.spectra.norms import coupling, spectral_norm
-from theory.statements.theorem import Hypothesis, Theorem, Verdict, check
-from theory.statements.trend import Evidence, Interval, Judgement, Trend, judge
+from theory.statements.check import check
+from theory.statements.judgement import Judgement, judge
+from theory.statements.theorem import Hypothesis, Theorem
+from theory.statements.trend import Evidence, Interval, Trend
+from theory.statements.verdict import Verdict
 from theory.theorems.attention.castin2024 import AttentionPair
 from theory.theorems.attention.dovonon2024 import LinearStack
 from theory.theorems.attention.kim2021 import DistancePair

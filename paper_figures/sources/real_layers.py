@@ -13,8 +13,10 @@ from theory.arrays import Array
 from theory.blocks.forward import apply_block, attend
 from theory.blocks.norms import apply_norm, norm_std
 from theory.spectra.norms import spectral_norm
+from theory.statements.check import check
 from theory.statements.instances import as_float64
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 from theory.theorems.attention.steps import Steps
 from theory.theorems.attention.zhai2023 import Scored
 from theory.theorems.block.input import BlockInput

@@ -18,8 +18,10 @@ from simulations.search.counterexamples import Counterexample
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import verify_trend
 from simulations.stacks.seeds import generator
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.check import check
+from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
+from theory.statements.verdict import Verdict
 from theory.theorems.block.input import BlockInput
 
 Record = dict[str, Any]

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import InputError
+from theory.statements.check import check
 from theory.statements.domains import Domain, Free
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 
 Numbers = NDArray[np.float64]
 

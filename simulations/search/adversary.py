@@ -9,12 +9,14 @@ from typing import Any, Literal
 from simulations.search.climb import polish, run
 from simulations.search.counterexamples import Counterexample
 from simulations.search.keys import find_theorem
-from simulations.search.recheck import DIGITS, persists
+from simulations.search.recheck import persists
 from simulations.search.shrink import shrink
 from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
-from theory.statements.theorem import Status, Theorem
+from theory.extended.verdicts import DIGITS
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Status
 
 DEFAULT_BUDGET = 60_000
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard

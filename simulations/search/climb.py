@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import BFGS
 
-from simulations.search.moves import Floats, Population, bounded, children, resized
+from simulations.search.moves import Population, bounded, children, resized
 from simulations.search.state import Point, Search
+from theory.arrays import Floats
 from theory.statements.domains import draw
 
 _BATCH = 64

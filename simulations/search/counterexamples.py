@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import InputError
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.check import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 from theory.theorems.catalogue import CATALOGUE
 
 _FORMAT = "oversmooth instance 2"

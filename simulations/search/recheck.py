@@ -6,10 +6,8 @@ import numpy as np
 
 from simulations.search.state import Point
 from theory.arrays import InputError
-from theory.extended.verdicts import recheck
+from theory.extended.verdicts import DIGITS, recheck
 from theory.statements.theorem import Theorem
-
-DIGITS = 50
 
 
 def persists(theorem: Theorem[Any], at: Point) -> bool | None:

@@ -6,10 +6,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from simulations.search.moves import Floats, Population
+from simulations.search.moves import Population
 from simulations.search.state import Point, point, score
+from theory.arrays import Floats
+from theory.statements.check import check
 from theory.statements.domains import Domain
-from theory.statements.theorem import Theorem, check
+from theory.statements.theorem import Theorem
 
 _Sizes: TypeAlias = dict[str, int]
 _Keeps: TypeAlias = Callable[[Floats, Floats], Any]

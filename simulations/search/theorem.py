@@ -11,8 +11,10 @@ import numpy as np
 from simulations.search.counterexamples import Counterexample
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
+from theory.statements.check import check
 from theory.statements.domains import Sample, draw
-from theory.statements.theorem import Status, Theorem, Verdict, check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Status, Verdict
 
 DEFAULT_TRIALS = 2000
 _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard

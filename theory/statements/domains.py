@@ -6,8 +6,8 @@ from typing import Generic, TypeAlias
 
 import numpy as np
 
-from theory.arrays import Array, namespace
-from theory.statements.awkward import ALIGNED, DEGENERATE, ENSEMBLES, Ensemble, Floats, Kind
+from theory.arrays import Array, Floats, namespace
+from theory.statements.awkward import ALIGNED, DEGENERATE, ENSEMBLES, Ensemble, Kind
 from theory.statements.instances import Instance
 
 Sizes: TypeAlias = Mapping[str, int]

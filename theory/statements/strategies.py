@@ -30,7 +30,7 @@ def _from_ensembles(domain: Domain[Instance], seed: int) -> Sample[Instance]:
     return draw(domain, np.random.default_rng(seed))
 
 
-def samples(domain: Domain[Instance]) -> st.SearchStrategy[Sample[Instance]]:
+def sample_strategy(domain: Domain[Instance]) -> st.SearchStrategy[Sample[Instance]]:
     """Draw instances of a domain together with the numbers that they were built from."""
     seeded = st.integers(0, 2**32 - 1).map(lambda seed: _from_ensembles(domain, seed))
     return _from_entries(domain) | seeded
@@ -38,4 +38,4 @@ def samples(domain: Domain[Instance]) -> st.SearchStrategy[Sample[Instance]]:
 
 def instances(theorem: Theorem[Any]) -> st.SearchStrategy[Any]:
     """Draw instances that meet a theorem's hypotheses by construction; nothing is filtered."""
-    return samples(theorem.domain).map(lambda sample: sample.instance)
+    return sample_strategy(theorem.domain).map(lambda sample: sample.instance)

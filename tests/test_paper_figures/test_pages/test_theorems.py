@@ -26,7 +26,8 @@ from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.build import Caption, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
-from theory.statements.theorem import Theorem, check
+from theory.statements.check import check
+from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
 from theory.theorems.catalogue import CATALOGUE, TRENDS
 

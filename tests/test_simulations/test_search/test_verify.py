@@ -23,8 +23,9 @@ from simulations.search.keys import known
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import TrendReport, verify_trend
 from theory.arrays import InputError
+from theory.statements.check import check
 from theory.statements.domains import Domain, Params, Sizes, draw
-from theory.statements.theorem import Hypothesis, check
+from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import LinearMap
 from theory.theorems.catalogue import CATALOGUE, TRENDS
 

@@ -10,9 +10,11 @@ import pytest
 from tests.test_theory.helpers.exact import to
 from theory.arrays import Array, InputError
 from theory.bounds.implications import convergence
+from theory.statements.check import check
 from theory.statements.domains import Domain, draw
 from theory.statements.instances import as_float64, map_arrays, member
-from theory.statements.theorem import COMPUTABLE, FINITE, Hypothesis, Theorem, Verdict, check
+from theory.statements.theorem import Hypothesis, Theorem
+from theory.statements.verdict import COMPUTABLE, FINITE, Verdict
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap
 from theory.theorems.catalogue import CATALOGUE

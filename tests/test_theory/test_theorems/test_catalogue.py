@@ -13,9 +13,10 @@ from hypothesis import given, target
 
 from theory.blocks.activations import ACTIVATIONS
 from theory.measures.subspace import consensus_distance
+from theory.statements.check import check
 from theory.statements.domains import draw
 from theory.statements.strategies import instances
-from theory.statements.theorem import Theorem, check
+from theory.statements.theorem import Theorem
 from theory.symbolic.maps import gate_root
 from theory.theorems.block.shi2022_lemmas import Averaging
 from theory.theorems.catalogue import CATALOGUE

@@ -6,6 +6,7 @@ from typing import ClassVar
 from theory.arrays import Array, constant, eps, namespace
 from theory.bounds.rounding import product_rounding, row_defect
 from theory.magnitude import frobenius_norm
+from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import sums_to_one
 
 
@@ -66,11 +67,14 @@ def steps_rounding(at: Steps) -> Array:
     return error
 
 
-def not_attention(at: Steps) -> Array:
+def _not_attention(at: Steps) -> Array:
     """By how much a row of some step misses one, or an entry is negative."""
     xp = namespace(at.adjacency)
     missing = xp.max(sums_to_one(at.adjacency), axis=-1)
     return xp.maximum(missing, -xp.min(at.adjacency, axis=(-3, -2, -1)))
+
+
+IS_ATTENTION = Hypothesis("each step averages with weights", _not_attention)
 
 
 def power(base: Array, count: int | Array) -> Array:

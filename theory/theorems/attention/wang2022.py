@@ -8,7 +8,7 @@ from theory.bounds.rounding import distance_rounding
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Domain, Free, Params, Sizes
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.attention.steps import Steps, after_steps, not_attention, power, steps_rounding
+from theory.theorems.attention.steps import IS_ATTENTION, Steps, after_steps, power, steps_rounding
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import bounded_scores
 
@@ -37,7 +37,6 @@ def _beyond(at: Steps) -> Array:
     return xp.where(xp.any(at.adjacency <= 0, axis=(-3, -2, -1)), infinite, wide)
 
 
-ATTENTION = Hypothesis("each step averages with weights", not_attention)
 BOUNDED = Hypothesis("the weights are a softmax of scores between -a and a", _scores_beyond)
 
 
@@ -112,7 +111,7 @@ LOW_PASS = Theorem[Steps](
     r",\quad A_k = \mathrm{softmax}(S_k),\ |S_k| \le a",
     source="wang2022antioversmoothing",
     domain=_domain((1, 6)),
-    hypotheses=(ATTENTION, BOUNDED),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _low_pass(at) * consensus_distance(at.tokens),
     rounding=lambda at: _rounding(at, _low_pass(at)),
@@ -147,7 +146,7 @@ ONE_STEP = Theorem[Steps](
     r" \|\mathrm{HC}[H]\|_F,\quad A = \mathrm{softmax}(S),\ |S| \le a",
     source="wang2022antioversmoothing",
     domain=_domain((1, 1)),
-    hypotheses=(ATTENTION, BOUNDED),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _with_n(at) * consensus_distance(at.tokens),
     rounding=lambda at: _rounding(at, _with_n(at)),
@@ -180,7 +179,7 @@ ONE_STEP_SHARP = Theorem[Steps](
     r"\ A = \mathrm{softmax}(S),\ |S| \le a",
     source="derived",
     domain=_domain((1, 1)),
-    hypotheses=(ATTENTION, BOUNDED),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _half(at, at.bound) * consensus_distance(at.tokens),
     rounding=_half_rounding,
@@ -201,7 +200,7 @@ ONE_STEP_WITHOUT_N = Theorem[Steps](
     r" \|\mathrm{HC}[H]\|_F,\quad A = \mathrm{softmax}(S),\ |S| \le a",
     source="derived",
     domain=_domain((1, 1), tokens=(3, 6)),
-    hypotheses=(ATTENTION, BOUNDED),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _without_n(at) * consensus_distance(at.tokens),
     rounding=lambda at: _rounding(at, _without_n(at)),

@@ -9,17 +9,15 @@ from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Domain, Free, Params, Sizes
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.steps import (
+    IS_ATTENTION,
     Steps,
     after_steps,
     factor_rounding,
-    not_attention,
     power,
     steps_rounding,
 )
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import bounded_scores
-
-ATTENTION = Hypothesis("each step averages with weights", not_attention)
 
 
 def off_the_mask(at: Steps) -> Array:
@@ -130,7 +128,7 @@ PRODUCTS = Theorem[Steps](
     source="wu2023demystifying",
     domain=Domain(sizes=MASK_SIZES | MASK_SCALES, free=MASK_FREE, build=_build),
     hypotheses=(
-        ATTENTION,
+        IS_ATTENTION,
         ON_MASK,
         Hypothesis("the graph is undirected, connected and not bipartite", _not_mixing),
     ),

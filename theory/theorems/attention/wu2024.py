@@ -16,7 +16,7 @@ from theory.theorems.attention.steps import (
     steps_rounding,
 )
 from theory.theorems.attention.wu2023 import (
-    ATTENTION,
+    IS_ATTENTION,
     MASK_FREE,
     MASK_SCALES,
     MASK_SIZES,
@@ -85,7 +85,7 @@ def _build(sizes: Sizes, params: Params) -> Steps:
 
 _DOMAIN = Domain(sizes=MASK_SIZES | MASK_SCALES, free=MASK_FREE, build=_build)
 _HYPOTHESES = (
-    ATTENTION,
+    IS_ATTENTION,
     ON_MASK,
     Hypothesis("every token listens to itself", _no_loops),
     Hypothesis("the mask is quasi-strongly connected", _no_centre),

@@ -169,7 +169,7 @@ def stack_domain(**sizes: tuple[int, int]) -> Domain[PureAttention]:
     return Domain(sizes={**_SIZES, **sizes}, free=_FREE, build=build_stack)
 
 
-PAIR = np.asarray([[0.5], [-0.5]])
+_APART = np.asarray([[0.5], [-0.5]])
 
 
 def pair_stack(*, bias: float = 0.0, layers: int = 1, weight: float = 1.0) -> PureAttention:
@@ -177,7 +177,7 @@ def pair_stack(*, bias: float = 0.0, layers: int = 1, weight: float = 1.0) -> Pu
     one = np.ones((layers, 1, 1, 1))
     varying = np.zeros((layers, 2, 1))
     varying[:, 0] = bias
-    return PureAttention(PAIR, weight * one, one, varying)
+    return PureAttention(_APART, weight * one, one, varying)
 
 
 def _sum_of_paths(at: PureAttention) -> Array:

@@ -106,7 +106,7 @@ def fused_by(kind: str) -> Hypothesis[Fusion]:
     )
 
 
-SAME_BIAS = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
+ONE_SHIFT = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
 FUSION_SIZES = {"layers": (1, 4), "tokens": (2, 6), "features": (1, 4), "scale": (-900, 900)}
 STACK = {
     "tokens": Free("tokens", ("layers", "tokens", "features")),
@@ -168,7 +168,7 @@ def _concat(
         claim=claim,
         source="derived",
         domain=domain,
-        hypotheses=(fused_by(plain.kind), SAME_BIAS),
+        hypotheses=(fused_by(plain.kind), ONE_SHIFT),
         lhs=_lower if low else distance,
         rhs=distance if low else weighted_sum,
         rounding=_rounding,
@@ -230,7 +230,7 @@ FUSION_THEOREMS: tuple[Theorem[Fusion], ...] = (
         claim=r"d_M(\max_k H_k + \mathbf{1} b^\top) \le (\sum_k d_M(H_k)^2)^{1/2}",
         source="derived",
         domain=_domain("max"),
-        hypotheses=(fused_by("max"), SAME_BIAS),
+        hypotheses=(fused_by("max"), ONE_SHIFT),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=root_of_squares,
         rounding=_rounding,
