@@ -17,7 +17,7 @@ ENTRIES = st.integers(-9, 9).map(float) | st.floats(-1000, 1000)
 @st.composite
 def _from_entries(pick: st.DrawFn, domain: Domain[Instance]) -> Sample[Instance]:
     """Choose every size and every entry on its own."""
-    sizes = {name: pick(st.integers(*ends)) for name, ends in domain.sizes.items()}
+    sizes = {name: pick(st.integers(size.low, size.high)) for name, size in domain.sizes.items()}
     params = {
         name: pick(arrays(np.float64, shape, elements=ENTRIES))
         for name, shape in domain.shapes(sizes).items()

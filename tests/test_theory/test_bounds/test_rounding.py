@@ -37,7 +37,7 @@ def test_a_product_lost_below_the_normal_numbers_refutes_no_block(key: str, x: f
 
 
 def test_the_search_tries_factors_that_underflow_apart() -> None:
-    lowest = {name: ends[0] for name, ends in BLOCK_DOMAIN.sizes.items()}
+    lowest = {name: size.low for name, size in BLOCK_DOMAIN.sizes.items()}
     sizes = lowest | {"factored": 1, "tokens": 2, "features": 2, "head_width": 2}
     params = {name: np.ones(shape) for name, shape in BLOCK_DOMAIN.shapes(sizes).items()}
     at = BLOCK_DOMAIN.build(sizes, params)

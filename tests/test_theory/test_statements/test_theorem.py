@@ -181,8 +181,8 @@ def test_a_batch_is_judged_as_its_members_are(key: str) -> None:
     rng = np.random.default_rng(7)
     for _ in range(3):
         sizes = {
-            name: int(rng.integers(*ends, endpoint=True))
-            for name, ends in theorem.domain.sizes.items()
+            name: int(rng.integers(size.low, size.high, endpoint=True))
+            for name, size in theorem.domain.sizes.items()
         }
         params = {
             name: np.where(rng.random((3, *shape)) < 0.3, 0.0, rng.standard_normal((3, *shape)))

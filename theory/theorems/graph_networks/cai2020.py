@@ -9,7 +9,8 @@ from array_api_compat import device
 from theory.arrays import Array, eps, namespace, tiny
 from theory.bounds.rounding import product_rounding
 from theory.magnitude import frobenius_norm
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import FLAG, Choice, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import asymmetry, most_negative
@@ -121,7 +122,7 @@ EDGE_WEIGHTS = Hypothesis[GraphTokens](
 UNDIRECTED = Hypothesis[GraphTokens]("the graph is undirected", lambda at: asymmetry(at.adjacency))
 
 
-def _build(sizes: Sizes, params: Params) -> GraphTokens:
+def _build(sizes: Chosen, params: Params) -> GraphTokens:
     xp, drawn = namespace(params["tokens"]), params["graph"]
     squares, n = drawn * drawn, sizes["tokens"]
     weights = squares + xp.matrix_transpose(squares)
@@ -137,15 +138,21 @@ def _build(sizes: Sizes, params: Params) -> GraphTokens:
 
 
 DOMAIN: Domain[GraphTokens] = Domain(
-    sizes={"tokens": (2, 6), "features": (1, 3), "width": (1, 3), "simple": (0, 1), "path": (0, 2)}
-    | {"scale": (-480, 460)},
+    sizes={
+        "tokens": few_tokens(2, 6),
+        "features": few_features(1, 3),
+        "width": few_features(1, 3),
+        "simple": FLAG,
+        "path": Choice((False, True, True)),
+        "scale": Exponent(-480, 460),
+    },
     free={
         "tokens": Free("tokens", ("tokens", "features")),
         "graph": Free("graph", ("tokens", "tokens")),
         "weight": Free("matrix", ("features", "width")),
         "slope": Free("scalar"),
     },
-    build=_build,
+    make=_build,
 )
 
 

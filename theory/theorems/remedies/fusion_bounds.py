@@ -12,7 +12,8 @@ from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import singular_values, spectral_norm_error
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import Exponent, Length, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag, varies
 
@@ -107,17 +108,22 @@ def fused_by(kind: str) -> Hypothesis[Fusion]:
 
 
 ONE_SHIFT = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
-FUSION_SIZES = {"layers": (1, 4), "tokens": (2, 6), "features": (1, 4), "scale": (-900, 900)}
+FUSION_SIZES = {
+    "layers": Length(1, 4, typical=2),
+    "tokens": few_tokens(2, 6),
+    "features": few_features(1, 4),
+    "scale": Exponent(-900, 900),
+}
 STACK = {
     "tokens": Free("tokens", ("layers", "tokens", "features")),
-    "bias": Free("vector", ("features",)),
+    "bias": Free("vector", ("features",), typical="zeros"),
 }
 
 
-def build_fusion(name: str) -> Callable[[Sizes, Params], Fusion]:
+def build_fusion(name: str) -> Callable[[Chosen, Params], Fusion]:
     """Return the build function for the weights of that name, or for the maximum, "max"."""
 
-    def build(sizes: Sizes, params: Params) -> Fusion:
+    def build(sizes: Chosen, params: Params) -> Fusion:
         scale, tokens = 2.0 ** sizes["scale"], params["tokens"]
         chosen = {} if name == "max" else {name: params[name]}
         like = tokens[..., 0, :, :]
@@ -129,10 +135,11 @@ def build_fusion(name: str) -> Callable[[Sizes, Params], Fusion]:
     return build
 
 
-def _domain(name: str, free: Free | None = None, **sizes: tuple[int, int]) -> Domain[Fusion]:
-    bias = Free("vector", ("width" if name == "matrices" else "features",))
+def _domain(name: str, free: Free | None = None, **sizes: Size) -> Domain[Fusion]:
+    axis = "width" if name == "matrices" else "features"
+    bias = Free("vector", (axis,), typical="zeros")
     arrays = {**STACK, "bias": bias} | ({} if free is None else {name: free})
-    return Domain(sizes={**FUSION_SIZES, **sizes}, free=arrays, build=build_fusion(name))
+    return Domain(sizes={**FUSION_SIZES, **sizes}, free=arrays, make=build_fusion(name))
 
 
 def layer_batch(at: Fusion) -> tuple[int, ...]:
@@ -144,7 +151,11 @@ PAIR = np.asarray([[1.0], [-1.0]])
 TWO_LAYERS = np.stack([PAIR, 2 * PAIR])
 NO_BIAS = np.zeros((2, 1))
 _SCALARS = _domain("factors", Free("vector", ("layers",)))
-_MATRICES = _domain("matrices", Free("matrix", ("layers", "features", "width")), width=(1, 4))
+_MATRICES = _domain(
+    "matrices",
+    Free("matrix", ("layers", "features", "width")),
+    width=few_features(1, 4),
+)
 _SUM_PROOF = (
     "A linear map of the features side by side is a sum over the layers; d_M is a norm on the "
     "tokens modulo M, and the sum is at least its largest term less all the others."
