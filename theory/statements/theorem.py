@@ -1,6 +1,6 @@
 """What is a theorem: data that can be false, with what makes instances and what breaks it?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal
@@ -10,6 +10,7 @@ import numpy as np
 from theory.arrays import Array, InputError
 from theory.statements.domains import Domain, draw
 from theory.statements.instances import Instance
+from theory.statements.real_layer import RealLayer
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Theorem(Generic[Instance]):
     equality, and one with ``expected`` "refuted" a witness that breaks it and the
     ``correction``. ``outside`` breaks a hypothesis, and then the claim fails too. ``domain``
     makes instances that meet the hypotheses; ``batch`` reads the batch axes of an instance.
-    ``scale`` is what rounding has to stay below for a verdict to say anything; None is rhs.
+    ``from_layers`` makes instances of the layers of a trained model, if these have what the claim
+    is about. ``scale`` is what rounding has to stay below for a verdict to say anything; None is
+    rhs.
     """
 
     key: str
@@ -59,6 +62,7 @@ class Theorem(Generic[Instance]):
     note: str = ""
     batch: Callable[[Instance], tuple[int, ...]] = _batch_of_tokens
     scale: Callable[[Instance], Array] | None = None
+    from_layers: Callable[[Sequence[RealLayer]], Iterable[Instance]] | None = None
 
     def __post_init__(self) -> None:
         refuted = self.expected == "refuted"

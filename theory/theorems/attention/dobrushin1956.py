@@ -10,9 +10,10 @@ from theory.magnitude import frobenius_norm
 from theory.measures.diameters import projective_diameter, token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
+from theory.statements.real_layer import each_layer
 from theory.statements.sizes import FLAG, Choice, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.block.shi2022_lemmas import Averaging, scaled, sums_to_one
+from theory.theorems.block.shi2022_lemmas import Averaging, every_head, scaled, sums_to_one
 from theory.theorems.common import bounded_scores, most_negative
 
 _SCALES = Exponent(-1070, 980)
@@ -84,6 +85,7 @@ CONTRACTION = Theorem[Averaging](
     rhs=lambda at: _tau(at) * token_diameter(at.tokens),
     rounding=_diameter_error,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(_APART, _TWO),
     outside=_not_summing,
     note="For one feature the diameter is its range. a_i - a_j sums to zero: its positive part "
@@ -136,6 +138,7 @@ BIRKHOFF = Theorem[Averaging](
     rhs=lambda at: _tanh(at) * token_diameter(at.tokens),
     rounding=_log_error,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(_APART, _TWO),
     outside=_not_summing,
     note="tau(A) <= tanh(Delta / 4): let two rows p, q have p_k / q_k between r and R with "
@@ -169,6 +172,7 @@ COUPLING = Theorem[Averaging](
     rhs=_coupling_bound,
     rounding=_coupling_rounding,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(  # two hubs
         np.asarray([[1.0], [-1.0], [0.0], [0.0]]), np.eye(4)[[0, 1, 0, 1]]
     ),

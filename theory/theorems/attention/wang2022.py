@@ -1,5 +1,7 @@
 """How fast does attention remove what differs between tokens? (wang2022antioversmoothing)"""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from theory.arrays import Array, constant, eps, namespace, tiny
@@ -7,9 +9,17 @@ from theory.blocks.forward import softmax
 from theory.bounds.rounding import distance_rounding
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer
 from theory.statements.sizes import Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.attention.steps import IS_ATTENTION, Steps, after_steps, power, steps_rounding
+from theory.theorems.attention.steps import (
+    IS_ATTENTION,
+    Steps,
+    after_steps,
+    power,
+    steps_rounding,
+    steps_through,
+)
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import bounded_scores
 
@@ -115,6 +125,20 @@ APART = np.asarray([[1.0], [-1.0]])
 _HUBS = softmax(40.0 * (2 * np.eye(4)[None, [0, 1, 0, 1]] - 1))  # to rounding
 _TOWARDS_HUBS = np.asarray([[1.0], [-1.0], [0.0], [0.0]])
 
+
+def _all_layers(layers: Sequence[RealLayer]) -> Iterator[Steps]:
+    """A head's weights in all layers, one after the other; the bound is half their widest range."""
+    tokens, weights = steps_through(layers)
+    logs = np.log(weights)
+    wide = (logs.max(axis=-1) - logs.min(axis=-1)).max(axis=(-2, -1))
+    yield Steps(tokens, weights, wide / 2)
+
+
+def _layer_by_layer(layers: Sequence[RealLayer]) -> Iterator[Steps]:
+    for layer in layers:
+        yield from _all_layers([layer])
+
+
 LOW_PASS = Theorem[Steps](
     key="high-frequency-vanishes",
     claim=r"\|\mathrm{HC}[A_t \cdots A_1 H]\|_F \le \sqrt{n/2}\, \tanh(a)^t \, \|\mathrm{HC}[H]\|_F"
@@ -124,6 +148,7 @@ LOW_PASS = Theorem[Steps](
     hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _low_pass(at) * consensus_distance(at.tokens),
+    from_layers=_all_layers,
     rounding=lambda at: _rounding(at, _low_pass(at)),
     tight=True,
     witness=lambda: Steps(APART, np.concatenate([softmax_pair(0.5)] * 3), np.float64(0.5)),
@@ -159,6 +184,7 @@ ONE_STEP = Theorem[Steps](
     hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _with_n(at) * consensus_distance(at.tokens),
+    from_layers=_layer_by_layer,
     rounding=lambda at: _rounding(at, _with_n(at)),
     outside=lambda: Steps(_TOWARDS_HUBS, _HUBS, np.float64(0.0)),
     note="No weight exceeds p = e^2a / (e^2a + n - 1), so that |A|_F^2 <= n p, and the norm of "
@@ -213,6 +239,7 @@ ONE_STEP_WITHOUT_N = Theorem[Steps](
     hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _without_n(at) * consensus_distance(at.tokens),
+    from_layers=_layer_by_layer,
     rounding=lambda at: _rounding(at, _without_n(at)),
     expected="refuted",
     witness=lambda: Steps(

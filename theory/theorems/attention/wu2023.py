@@ -1,5 +1,7 @@
 """Do attention steps on one graph, all different, make the tokens alike? (wu2023demystifying)"""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from array_api_compat import device
 
@@ -7,6 +9,7 @@ from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.bounds.rounding import distance_rounding
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer
 from theory.statements.sizes import FLAG, Choice, Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.steps import (
@@ -16,6 +19,7 @@ from theory.theorems.attention.steps import (
     factor_rounding,
     power,
     steps_rounding,
+    steps_through,
 )
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import bounded_scores
@@ -113,6 +117,14 @@ def _build(sizes: Chosen, params: Params) -> Steps:
     return steps_on(edges | near | loop, sizes, params)
 
 
+def on_full_graph(layers: Sequence[RealLayer]) -> Iterator[Steps]:
+    """Yield each head's weights in all layers, with a full mask and the least of them as bound."""
+    tokens, weights = steps_through(layers)
+    n = tokens.shape[-2]
+    mask = np.ones((*tokens.shape[:2], n, n), dtype=np.bool_)
+    yield Steps(tokens, weights, weights.min(axis=(-3, -2, -1)), mask)
+
+
 MASK_SIZES = {
     "tokens": few_tokens(2, 5),
     "features": few_features(1, 3),
@@ -140,6 +152,7 @@ PRODUCTS = Theorem[Steps](
     ),
     lhs=lambda at: consensus_distance(after_steps(at)),
     rhs=lambda at: _factor(at) * consensus_distance(at.tokens),
+    from_layers=on_full_graph,
     rounding=_rounding,
     tight=True,
     witness=lambda: Steps(

@@ -21,6 +21,7 @@ from theory.theorems.attention.wu2023 import (
     MASK_SCALES,
     MASK_SIZES,
     ON_MASK,
+    on_full_graph,
     steps_on,
 )
 
@@ -101,6 +102,7 @@ MASKED = Theorem[Steps](
     hypotheses=_HYPOTHESES,
     lhs=lambda at: token_diameter(after_steps(at)),
     rhs=lambda at: _bound(at, namespace(at.bound).floor(_rounds(at))),
+    from_layers=on_full_graph,
     rounding=_rounding,
     tight=True,
     witness=lambda: Steps(
@@ -130,6 +132,7 @@ WITHOUT_FLOOR = Theorem[Steps](
     hypotheses=_HYPOTHESES,
     lhs=MASKED.lhs,
     rhs=lambda at: _bound(at, _rounds(at)),
+    from_layers=on_full_graph,
     rounding=_rounding,
     expected="refuted",
     witness=lambda: Steps(

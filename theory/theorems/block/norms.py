@@ -14,6 +14,7 @@ from theory.bounds.rounding import after_norm, distance_rounding, exactly
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import Subspace, consensus_distance, distance
 from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer, each_layer
 from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag
@@ -147,6 +148,13 @@ def norm_builder(kind: Literal["layer", "rms"]) -> Callable[[Chosen, Params], No
 _OPPOSITE = np.asarray([[2.0, -2.0], [-2.0, 2.0]])
 
 
+def _first_norm(layer: RealLayer) -> Normalised:
+    """The first norm, with the smallest std among the tokens for sigma."""
+    norm, tokens = layer.block.norm_1, layer.tokens + layer.attended
+    sigma = namespace(tokens).min(norm_std(norm, tokens), axis=-1)
+    return Normalised(tokens, norm, sigma)
+
+
 def _theorem(
     key: str, kind: Literal["layer", "rms"], source: str, note: str
 ) -> Theorem[Normalised]:
@@ -165,6 +173,7 @@ def _theorem(
         rhs=lambda at: _stretch(at) * _distance(at, at.tokens),
         rounding=norm_rounding,
         tight=True,
+        from_layers=each_layer(_first_norm) if kind == "layer" else None,
         witness=lambda: Normalised(_OPPOSITE, Norm(kind, tau=0.5), np.float64(2.0)),
         outside=lambda: Normalised(_OPPOSITE, Norm(kind), np.float64(3.0)),
         note=note,

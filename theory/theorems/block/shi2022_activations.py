@@ -12,6 +12,7 @@ from theory.bounds.rounding import ACTIVATION_STEPS, distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer, each_layer
 from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.shi2022_lemmas import scaled
@@ -63,6 +64,14 @@ def activation_theorem(
         left = left + distance_rounding(phi.function(at.tokens))
         return left + 2 * at.constant * distance_rounding(at.tokens)
 
+    def before_it(layer: RealLayer) -> Activated:
+        """What enters the activation, whichever one the theorem is about."""
+        ffn = layer.block.feed_forward
+        assert ffn is not None
+        hidden = layer.middle @ ffn.weight_in + ffn.bias_in
+        number = phi.lipschitz if constant is None else constant
+        return Activated(hidden, 0 * hidden[..., 0, 0] + number)
+
     entries = np.asarray([[steepest[0]], [steepest[1]]])
     steep = ("c is at least sup |phi'|", lambda at: phi.lipschitz - at.constant)
     return Theorem[Activated](
@@ -92,6 +101,7 @@ def activation_theorem(
         rounding=rounding,
         tight=not claimed,
         expected="refuted" if claimed else "holds",
+        from_layers=each_layer(before_it),
         witness=lambda: Activated(
             entries, np.float64(phi.lipschitz if constant is None else constant)
         ),

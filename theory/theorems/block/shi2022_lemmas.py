@@ -18,6 +18,7 @@ from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling, coupling_error, spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
+from theory.statements.real_layer import RealLayer, each_layer
 from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import varies
@@ -65,6 +66,15 @@ def _build_linear(sizes: Chosen, params: Params) -> LinearMap:
     return LinearMap(scaled(params["tokens"], sizes), params["weight"], scaled(bias, sizes))
 
 
+def _first_map(layer: RealLayer) -> LinearMap:
+    """The first map of the feed-forward sublayer."""
+    ffn, tokens = layer.block.feed_forward, layer.middle
+    assert ffn is not None
+    assert ffn.bias_in is not None
+    bias = namespace(tokens).zeros_like(tokens @ ffn.weight_in) + ffn.bias_in
+    return LinearMap(tokens, ffn.weight_in, bias)
+
+
 LINEAR = Theorem[LinearMap](
     key="linear",
     claim=r"d_M(H W + \mathbf{1} b^\top) \le \|W\|_2 \, d_M(H)",
@@ -88,6 +98,7 @@ LINEAR = Theorem[LinearMap](
     rhs=lambda at: spectral_norm(at.weight) * consensus_distance(at.tokens),
     rounding=_linear_rounding,
     tight=True,
+    from_layers=each_layer(_first_map),
     witness=lambda: LinearMap(np.asarray([[1.0], [-1.0]]), np.full((1, 1), 3.0), np.ones((2, 1))),
     outside=lambda: LinearMap(np.ones((2, 1)), np.ones((1, 1)), np.asarray([[0.0], [1.0]])),
 )
@@ -146,6 +157,14 @@ def _build_sum(sizes: Chosen, params: Params) -> WeightedSum:
 
 
 _HALVES = np.asarray([[1.0], [-1.0]])
+
+
+def _residual(layer: RealLayer) -> WeightedSum:
+    """The residual sum around the attention."""
+    one = namespace(layer.tokens).ones_like(layer.tokens[..., 0])
+    return WeightedSum(layer.tokens, layer.attended, one, one)
+
+
 WEIGHTED_SUM = Theorem[WeightedSum](
     key="weighted-sum",
     claim=r"d_M(a H + b B) \le |a| \, d_M(H) + |b| \, d_M(B)",
@@ -169,6 +188,7 @@ WEIGHTED_SUM = Theorem[WeightedSum](
     rhs=_sum_bound,
     rounding=_sum_rounding,
     tight=True,
+    from_layers=each_layer(_residual),
     witness=lambda: WeightedSum(_HALVES, -_HALVES, np.full(2, 2.0), np.full(2, -3.0)),
     outside=lambda: WeightedSum(
         np.ones((2, 1)), np.ones((2, 1)), np.asarray([1.0, 0.0]), np.zeros(2)
@@ -203,6 +223,13 @@ def _averaging_rounding(at: Averaging) -> Array:
     return left + error * consensus_distance(at.tokens) + 2 * root * distance_rounding(at.tokens)
 
 
+def every_head(layer: RealLayer) -> Averaging:
+    """Return each head's weights on the tokens that enter a layer."""
+    shape = (*layer.heads.shape[:2], *layer.tokens.shape[1:])
+    xp = namespace(layer.tokens)
+    return Averaging(xp.broadcast_to(layer.tokens[:, None, ...], shape), layer.heads)
+
+
 ATTENTION = Theorem[Averaging](
     key="attention",
     claim=r"d_M(A H) \le \sqrt{\lambda} \, d_M(H),\quad"
@@ -229,6 +256,7 @@ ATTENTION = Theorem[Averaging](
     rhs=lambda at: _one_head(coupling, at) * consensus_distance(at.tokens),
     rounding=_averaging_rounding,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(  # two hubs: sqrt(lambda) = sqrt(n / 2)
         np.asarray([[1.0], [-1.0], [0.0], [0.0]]), np.eye(4)[[0, 1, 0, 1]]
     ),

@@ -1,7 +1,7 @@
 """How far from consensus is what fuses the hidden states of several layers? (derived here)"""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import singular_values, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer
 from theory.statements.sizes import Exponent, Length, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag, varies
@@ -162,6 +163,18 @@ _SUM_PROOF = (
 )
 
 
+def _largest_entries(layers: Sequence[RealLayer]) -> Iterator[Fusion]:
+    """The largest entries of the outputs of all layers."""
+    tokens = np.stack([layer.step.output for layer in layers], axis=-3)
+    yield Fusion(tokens, np.zeros_like(tokens[:, 0]))
+
+
+def _mean(layers: Sequence[RealLayer]) -> Iterator[Fusion]:
+    """The mean of the outputs of all layers."""
+    for at in _largest_entries(layers):
+        yield replace(at, factors=np.full(at.tokens.shape[:-2], 1 / len(layers)))
+
+
 def _concat(
     key: str, claim: str, domain: Domain[Fusion], example: Callable[[float], Fusion], *, low: bool
 ) -> Theorem[Fusion]:
@@ -185,6 +198,7 @@ def _concat(
         rounding=_rounding,
         scale=weighted_sum,
         tight=True,
+        from_layers=None if plain.factors is None else _mean,
         witness=lambda: plain,
         outside=lambda: varying,
         note=_SUM_PROOF,
@@ -246,6 +260,7 @@ FUSION_THEOREMS: tuple[Theorem[Fusion], ...] = (
         rhs=root_of_squares,
         rounding=_rounding,
         tight=True,
+        from_layers=_largest_entries,
         witness=lambda: Fusion(  # each layer is the larger one where it varies
             np.asarray([[[9.0, 0.0], [7.0, 0.0]], [[0.0, 5.0], [0.0, 8.0]]]), np.zeros((2, 2))
         ),
