@@ -47,6 +47,7 @@ class Shapes(Core):
 
     def tril(self, x: Array, /, *, k: int = 0) -> Array:
         """Return the matrices with zeros above a diagonal."""
-        lower = np.tri(*x.shape[-2:], k).astype(np.bool_)
+        rows, columns = x.shape[-2:]
+        lower = np.tri(rows, columns, k).astype(np.bool_)
         zero = self.asarray(0, dtype=x.dtype).data
         return self.wrap(np.where(lower, x.data, zero))
