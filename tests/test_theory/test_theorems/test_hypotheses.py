@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from theory.statements.domains import draw
+from theory.statements.evaluation import check
 from theory.statements.instances import leaves, map_arrays
-from theory.statements.theorem import check
 from theory.theorems.block.input import STDS
 from theory.theorems.catalogue import CATALOGUE
 
