@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.models.checkpoint import Tokenizer
+from simulations.models.guards import panics_unprinted, told
 from simulations.models.messages import quote
-from simulations.models.tokenizer.guards import panics_unprinted, told
 from theory.arrays import InputError
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from simulations.models.guards import told
 from simulations.models.messages import quote, quote_path
 from simulations.models.present import is_there
 from simulations.models.tokenizer.files import AS_IT_STANDS, CONFIG, Said, content
-from simulations.models.tokenizer.guards import told
 from simulations.models.tokens import import_tokenizers
 from theory.arrays import InputError
 

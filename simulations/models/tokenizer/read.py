@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from simulations.models.checkpoint import Tokenizer
+from simulations.models.guards import panics_unprinted, require_bounded, told
 from simulations.models.messages import quote
 from simulations.models.present import is_there
 from simulations.models.tokenizer.conflicts import require_agreement, require_flags_in_file
@@ -17,7 +18,6 @@ from simulations.models.tokenizer.files import (
     content,
     read_said,
 )
-from simulations.models.tokenizer.guards import panics_unprinted, require_bounded, told
 from simulations.models.tokenizer.kinds import (
     MARKS,
     add_marks,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from simulations.models import encode, load_checkpoint
-from simulations.models.tokenizer.guards import growth, panics_unprinted
+from simulations.models.guards import growth, panics_unprinted
 from tests.test_simulations.helpers.tiny_tokenizers import (
     Case,
     albert,
