@@ -1,13 +1,13 @@
 """How are all theorems, and what was found against them, shown on one page?"""
 
 import html
-import tempfile
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from paper_figures.pages.statements import summary_row, theorem_article, trend_article
 from paper_figures.workshop.data import load
+from simulations.machine.files import write_over
 
 DATA, PAGE = "tightness.json", "theorems.html"
 _RECORDED = ("command", "commit", "python", "numpy", "scipy", "matplotlib", "networkx")
@@ -26,10 +26,7 @@ def theorem_page(*, out: Path) -> Path | None:
         page.unlink(missing_ok=True)  # it would show other data than the gallery
         return None
     text = page_text(load(out / DATA).attrs)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as stage:
-        draft = Path(stage) / PAGE
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(page)
+    write_over(page, text.encode())
     return page
 
 

@@ -13,6 +13,7 @@ from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.data import Values
 from paper_figures.workshop.token_graphs import circle
+from simulations.machine.json import finite
 from simulations.search.adversary import Attack, attack
 from simulations.search.counterexamples import Counterexample
 from simulations.search.theorem import Report, verify_theorem
@@ -162,8 +163,3 @@ def _graph(instance: Any) -> Values | None:
         return None
     first: Values = weights.reshape(-1, *weights.shape[-2:])[0]
     return first if 1 < len(first) <= 8 else None
-
-
-def finite(value: float) -> float | None:
-    """Return a number as JSON has it: None for NaN and infinity."""
-    return float(value) if math.isfinite(value) else None

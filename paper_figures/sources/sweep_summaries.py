@@ -49,7 +49,7 @@ def load_summary(name: str, *, folder: Path | None = None) -> Dataset:
     return load(path)
 
 
-def facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str, str | int]:
+def sweep_facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str, str | int]:
     """Return what made the summaries, for the figures' data files."""
     found: dict[str, str | int] = {}
     for name, summary in zip(names, summaries, strict=True):
@@ -67,8 +67,8 @@ def make_summary(name: str, root: Path, *, folder: Path | None = None) -> Path:
     if name not in SUMMARIES:
         raise InputError(f"NAME must be one of {', '.join(SUMMARIES)}, but is {name!r}")
     try:
-        from simulations.sweeps.cells import expand
         from simulations.sweeps.config import read_sweep
+        from simulations.sweeps.expansion import expand
         from simulations.sweeps.status import sweep_status
         from simulations.sweeps.store import open_store, read_manifest
     except ImportError as error:

@@ -4,13 +4,11 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simulations.numbers import Numbers
 from theory.arrays import InputError
 from theory.statements.domains import Domain, Free
 from theory.statements.theorem import Theorem, Verdict, check
-
-Numbers = NDArray[np.float64]
 
 TOKENS, FEATURES = 32, 64
 _LENGTHS = {

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from paper_figures.workshop.data import Dataset, Values, Variable
+from simulations.numbers import geometric_mean
 
 LOW, HIGH = 5, 95
 """The band's ends, in per cent of the runs."""
@@ -16,7 +17,7 @@ def summarise(
 
     Shapes: values (runs, *dims)
     """
-    mean = np.exp(np.mean(np.log(values), axis=0)) if logarithmic else np.mean(values, axis=0)
+    mean = geometric_mean(values, axis=0) if logarithmic else np.mean(values, axis=0)
     low, high = np.percentile(values, [LOW, HIGH], axis=0)
     kind = "geometric mean" if logarithmic else "mean"
     return {

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simulations.machine.json import plain
 from theory.arrays import InputError
 
 Values: TypeAlias = NDArray[Any]
@@ -123,16 +124,12 @@ def _json(value: Any) -> str:
 def _encode(variable: Variable) -> dict[str, Any]:
     values = variable.values
     kind = _KINDS[values.dtype.kind]
-    plain = values if kind == "str" else values.astype(kind)
-    if kind == "float64":
-        missing = np.isnan(plain)
-        plain = plain.astype(object)  # how NumPy can hold None
-        plain[missing] = None
+    typed = values if kind == "str" else values.astype(kind)
     return {
         "dims": list(variable.dims),
         "attrs": {"long_name": variable.long_name, "units": variable.units},
         "dtype": kind,
-        "data": plain.tolist(),
+        "data": plain(typed),
     }
 
 

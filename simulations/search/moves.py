@@ -8,12 +8,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from theory.statements.awkward import ALIGNED, ENSEMBLES, Kind
+from theory.statements.awkward import ALIGNED, ENSEMBLES, Floats, Kind
 from theory.statements.domains import Domain, draw
 
-Floats: TypeAlias = NDArray[np.float64]
 Population: TypeAlias = dict[str, Floats]
 """The free arrays of many members that share their sizes; the first axis is the member's."""
 

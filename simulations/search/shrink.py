@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from simulations.search.moves import Floats, Population
+from simulations.search.moves import Population
 from simulations.search.state import Point, point, score
+from theory.statements.awkward import Floats
 from theory.statements.domains import Domain
 from theory.statements.theorem import Theorem, check
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from simulations.search.moves import Floats, Population
+from simulations.search.moves import Population
+from theory.statements.awkward import Floats
 from theory.statements.theorem import Theorem, Verdict, check
 
 Doubt = Callable[["Point"], bool]

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import erfc, exp, pi, sqrt
 from typing import Any
 
 import numpy as np
 from array_api_compat import is_numpy_array
-from scipy.optimize import brentq, minimize_scalar
-from scipy.special import erfc as scipy_erfc
 
 from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
 
@@ -21,17 +20,24 @@ class Activation:
     """An elementwise function phi with phi(0) = 0.
 
     ``function`` and ``derivative`` map (*b,) to (*b,), dtype kept; the derivative of ReLU at
-    zero is taken as 0. ``lipschitz`` is sup |phi'|, which `theory.symbolic.maps` derives.
+    zero is taken as 0. ``steepest`` computes ``lipschitz``.
     """
 
     name: str
     function: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
-    lipschitz: float
+    steepest: Callable[[], float]
+
+    @cached_property
+    def lipschitz(self) -> float:
+        """The largest |phi'|, which `theory.symbolic.maps` derives; computed when asked for."""
+        return self.steepest()
 
 
 def _erfc(x: Array) -> Array:
     """Return the complementary error function, which the array API standard lacks."""
+    from scipy.special import erfc as scipy_erfc  # it takes a while to import, and few need it
+
     xp = namespace(x)
     if is_numpy_array(x):
         return scipy_erfc(x)
@@ -110,6 +116,8 @@ def _tanh_slope(x: Array) -> Array:
 
 def _steepest(slope: Callable[[Array], Array]) -> float:
     """Return the largest slope on [0, 8]; both gated functions are steepest there."""
+    from scipy.optimize import minimize_scalar  # it takes a second to import
+
     found = minimize_scalar(
         lambda x: -float(slope(np.float64(x))),
         bounds=(0, 8),
@@ -119,19 +127,25 @@ def _steepest(slope: Callable[[Array], Array]) -> float:
     return float(-found.fun)
 
 
-# GELU is steepest at sqrt 2, SiLU where x tanh(x / 2) = 2: see theory.symbolic.maps.
+def _steepest_silu() -> float:
+    """Return the slope where x tanh(x / 2) = 2: see theory.symbolic.maps."""
+    from scipy.optimize import brentq  # it takes a second to import
+
+    return float(_silu_slope(np.float64(brentq(lambda x: x * np.tanh(x / 2) - 2, 1, 4))))
+
+
+# GELU is steepest at sqrt 2: see theory.symbolic.maps.
 _GELU_LIPSCHITZ = 0.5 * erfc(-1.0) + exp(-1.0) / sqrt(pi)
-_SILU_LIPSCHITZ = float(_silu_slope(np.float64(brentq(lambda x: x * np.tanh(x / 2) - 2, 1, 4))))
 
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Activation("identity", lambda x: x, lambda x: namespace(x).ones_like(x), 1.0),
-        Activation("relu", _relu, _step, 1.0),
-        Activation("tanh", lambda x: namespace(x).tanh(x), _tanh_slope, 1.0),
-        Activation("gelu", _gelu, _gelu_slope, _GELU_LIPSCHITZ),
-        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_slope, _steepest(_gelu_tanh_slope)),
-        Activation("silu", _silu, _silu_slope, _SILU_LIPSCHITZ),
+        Activation("identity", lambda x: x, lambda x: namespace(x).ones_like(x), lambda: 1.0),
+        Activation("relu", _relu, _step, lambda: 1.0),
+        Activation("tanh", lambda x: namespace(x).tanh(x), _tanh_slope, lambda: 1.0),
+        Activation("gelu", _gelu, _gelu_slope, lambda: _GELU_LIPSCHITZ),
+        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_slope, lambda: _steepest(_gelu_tanh_slope)),
+        Activation("silu", _silu, _silu_slope, _steepest_silu),
     )
 }
 

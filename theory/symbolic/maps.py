@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import sympy as sp
 
 from theory.arrays import InputError
+from theory.blocks.wiring import Reading, read_placement
 
 Expr: TypeAlias = sp.Expr
 
@@ -155,7 +156,7 @@ class Jacobian(NamedTuple):
 
 
 @cache
-def norm_jacobian(d: int, kind: Literal["layer", "rms"] = "layer") -> Jacobian:
+def derive_norm_jacobian(d: int, kind: Literal["layer", "rms"] = "layer") -> Jacobian:
     """Differentiate LayerNorm (RMSNorm) at a general x of d features, without gain.
 
     Closed form: (I - 1 1^T / d - y y^T / d) / std, with y the normalised x and
@@ -216,17 +217,27 @@ def tau_degeneracy(activation: Any = None, shift: Expr | int = 0) -> tuple[Expr,
     inner, outer = homogeneous("W_1", 1), homogeneous("W_2", 1)
     norms = [homogeneous(f"LN_{i}", 0) for i in (1, 2)]
 
-    def block(tokens: tuple[Expr, ...], scale: Expr, tau_1: Expr, tau_2: Expr) -> list[Expr]:
-        out = []
-        for token in tokens:
-            mixed = alpha * token
+    def block(tokens: tuple[Expr, ...], scale: Expr, tau_1: Expr, tau_2: Expr) -> tuple[Expr, ...]:
+        def norm(name: str, states: tuple[Expr, ...]) -> tuple[Expr, ...]:
+            function, tau = {"1": (norms[0], tau_1), "2": (norms[1], tau_2)}[name]
+            return tuple(function(state) / tau + shift for state in states)
+
+        def hear(token: Expr, others: tuple[Expr, ...]) -> Expr:
+            heard = sp.Integer(0)
             for value, score in zip(values, scores, strict=True):
-                pairs = [(sp.exp(scale * score(token, other)), value(other)) for other in tokens]
-                mixed += sum(w * v for w, v in pairs) / sum(w for w, _ in pairs)
-            middle = norms[0](mixed) / tau_1 + shift
-            change = outer(phi(inner(middle)))
-            out.append(norms[1](alpha * middle + change) / tau_2 + shift)
-        return out
+                pairs = [(sp.exp(scale * score(token, other)), value(other)) for other in others]
+                heard += sum(w * v for w, v in pairs) / sum(w for w, _ in pairs)
+            return heard
+
+        reading = Reading[tuple[Expr, ...]](
+            norm,
+            attend=lambda states: tuple(hear(state, states) for state in states),
+            feed_forward=lambda states: tuple(outer(phi(inner(state))) for state in states),
+            add=lambda stream, change: tuple(
+                alpha * old + new for old, new in zip(stream, change, strict=True)
+            ),
+        )
+        return read_placement("post", tokens, reading)
 
     scaled = block(tuple(token / tau_0 for token in tokens), theta, tau_1, tau_2)
     plain = block(tokens, theta / tau_0**2, sp.Integer(1), sp.Integer(1))

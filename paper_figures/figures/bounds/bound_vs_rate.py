@@ -8,6 +8,7 @@ from paper_figures.sources.stacks import trace
 from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
+from simulations.numbers import geometric_mean
 from simulations.stacks.stack import Stack
 
 RANDOM = Stack(depth=6, tokens=128, width=768, heads=12, ffn_width=3072, weights="bert")
@@ -46,8 +47,8 @@ def compute(settings: Settings) -> Dataset:
         "worst": worst,
         "least": min(least.values()),
         "trained_least": min(least[name] for name in MODELS),
-        "random_v": float(np.exp(np.log(random[0]).mean())),
-        "random_ratio": float(np.exp(np.log(random[2]).mean())),
+        "random_v": float(geometric_mean(random[0])),
+        "random_ratio": float(geometric_mean(random[2])),
         **facts,
     }
     return Dataset(variables, coords, attrs)

@@ -18,7 +18,7 @@ OPPOSED = -0.5  # the counterexample's value matrix is this multiple of the iden
 OPPOSED_SIGMA = 1.25
 
 
-def stack(sigma: float) -> Stack:
+def stack_at(sigma: float) -> Stack:
     """Return the stack whose norms divide by ``sigma``; no biases, ReLU."""
     return Stack(
         depth=DEPTH,
@@ -48,7 +48,7 @@ def counterexample(seed: int) -> Trace:
 def compute(settings: Settings) -> Dataset:
     """Return both distances and the product of v for each fixed sigma and the counterexample."""
     seeds = range(settings.seed, settings.seed + 1)
-    traces = [trace(stack(sigma), seeds=seeds) for sigma in SIGMAS]
+    traces = [trace(stack_at(sigma), seeds=seeds) for sigma in SIGMAS]
     traces.append(counterexample(settings.seed))
     grid = ("run", "depth")
     v = np.stack([run.blocks["v"][:, 0] for run in traces])
@@ -78,7 +78,7 @@ def compute(settings: Settings) -> Dataset:
             "sigma": Variable(("run",), np.asarray([*SIGMAS, OPPOSED_SIGMA]), "what LN divides by"),
         },
         attrs={
-            "stack": repr(stack(SIGMAS[0])),
+            "stack": repr(stack_at(SIGMAS[0])),
             "relative_lowest": float(relative[:-1, -1].min()),
             "relative_highest": float(relative[:-1, -1].max()),
             "opposed_first": float(relative[-1, 0]),

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy.stats import gmean
 
 from paper_figures.sources.stacks import late_mean, trace
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Values, Variable
 from simulations.instruments.trace import Trace
+from simulations.numbers import geometric_mean
 from simulations.stacks.stack import Stack
 
 BASE = Stack(depth=24, tokens=32, width=64, heads=4, ffn_width=128, ffn_gain=0.5)
@@ -48,9 +48,9 @@ def compute(settings: Settings) -> Dataset:
     }
     courses = [base, *(traces[raised] for traces in runs.values())]
     names = ["all at their base", *(f"{driver} {SWEEPS[driver][1][RAISED]:g}" for driver in SWEEPS)]
+    means = {name: geometric_mean(values, axis=-1) for name, values in late.items()}
     crossing, crossing_sharp = (
-        list(map(where_one, gmean(late["sigma"], axis=-1), gmean(late[name], axis=-1)))
-        for name in ("v", "v_sharp")
+        list(map(where_one, means["sigma"], means[name])) for name in ("v", "v_sharp")
     )
     grid = ("driver", "setting", "seed")
     gains = list(SWEEPS).index("norm gains")

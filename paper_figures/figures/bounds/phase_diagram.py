@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.sweep_summaries import facts, load_summary
+from paper_figures.sources.sweep_summaries import load_summary, sweep_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Variable
@@ -38,7 +38,7 @@ def compute(_: Settings) -> Dataset:
     variables["marked"] = Variable(
         grid, summary["hidden"] > HIDDEN, f"rounding hides more than {HIDDEN:.0%} of the blocks"
     )
-    attrs = {**summary.attrs, **_told(summary, variables), **facts([NAME], [summary])}
+    attrs = {**summary.attrs, **_told(summary, variables), **sweep_facts([NAME], [summary])}
     return Dataset(variables, summary.coords, attrs)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.models import PACKAGES, facts
+from paper_figures.sources.models import PACKAGES, model_facts
 from paper_figures.sources.real_layers import layers_of_texts
 from paper_figures.sources.statements import Record, theorem_record, trend_record
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
@@ -53,7 +53,9 @@ def collect(settings: Settings, *, keys: Any, trends: Any) -> Dataset:
     judged = [trend_record(TRENDS[key], seed=settings.seed) for key in trends]
     drawn = [record for record in theorems if not record["equality"]]
     variables, coords = _variables(drawn)
-    return Dataset(variables, coords, {**_summary(theorems, judged, settings), **facts("minilm")})
+    return Dataset(
+        variables, coords, {**_summary(theorems, judged, settings), **model_facts("minilm")}
+    )
 
 
 def _variables(drawn: list[Record]) -> tuple[dict[str, Variable], dict[str, Variable]]:

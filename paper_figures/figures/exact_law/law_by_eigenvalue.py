@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.figures.exact_law.configurations import graph
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from simulations.law.comparison import draw_network
-from simulations.law.windows import simulate_differences
+from simulations.law.differences import simulate_differences
+from simulations.law.networks import draw_network
 from simulations.stacks.seeds import generator
 from simulations.stacks.stack import Stack
 from theory.blocks.weights import Block
@@ -35,7 +35,7 @@ STACKS = {
     "value gain 2": replace(BASE, value_gain=2.0),
     "$V$ near $-0.4\\,I$": replace(BASE, value_gain=-0.4, weights="identity"),
 }
-GRAPHS = ("complete", "star", "tree", "small world", "ring", "path", "bipartite", "causal")
+SHOWN_GRAPHS = ("complete", "star", "tree", "small world", "ring", "path", "bipartite", "causal")
 QUICK_GRAPHS = ("complete", "ring", "bipartite")
 PLANE = 1  # the stack whose rates at complex eigenvalues are shown
 ARCS = ("directed ring", "random arcs")
@@ -45,7 +45,7 @@ FAINTEST = 25.0  # a mode is read while it is less than e^-25 of what rounding c
 
 def compute(settings: Settings) -> Dataset:
     """Return each stack's curve, the modes of graphs simulated one by one, and the plane."""
-    names = QUICK_GRAPHS if settings.quick else GRAPHS
+    names = QUICK_GRAPHS if settings.quick else SHOWN_GRAPHS
     layers = LAYERS // 2 if settings.quick else LAYERS
     mu = np.linspace(-1, 1, 41 if settings.quick else 161)
     curves, methods, modes = [], [], list[tuple[int, int, float, float, float]]()

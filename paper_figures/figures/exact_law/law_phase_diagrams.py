@@ -12,7 +12,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from paper_figures.sources.sweep_summaries import facts, load_summary
+from paper_figures.sources.sweep_summaries import load_summary, sweep_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Values, Variable
@@ -25,7 +25,7 @@ PLANES = {
 }
 """The sweep of each plane, and its second driver."""
 FIXED = 2  # the plane of these three whose sigma is fixed
-MASKS = {"full": "full", "causal": "causal", "window:2": "sliding window"}
+MASK_TITLES = {"full": "full", "causal": "causal", "window:2": "sliding window"}
 LABELS = {
     "value_gain": "value gain",
     "ffn_gain": "FFN gain",
@@ -59,7 +59,7 @@ def compute(_: Settings) -> Dataset:
     seconds = [second for _, second in PLANES.values()]
     for summary, second in zip(summaries, seconds, strict=True):
         assert summary.data_vars["law_rate"].dims == ("mask", second, X, "seed")
-        assert list(summary["mask"]) == list(MASKS)
+        assert list(summary["mask"]) == list(MASK_TITLES)
     each = {
         name: np.stack([summary[reading] for summary in summaries])
         for name, (reading, _) in FIELDS.items()
@@ -90,7 +90,9 @@ def compute(_: Settings) -> Dataset:
         },
         coords={
             "plane": Variable(("plane",), np.asarray(list(PLANES)), "the two drivers"),
-            "mask": Variable(("mask",), np.asarray(list(MASKS.values())), "who may listen to whom"),
+            "mask": Variable(
+                ("mask",), np.asarray(list(MASK_TITLES.values())), "who may listen to whom"
+            ),
             "x": Variable(("plane", "x_place"), x, "first driver"),
             "y": Variable(("plane", "y_place"), y, "second driver"),
             "seed": summaries[0].coords["seed"],
@@ -102,7 +104,7 @@ def compute(_: Settings) -> Dataset:
             **_told(each, error, x, y),
             "panels": int(crossing["law"].size),
             **{f"{name}_crossed": int(found.sum()) for name, found in crossing.items()},
-            **facts(names, summaries),
+            **sweep_facts(names, summaries),
         },
     )
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.figures.exact_law.configurations import (
-    GRAPHS,
+    COMPARED_GRAPHS,
     GROWING,
     KINDS,
     configuration,
@@ -16,7 +16,8 @@ from paper_figures.figures.exact_law.configurations import (
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
 from simulations.centred.rollout import rollout
-from simulations.law.comparison import Comparison, draw_network, law_beside_simulation
+from simulations.law.comparison import Comparison, law_beside_simulation
+from simulations.law.networks import draw_network
 from simulations.stacks.seeds import generator
 from theory.graphs.conversions import random_walk
 from theory.law.cocycle import linear_distances
@@ -42,7 +43,7 @@ def compute(settings: Settings) -> Dataset:
     layers = QUICK_LAYERS if settings.quick else LAYERS
     names = [
         (name, kind, tied, seed)
-        for name in GRAPHS
+        for name in COMPARED_GRAPHS
         for kind in kinds
         for tied in ((True,) if settings.quick else (True, False))
         for seed in (seeds if tied and kind not in GROWING else seeds[:1])

@@ -7,7 +7,7 @@ from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
 from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 
 PAPER = ("BERT", "RoBERTa", "ALBERT")
 PAPER_LAYERS = 12
@@ -29,7 +29,7 @@ def compute(settings: Settings) -> Dataset:
         coords[depth] = Variable((depth,), relative, "layer over number of layers")
         mean = runs.cosine.mean(axis=0)
         attrs |= {f"{key}_first": float(mean[0]), f"{key}_last": float(mean[-1]), **runs.facts}
-    reference = load("fig1a")
+    reference = load_reference("fig1a")
     for model in PAPER:
         layer, cosine = reference.series(model)
         depth = f"depth_{model}"

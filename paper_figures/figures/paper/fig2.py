@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.models import PACKAGES, checkpoint, facts
+from paper_figures.sources.models import PACKAGES, checkpoint, model_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
 from paper_figures.workshop.token_graphs import circle, draw_graph
@@ -65,7 +65,7 @@ def compute(settings: Settings) -> Dataset:
             "tokens": size,
             "row_error": float(np.abs(adjacency.sum(axis=-1) - 1).max()),
             "smallest": float(adjacency.min()),
-            **facts(MODEL),
+            **model_facts(MODEL),
         },
     )
 

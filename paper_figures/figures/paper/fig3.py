@@ -7,7 +7,7 @@ from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
 from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 
 PAPER = ("BERT", "RoBERTa", "ALBERT")
 FIRST_IS_LEAST = ("RoBERTa", "ALBERT")
@@ -27,7 +27,7 @@ def compute(settings: Settings) -> Dataset:
         mean = runs.similarity.mean(axis=0)
         attrs |= {f"{key}_first": float(mean[0]), f"{key}_least": float(mean[1:].min())}
         attrs |= runs.facts
-    reference = load("fig3")
+    reference = load_reference("fig3")
     for model in PAPER:
         _, cosine = reference.series(model)
         pair = f"pair_{model}"

@@ -7,7 +7,7 @@ from scipy.stats import gaussian_kde
 from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 
 GRID = np.linspace(-1.6, 0.4, 401)  # log10 of sigma_1 sigma_2
 
@@ -20,7 +20,7 @@ def compute(settings: Settings) -> Dataset:
         samples.append(runs.sigma_1[:, -1] * runs.sigma_2[:, -1])
         densities.append(gaussian_kde(np.log10(samples[-1]))(GRID))
         facts |= runs.facts
-    reference = load("fig5")
+    reference = load_reference("fig5")
     sigma = np.stack(samples)
     medians = np.median(sigma, axis=1)
     return Dataset(

@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from scipy.stats import gaussian_kde, spearmanr
 
-from paper_figures.sources.fusion_runs import facts, load_experiments
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 from theory.arrays import InputError
 
 STEPS = 401
@@ -36,9 +36,11 @@ def compute(_: Settings) -> Dataset:
     for i, experiment in enumerate(experiments):
         median[i, : len(quantiles[i])] = quantiles[i][:, 50]
         last[i, : len(quantiles[i])] = experiment.values("baseline", "cosine")[:, -1]
-    reference = load("fig5")
+    reference = load_reference("fig5")
     paper_cosine = {
-        row.series: row.value for row in load("fig6").rows if row.quantity == "CosSim BERT"
+        row.series: row.value
+        for row in load_reference("fig6").rows
+        if row.quantity == "CosSim BERT"
     }
     middle, alike = np.nanmean(median, axis=1), np.nanmean(last, axis=1)
     post = np.asarray([not x.from_scratch for x in experiments])  # post-LN; the drawn are pre-LN
@@ -79,7 +81,7 @@ def compute(_: Settings) -> Dataset:
             "most_median": float(middle[most]),
             "rank_correlation": float(spearmanr(middle[post], alike[post]).statistic),
             "medians": [float(x) for x in middle],
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 

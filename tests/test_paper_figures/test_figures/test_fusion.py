@@ -21,9 +21,9 @@ from paper_figures.sources.fusion_runs import load_experiments
 from paper_figures.workshop.build import Caption, Figure, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
 from paper_figures.workshop.data import load as load_data
-from paper_figures.workshop.reference import load as load_reference
+from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import summarise
+from simulations.fusion.scores import fusion_scores
 from tests.test_paper_figures.helpers.invented_runs import RECIPES, SEEDS, Run, store
 from theory.arrays import InputError
 
@@ -140,7 +140,7 @@ def test_one_seed_has_no_interval_and_is_drawn_all_the_same(name: str, folder: P
 def test_the_score_figure_holds_mean_interval_and_seeds_of_every_experiment_and_fusion() -> None:
     data = compute("fusion_score")
     for i, experiment in enumerate(load_experiments()):
-        rows = {row.fusion: row for row in summarise(experiment.runs)}
+        rows = {row.fusion: row for row in fusion_scores(experiment.runs)}
         for j, fusion in enumerate(FUSIONS):
             if fusion not in rows:
                 assert np.isnan(data["score"][i, j])

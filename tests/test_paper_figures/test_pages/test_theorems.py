@@ -40,7 +40,7 @@ def small() -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tightness, "layers_of_texts", lambda count, seed: [None] * 6)
         patch.setattr("paper_figures.sources.statements.layer_verdicts", lambda theorem, layers: [])
-        patch.setattr(tightness, "facts", lambda name: {})
+        patch.setattr(tightness, "model_facts", lambda name: {})
         return tightness.collect(Settings(quick=True), keys=[TRUE, FALSE], trends=[TREND])
 
 

@@ -20,6 +20,7 @@ from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from tests.helpers.blocks import Floats, blocks, masks, move, random_block, random_tokens
 from tests.helpers.exact_block import Rows, block_step
+from tests.helpers.placements import SWIN, plant_swin
 from tests.test_theory.helpers.exact import mean as mean_row
 from tests.test_theory.helpers.exact import norm as frobenius
 from tests.test_theory.helpers.exact import residual as centred_rows
@@ -434,3 +435,12 @@ def test_tokens_that_leave_the_range_are_named_with_the_layer_and_no_warning(mas
     block = random_block(0, kind="none", weight=1e60)
     with pytest.raises(InputError, match=r"at layer \d: .* range of float64"):
         list(rollout([block] * 9, random_tokens(0, N, D), mask=mask))
+
+
+def test_centred_tokens_follow_a_planted_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant_swin(monkeypatch)
+    block, tokens = random_block(2, placement=SWIN, residual=0.7), random_tokens(2, 5, 6)
+    after, step = centred_block(block, from_tokens(tokens))
+    wanted = apply_block(block, tokens)
+    np.testing.assert_allclose(after.tokens, wanted.output, rtol=0, atol=1e-12)
+    assert set(step.stds) == set(wanted.stds)

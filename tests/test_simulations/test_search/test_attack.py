@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulations.search.adversary import DEFAULT_BUDGET, Attack, attack
+from simulations.search.adversary import Attack, attack
+from simulations.search.effort import DEFAULT_BUDGET
 from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED
 from tests.test_theory.helpers.planted_subtle import SUBTLE

@@ -141,14 +141,14 @@ def test_an_unknown_activation_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 @pytest.mark.parametrize("d", [2, 3])
 def test_the_jacobian_of_a_norm_has_the_closed_form(d: int, kind: Any) -> None:
-    jacobian = symbolic_maps.norm_jacobian(d, kind)
+    jacobian = symbolic_maps.derive_norm_jacobian(d, kind)
     assert sp.simplify(jacobian.derived - jacobian.closed) == sp.zeros(d, d)
 
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 @pytest.mark.parametrize("eps", [0.0, 0.5])
 def test_the_jacobian_is_that_of_the_numeric_norm(kind: Any, eps: float) -> None:
-    jacobian = symbolic_maps.norm_jacobian(4, kind)
+    jacobian = symbolic_maps.derive_norm_jacobian(4, kind)
     closed = sp.lambdify([*jacobian.arguments, jacobian.eps], jacobian.closed)
     x = np.asarray([0.3, -1.2, 2.0, 0.7])
     norm, step = Norm(kind=kind, eps=eps), 1e-5
@@ -161,10 +161,10 @@ def test_the_jacobian_is_that_of_the_numeric_norm(kind: Any, eps: float) -> None
 
 
 def test_the_norm_of_two_features_has_no_slope() -> None:
-    jacobian = symbolic_maps.norm_jacobian(2)
+    jacobian = symbolic_maps.derive_norm_jacobian(2)
     assert sp.simplify(jacobian.derived.subs(jacobian.eps, 0)) == sp.zeros(2, 2)
     with pytest.raises(InputError, match="d >= 2"):
-        symbolic_maps.norm_jacobian(1)
+        symbolic_maps.derive_norm_jacobian(1)
 
 
 # The LN std scale

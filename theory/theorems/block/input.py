@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from theory.arrays import Array, namespace, tiny
 from theory.blocks.activations import ACTIVATIONS
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, Placement
+from theory.blocks.weights import PLACEMENTS, Attention, Block, BlockStep, FeedForward
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.statements.domains import Domain, Free, Params, Sizes, adjacency
 from theory.statements.theorem import Hypothesis
@@ -51,11 +51,10 @@ def _rows_miss_one(at: BlockInput) -> Array:
 
 def _smallest_std(at: BlockInput) -> Array:
     """Return what is missing to a normal number in the smallest std that is divided by."""
-    xp, step = namespace(at.tokens), at.step
+    xp = namespace(at.tokens)
     worst = xp.zeros_like(at.tokens[..., 0, 0]) - 1.0
-    for std in (step.std_1, step.std_2, step.std_1_out, step.std_2_out):
-        if std is not None:
-            worst = xp.maximum(worst, tiny(std) - xp.min(std, axis=-1))
+    for std in at.step.stds.values():
+        worst = xp.maximum(worst, tiny(std) - xp.min(std, axis=-1))
     return worst
 
 
@@ -118,7 +117,7 @@ def _build(sizes: Sizes, params: Params) -> BlockInput:
         ffn if sizes["ffn"] else None,
         norm(1),
         norm(2),
-        placement=get_args(Placement)[sizes["placement"]],
+        placement=PLACEMENTS[sizes["placement"]],
         residual=1 + sizes["residual"] / 2,
         norm_1_out=norm(2),
         norm_2_out=norm(1),
@@ -164,7 +163,8 @@ BLOCK_DOMAIN = Domain[BlockInput](
         "fixed_std": (-3, 3),
         "residual": (-3, 3),
         **dict.fromkeys(("biased", "gained", "factored", "ffn"), (0, 1)),
-        **dict.fromkeys(("kind", "placement"), (0, 2)),
+        "kind": (0, len(_KINDS) - 1),
+        "placement": (0, len(PLACEMENTS) - 1),
         "balance": (-900, 800),
     },
     free={**WEIGHTS, **_VECTORS},
