@@ -1,7 +1,6 @@
-from paper_figures.command.terminal import app, complain, emit
+from paper_figures.command.terminal import complain, emit
 
 __all__ = [
-    "app",
     "complain",
     "emit",
 ]

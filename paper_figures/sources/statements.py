@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_array_api_obj
 
-from paper_figures.sources.real_layers import Layer, layer_verdicts
+from paper_figures.sources.real_layers import layer_verdicts
 from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.data import Values
@@ -19,8 +19,11 @@ from simulations.search.counterexamples import Counterexample
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import verify_trend
 from simulations.stacks.seeds import generator
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.check import check
+from theory.statements.real_layer import RealLayer
+from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
+from theory.statements.verdict import Verdict
 from theory.theorems.block.input import BlockInput
 
 Record = dict[str, Any]
@@ -29,7 +32,7 @@ Record = dict[str, Any]
 def theorem_record(
     theorem: Theorem[Any],
     *,
-    layers: list[Layer],
+    layers: list[RealLayer],
     seed: int,
     trials: int,
     budget: int,

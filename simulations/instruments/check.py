@@ -22,8 +22,8 @@ from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.implications import convergence
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
+from theory.statements.check import check
 from theory.statements.instances import as_float64
-from theory.statements.theorem import check
 from theory.theorems.block.input import BlockInput
 from theory.theorems.catalogue import CATALOGUE
 

@@ -15,7 +15,8 @@ from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 from theory.extended.verdicts import DIGITS, recheck
-from theory.statements.theorem import Status, Theorem
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Status
 
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find

@@ -15,7 +15,7 @@ import numpy as np
 
 from simulations.search.moves import Population, bounded, children, resized
 from simulations.search.state import Point, Search
-from theory.statements.awkward import Floats
+from theory.arrays import Floats
 from theory.statements.domains import draw
 
 _BATCH = 64

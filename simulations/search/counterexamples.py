@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from simulations.machine.files import write_new
 from simulations.machine.provenance import versions
 from theory.arrays import InputError
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.check import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 from theory.theorems.catalogue import CATALOGUE
 
 _FORMAT = "oversmooth instance 2"
@@ -145,9 +147,11 @@ def read_counterexample(path: Path | str) -> Counterexample:
             raise InputError(
                 f"{path}: {name} must have shape {wanted[name]}, but has {values.shape}"
             )
-    for name, (low, high) in domain.sizes.items():
-        if not low <= sizes[name] <= high:
-            raise InputError(f"{path}: {name} must be {low} to {high}, but is {sizes[name]}")
+    for name, size in domain.sizes.items():
+        if not size.low <= sizes[name] <= size.high:
+            raise InputError(
+                f"{path}: {name} must be {size.low} to {size.high}, but is {sizes[name]}"
+            )
     if claim not in get_args(Claim):
         raise InputError(f"{path}: claim must be refuted or reached, but is {claim!r}")
     return Counterexample(key, sizes, params, **sides, claim=claim, origin=origin)

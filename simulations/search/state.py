@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from simulations.search.moves import Population
-from theory.statements.awkward import Floats
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.arrays import Floats
+from theory.statements.check import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 
 Doubt = Callable[["Point"], bool]
 """Whether a violation is nothing but rounding."""

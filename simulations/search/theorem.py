@@ -13,8 +13,10 @@ from simulations.search.effort import DEFAULT_TRIALS
 from simulations.search.keys import Progress
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
+from theory.statements.check import check
 from theory.statements.domains import Sample, draw
-from theory.statements.theorem import Status, Theorem, Verdict, check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Status, Verdict
 
 _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
 _BATCH = 32  # members that share their sizes; part of what the seed stands for

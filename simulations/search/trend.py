@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from simulations.machine.json import finite
 from simulations.stacks.seeds import generator
-from theory.statements.theorem import Status
-from theory.statements.trend import Interval, Trend, judge
+from theory.statements.judgement import judge
+from theory.statements.trend import Interval, Trend
+from theory.statements.verdict import Status
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
-from simulations.sweeps.cells import expand
 from simulations.sweeps.config import Sweep, make_sweep, read_sweep
 from simulations.sweeps.cost import Cost, estimate
-from simulations.sweeps.dataset import export_store, read_store
+from simulations.sweeps.dataset import read_store
+from simulations.sweeps.expansion import expand
+from simulations.sweeps.export import export_store
 from simulations.sweeps.run import Tally, run_sweep
-from simulations.sweeps.status import Status, failures, sweep_status
+from simulations.sweeps.status import failures, sweep_status
 from simulations.sweeps.store import Store, open_store, read_cell
 
 __all__ = [
     "Cost",
-    "Status",
     "Store",
     "Sweep",
     "Tally",

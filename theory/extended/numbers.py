@@ -13,7 +13,7 @@ import numpy as np
 
 from theory.arrays import InputError
 
-Number: TypeAlias = Any
+Real: TypeAlias = Any
 """A real number of mpmath."""
 
 FEWEST, MOST = 20, 250
@@ -53,8 +53,8 @@ def elementwise(digits: int) -> dict[str, Callable[..., Any]]:
     """Return the functions of the array API standard on numbers, as numpy ufuncs on objects."""
     ctx, more = context(digits), guarded(digits)
 
-    def real(function: Callable[..., Number]) -> Callable[..., Number]:
-        def defined(*numbers: Number) -> Number:
+    def real(function: Callable[..., Real]) -> Callable[..., Real]:
+        def defined(*numbers: Real) -> Real:
             try:
                 value = function(*numbers)
             except (ValueError, ZeroDivisionError):  # where the function has a pole, or nothing
@@ -63,36 +63,36 @@ def elementwise(digits: int) -> dict[str, Callable[..., Any]]:
 
         return defined
 
-    def divide(a: Number, b: Number) -> Number:
+    def divide(a: Real, b: Real) -> Real:
         if b != 0:
             return a / b
         return ctx.nan if a == 0 or a != a else ctx.sign(a) * ctx.inf
 
-    def power(base: Number, exponent: Number) -> Number:
+    def power(base: Real, exponent: Real) -> Real:
         if base == 0 and exponent < 0:
             return ctx.inf
         return base**exponent
 
-    def log2(x: Number) -> Number:
+    def log2(x: Real) -> Real:
         sign, mantissa, exponent, _ = x._mpf_
         if mantissa == 1 and not sign:
             return ctx.mpf(exponent)  # exact for powers of two
         return ctx.log(x) / ctx.ln2 if x != 0 else -ctx.inf
 
-    def erfc(x: Number) -> Number:
+    def erfc(x: Real) -> Real:
         x = more.mpf(x)
         try:
             return ctx.mpf(more.erfc(x))
         except OverflowError:  # from 1e150 on; the next term is x^-2 of this
             return ctx.mpf(more.exp(-x * x) / (x * more.sqrt(more.pi)))
 
-    def larger(a: Number, b: Number) -> Number:
+    def larger(a: Real, b: Real) -> Real:
         return a if a >= b or a != a else b
 
-    def smaller(a: Number, b: Number) -> Number:
+    def smaller(a: Real, b: Real) -> Real:
         return a if a <= b or a != a else b
 
-    one: dict[str, Callable[[Number], Any]] = {
+    one: dict[str, Callable[[Real], Any]] = {
         name: getattr(ctx, name)
         for name in (
             *("exp", "expm1", "sqrt", "log", "log1p", "log10", "erf", "sign", "floor", "ceil"),
@@ -111,7 +111,7 @@ def elementwise(digits: int) -> dict[str, Callable[..., Any]]:
         "log2": log2,
         "erfc": erfc,
     }
-    two: dict[str, Callable[[Number, Number], Any]] = {
+    two: dict[str, Callable[[Real, Real], Any]] = {
         "divide": divide,
         "pow": power,
         "maximum": larger,

@@ -73,7 +73,7 @@ def measure_tokens(tokens: Array, *, token_mask: Array | None = None) -> TokenMe
     Raises: InputError if fewer than two tokens count, or those that do are not finite or all zero
     """
     counted = count_tokens(tokens, token_mask=token_mask, least=2)
-    values = ranks.spectrum(tokens, token_mask=token_mask)
+    values = ranks.relative_singular_values(tokens, token_mask=token_mask)
     apart = mean_average_distance(tokens, token_mask=token_mask)
     return TokenMeasures(
         norm=frobenius_norm(counted.tokens),

@@ -1,7 +1,10 @@
+from theory.statements.check import check
 from theory.statements.domains import Domain, Free, Sample, draw
 from theory.statements.instances import leaves, map_arrays
-from theory.statements.theorem import Hypothesis, Theorem, Verdict, check
-from theory.statements.trend import Evidence, Interval, Judgement, Trend, judge
+from theory.statements.judgement import Judgement, judge
+from theory.statements.theorem import Hypothesis, Theorem
+from theory.statements.trend import Evidence, Interval, Trend
+from theory.statements.verdict import Verdict
 
 __all__ = [
     "Domain",

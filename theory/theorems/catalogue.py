@@ -78,8 +78,8 @@ _ALL: tuple[Theorem[Any], ...] = (
     oono2020.CONVOLUTION,
     cai2020.SMOOTHING,
     cai2020.SMALLEST,
-    cai2020_maps.LINEAR,
-    cai2020_maps.RELU,
+    cai2020_maps.LINEAR_ENERGY,
+    cai2020_maps.RELU_ENERGY,
     dong2021.PATHS,
     dong2021.RANK_COLLAPSE,
     *dong2021_heads.HEAD_THEOREMS,
@@ -91,15 +91,15 @@ CATALOGUE: dict[str, Theorem[Any]] = {theorem.key: theorem for theorem in _ALL}
 assert len(CATALOGUE) == len(_ALL), "two theorems share a key"
 
 _TRENDS: tuple[Trend, ...] = (
-    *wu2024_norm.TRENDS,
-    *geshkovski2023.TRENDS,
-    *geshkovski2025.TRENDS,
-    *karagodin2024.TRENDS,
-    *naitsaada2025.TRENDS,
-    *noci2022.TRENDS,
-    *giorlandino2026.TRENDS,
-    *xiong2020.TRENDS,
-    *exact_law.TRENDS,
+    *wu2024_norm.NORM_TRENDS,
+    *geshkovski2023.LINE_TRENDS,
+    *geshkovski2025.SPHERE_TRENDS,
+    *karagodin2024.CAUSAL_TRENDS,
+    *naitsaada2025.MARKOV_TRENDS,
+    *noci2022.RESIDUAL_TRENDS,
+    *giorlandino2026.ENTROPY_TRENDS,
+    *xiong2020.INITIALISATION_TRENDS,
+    *exact_law.LAW_TRENDS,
 )
 
 TRENDS: dict[str, Trend] = {trend.key: trend for trend in _TRENDS}

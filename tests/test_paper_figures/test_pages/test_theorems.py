@@ -21,12 +21,12 @@ from paper_figures.pages.inline_pictures import formula, formula_lines, graph
 from paper_figures.pages.instances import ratio_text
 from paper_figures.pages.statements import found_in_words
 from paper_figures.pages.theorems import page_text, theorem_page
-from paper_figures.sources.real_layers import MAKERS
 from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.build import Caption, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
-from theory.statements.theorem import Theorem, check
+from theory.statements.check import check
+from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
 from theory.theorems.catalogue import CATALOGUE, TRENDS
 
@@ -241,10 +241,6 @@ def test_gaussian_instances_meet_the_hypotheses_and_do_not_refute(key: str) -> N
     assert verdict is not None
     assert verdict.applies.all()
     assert not verdict.refuted.any()
-
-
-def test_makers_of_real_instances_belong_to_theorems_of_the_catalogue() -> None:
-    assert set(MAKERS) <= set(CATALOGUE)
 
 
 def test_the_same_claim_gives_the_same_picture_and_a_wrong_one_is_shown_as_text() -> None:

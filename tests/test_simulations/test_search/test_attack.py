@@ -14,8 +14,10 @@ from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED
 from tests.test_theory.helpers.planted_subtle import SUBTLE
 from theory.arrays import Array, InputError, eps
+from theory.statements.check import check
 from theory.statements.domains import Domain
-from theory.statements.theorem import Hypothesis, Theorem, check
+from theory.statements.sizes import Length
+from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.catalogue import CATALOGUE
 
 WRONG = "activation-gelu-constant-one"
@@ -168,7 +170,7 @@ def test_a_theorem_that_never_applies_is_not_ok() -> None:
 
 def test_a_claim_that_ought_to_fail_and_does_not_is_not_ok() -> None:
     domain = CATALOGUE[WRONG].domain
-    shy: Domain[Any] = replace(domain, sizes={**domain.sizes, "tokens": (1, 1)})
+    shy: Domain[Any] = replace(domain, sizes={**domain.sizes, "tokens": Length(1, 1)})
     found = attack(replace(CATALOGUE[WRONG], domain=shy), budget=500)
     assert found.status == "holds"
     assert not found.ok

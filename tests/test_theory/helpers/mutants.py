@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from theory.statements.check import check
 from theory.statements.domains import draw
-from theory.statements.theorem import Theorem, check
+from theory.statements.theorem import Theorem
 from theory.theorems.catalogue import CATALOGUE
 
 BATCHES, MEMBERS = 24, 32

@@ -11,8 +11,10 @@ from theory.arrays import InputError, eps
 from theory.blocks.activations import ACTIVATIONS
 from theory.extended.verdicts import ExtendedVerdict, check_extended, extended, recheck
 from theory.measures.subspace import consensus, consensus_distance, distance
+from theory.statements.check import check
 from theory.statements.domains import Sample, draw
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 from theory.theorems.block.shi2022_lemmas import LINEAR, LinearMap
 from theory.theorems.catalogue import CATALOGUE
 

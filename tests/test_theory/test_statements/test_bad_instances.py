@@ -8,9 +8,9 @@ import pytest
 
 from theory.arrays import InputError, ShapeError
 from theory.blocks.norms import Norm
+from theory.statements.check import check
 from theory.statements.domains import draw
 from theory.statements.instances import map_arrays
-from theory.statements.theorem import check
 from theory.theorems.block.shi2022_lemmas import Averaging, WeightedSum
 from theory.theorems.catalogue import CATALOGUE
 

@@ -7,8 +7,8 @@ import pytest
 import sympy as sp
 
 from theory.arrays import InputError
+from theory.statements.check import check
 from theory.statements.domains import draw
-from theory.statements.theorem import check
 from theory.symbolic.claims import FORMULAS, formula
 from theory.theorems.catalogue import CATALOGUE
 

@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from theory.arrays import namespace
 from theory.extended.verdicts import extended
 from theory.measures.tokens import dong_residual
+from theory.statements.check import check
 from theory.statements.domains import draw
-from theory.statements.theorem import check
 from theory.theorems.attention.castin2024 import spread_pair
 from theory.theorems.attention.dovonon2024 import LinearStack
 from theory.theorems.attention.kim2021 import inverse_growth

@@ -18,9 +18,9 @@ from theory.graphs.chains import periods, radius
 from theory.graphs.conversions import random_walk
 from theory.graphs.stochastic import dobrushin_coefficient
 from theory.measures.diameters import projective_diameter, token_diameter
+from theory.statements.check import check
 from theory.statements.domains import draw
 from theory.statements.instances import map_arrays
-from theory.statements.theorem import check
 from theory.theorems.attention.steps import Steps, power
 from theory.theorems.attention.wu2023 import exponent
 from theory.theorems.attention.wu2024 import mask_radius

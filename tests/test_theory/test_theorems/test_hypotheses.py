@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from theory.statements.check import check
 from theory.statements.domains import draw
 from theory.statements.instances import leaves, map_arrays
-from theory.statements.theorem import check
 from theory.theorems.block.input import STDS
 from theory.theorems.catalogue import CATALOGUE
 

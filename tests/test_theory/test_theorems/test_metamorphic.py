@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.statements.check import check
 from theory.statements.domains import draw
 from theory.statements.instances import map_arrays
-from theory.statements.theorem import Verdict, check
+from theory.statements.verdict import Verdict
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.catalogue import CATALOGUE
 
