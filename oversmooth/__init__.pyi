@@ -21,6 +21,7 @@ from theory.arrays import InputError
 from theory.measures.ranks import effective_rank
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import cosine_similarity, measure_tokens, relative_distance
+from theory.statements.checks import check
 from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 # Two names are shorter here than at home, and only this list makes a new name public.
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "analyze",
     "attack",
+    "check",
     "check_block",
     "consensus_distance",
     "cosine_similarity",

@@ -9,7 +9,7 @@ from simulations.models.forward import embed
 from simulations.models.texts import sentences
 from simulations.models.tokens import encode
 from theory.blocks.forward import apply_block
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.instances import as_float64
 from theory.statements.real_layer import RealLayer
 from theory.statements.theorem import Theorem

@@ -19,7 +19,7 @@ from simulations.search.counterexamples import Counterexample
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import verify_trend
 from simulations.stacks.seeds import generator
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.real_layer import RealLayer
 from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend

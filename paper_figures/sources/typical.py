@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from theory.arrays import InputError
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.theorem import Theorem
 from theory.statements.typical import draw_typical
 from theory.statements.verdict import Verdict

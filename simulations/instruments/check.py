@@ -22,7 +22,7 @@ from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.implications import convergence
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.instances import as_float64
 from theory.theorems.block.input import BlockInput
 from theory.theorems.catalogue import CATALOGUE

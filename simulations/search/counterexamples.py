@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulations.machine.files import write_new
 from simulations.machine.provenance import versions
 from theory.arrays import InputError
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Verdict
 from theory.theorems.catalogue import CATALOGUE

@@ -9,7 +9,7 @@ import numpy as np
 from simulations.search.moves import Population
 from simulations.search.state import Point, point, score
 from theory.arrays import Floats
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Domain
 from theory.statements.theorem import Theorem
 

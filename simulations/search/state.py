@@ -8,7 +8,7 @@ import numpy as np
 
 from simulations.search.moves import Population
 from theory.arrays import Floats
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Verdict
 

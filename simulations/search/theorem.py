@@ -13,7 +13,7 @@ from simulations.search.effort import DEFAULT_TRIALS
 from simulations.search.keys import Progress
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Sample, draw
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Status, Verdict

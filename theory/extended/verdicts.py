@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from theory.arrays import Array, Floats, to_numpy
 from theory.extended.array import ExtendedArray
 from theory.extended.library import library
-from theory.statements.check import evaluate
+from theory.statements.checks import evaluate
 from theory.statements.domains import Params, Sizes
 from theory.statements.instances import Instance, map_arrays
 from theory.statements.theorem import Theorem
@@ -95,7 +95,7 @@ def check_extended(
     """Try a theorem on an instance as it is, number by number, but compute with more digits.
 
     A hypothesis that float64 meets up to rounding may not be met by the same numbers any more:
-    see `recheck`, and `theory.statements.check.check` for what the verdict says.
+    see `recheck`, and `theory.statements.checks.check` for what the verdict says.
 
     Raises: InputError if there are fewer than 20 or more than 250 digits
     """

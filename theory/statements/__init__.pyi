@@ -1,4 +1,4 @@
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Domain, Free, Sample, draw
 from theory.statements.instances import leaves, map_arrays
 from theory.statements.judgement import Judgement, judge

@@ -25,7 +25,7 @@ from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.build import Caption, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
 from theory.theorems.catalogue import CATALOGUE, TRENDS

@@ -14,7 +14,7 @@ from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED
 from tests.test_theory.helpers.planted_subtle import SUBTLE
 from theory.arrays import Array, InputError, eps
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Domain
 from theory.statements.sizes import Length
 from theory.statements.theorem import Hypothesis, Theorem

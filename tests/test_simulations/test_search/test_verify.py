@@ -23,7 +23,7 @@ from simulations.search.keys import known
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import TrendReport, verify_trend
 from theory.arrays import InputError
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Chosen, Domain, Params, draw
 from theory.statements.sizes import Exponent, Length
 from theory.statements.theorem import Hypothesis

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.theorem import Theorem
 from theory.theorems.catalogue import CATALOGUE

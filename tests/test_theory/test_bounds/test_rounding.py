@@ -16,7 +16,7 @@ from theory.blocks.weights import Attention, Block
 from theory.bounds.block_rounding import coefficient_error
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.bounds.implications import convergence
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
 from theory.theorems.catalogue import CATALOGUE

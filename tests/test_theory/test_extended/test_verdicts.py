@@ -11,7 +11,7 @@ from theory.arrays import InputError, eps
 from theory.blocks.activations import ACTIVATIONS
 from theory.extended.verdicts import ExtendedVerdict, check_extended, extended, recheck
 from theory.measures.subspace import consensus, consensus_distance, distance
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Sample, draw
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Verdict

@@ -23,7 +23,7 @@ from theory.measures.tokens import (
     stable_rank,
 )
 from theory.spectra.norms import coupling, spectral_norm
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import adjacency, draw
 from theory.theorems.block.shi2022_lemmas import Averaging
 from theory.theorems.catalogue import CATALOGUE

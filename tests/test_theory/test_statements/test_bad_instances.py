@@ -8,7 +8,7 @@ import pytest
 
 from theory.arrays import InputError, ShapeError
 from theory.blocks.norms import Norm
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.instances import map_arrays
 from theory.theorems.block.shi2022_lemmas import Averaging, WeightedSum

@@ -8,7 +8,7 @@ import pytest
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.real_layer import RealLayer
 from theory.statements.theorem import Theorem
 from theory.theorems.catalogue import CATALOGUE

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.sizes import FLAG, Choice, Exponent, Length, Size, few_tokens
 from theory.statements.theorem import Theorem
 from theory.statements.typical import draw_typical

@@ -10,7 +10,7 @@ import pytest
 from tests.test_theory.helpers.exact import to
 from theory.arrays import Array, InputError
 from theory.bounds.implications import convergence
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import Domain, draw
 from theory.statements.instances import as_float64, map_arrays, member
 from theory.statements.theorem import Hypothesis, Theorem

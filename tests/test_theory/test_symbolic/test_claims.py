@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 
 from theory.arrays import InputError
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.symbolic.claims import FORMULAS, formula
 from theory.theorems.catalogue import CATALOGUE

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from theory.arrays import namespace
 from theory.extended.verdicts import extended
 from theory.measures.tokens import dong_residual
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.theorems.attention.castin2024 import spread_pair
 from theory.theorems.attention.dovonon2024 import LinearStack

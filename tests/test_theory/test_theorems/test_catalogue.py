@@ -13,7 +13,7 @@ from hypothesis import given, target
 
 from theory.blocks.activations import ACTIVATIONS
 from theory.measures.subspace import consensus_distance
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.sizes import Length
 from theory.statements.strategies import instances

@@ -18,7 +18,7 @@ from theory.graphs.chains import periods, radius
 from theory.graphs.conversions import random_walk
 from theory.graphs.stochastic import dobrushin_coefficient
 from theory.measures.diameters import projective_diameter, token_diameter
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.instances import map_arrays
 from theory.theorems.attention.steps import Steps, power

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.instances import leaves, map_arrays
 from theory.theorems.block.input import STDS

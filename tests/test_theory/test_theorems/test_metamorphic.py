@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.instances import map_arrays
 from theory.statements.verdict import Verdict

@@ -8,7 +8,7 @@ from hypothesis import find, settings
 
 from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED, POST_NORM, post_norm_v
-from theory.statements.check import check
+from theory.statements.checks import check
 from theory.statements.domains import draw
 from theory.statements.strategies import sample_strategy
 from theory.statements.theorem import Theorem
