@@ -1,11 +1,13 @@
 from simulations.fusion.files import Run, read_runs
 from simulations.fusion.recipe import FUSIONS, Fusion, Recipe
 from simulations.fusion.runs import require_torch, run_all
+from simulations.fusion.scores import FusionScore
 from simulations.fusion.sizes import recipe_for
 
 __all__ = [
     "FUSIONS",
     "Fusion",
+    "FusionScore",
     "Recipe",
     "Run",
     "read_runs",

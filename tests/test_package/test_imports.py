@@ -39,6 +39,8 @@ def test_importing_a_package_loads_no_library_at_all(package: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "theory.blocks.forward",
+        "theory.bounds.coefficients",
         "theory.graphs.conversions",
         "theory.graphs.masks",
         "theory.measures.tokens",
