@@ -3,6 +3,9 @@
 A room's stub, ``__init__.pyi``, says where each name that it offers is at home. Type checkers and
 editors read it, and so does `door` when the program runs: a home is imported when one of its names
 is used. The house itself imports from the homes.
+
+Some homes need a library that only an extra brings. Where it is not installed their names are there
+all the same, so that ``help`` and ``import *`` work; called, they say what is missing.
 """
 
 import ast
@@ -11,6 +14,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+
+_OWN = ("oversmooth", "theory", "simulations", "paper_figures")
 
 
 def door(room: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
@@ -31,6 +36,26 @@ def door(room: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list
             return import_module(original)
         if home == room:  # from theory import blocks as blocks
             return import_module(f"{room}.{original}")
-        return getattr(import_module(home), original)
+        try:
+            return getattr(import_module(home), original)
+        except ModuleNotFoundError as error:
+            library = (error.name or "").partition(".")[0]
+            if not library or library in _OWN:
+                raise
+            return _absent(f"{room}.{name}", library)
 
     return get, lambda: sorted(homes), sorted(homes)
+
+
+def _absent(name: str, library: str) -> Callable[..., Any]:
+    """Return what stands for a name whose home needs a library that is not installed."""
+
+    def refuse(*_: object, **__: object) -> Any:
+        from theory.arrays import InputError  # it imports numpy, which a door does not
+
+        raise InputError(
+            f"{name} needs the package {library}, which is not installed; "
+            "the extras of oversmooth bring such packages, as in pip install 'oversmooth[sweep]'"
+        )
+
+    return refuse

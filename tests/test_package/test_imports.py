@@ -39,6 +39,8 @@ def test_importing_a_package_loads_no_library_at_all(package: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "theory.blocks.forward",
+        "theory.bounds.coefficients",
         "theory.graphs.conversions",
         "theory.graphs.masks",
         "theory.measures.tokens",
@@ -64,11 +66,24 @@ def test_a_name_is_loaded_when_it_is_used() -> None:
     assert _run("-c", program).split() == ["False", "True", "False"]
 
 
+def test_without_an_extra_the_front_door_opens_and_says_what_is_missing() -> None:
+    # None in sys.modules makes an import of that name fail, as if it were not installed.
+    program = (
+        "import sys, pydoc\n"
+        "sys.modules.update(pydantic=None, torch=None)\n"
+        "import oversmooth\n"
+        "from oversmooth import *\n"
+        "assert 'front door' in pydoc.render_doc(oversmooth)\n"
+        "try: sweep(None, 'store')\n"
+        "except InputError as error: print(error)"
+    )
+    assert "oversmooth.sweep needs the package pydantic" in _run("-c", program)
+
+
 def test_every_module_of_theory_imports_where_torch_and_cupy_do_not_exist() -> None:
     files = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "theory").rglob("*.py"))
     modules = [".".join(path.parts).removesuffix(".__init__") for path in files]
     assert "theory.blocks.forward" in modules
-    # None in sys.modules makes an import of that name fail, as if it were not installed.
     program = (
         "import importlib, sys\n"
         "sys.modules.update(torch=None, cupy=None)\n"

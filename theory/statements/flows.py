@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from theory.arrays import Floats, InputError
 
@@ -25,6 +24,8 @@ def solve(
     Shapes: start any; velocity maps that shape to itself
     Raises: InputError if the solver gives up
     """
+    from scipy.integrate import solve_ivp  # it brings scipy.optimize, which takes a second
+
     shape = start.shape
     events = None
     if until is not None:
