@@ -2,17 +2,21 @@ from theory.statements.checks import check
 from theory.statements.domains import Domain, Free, Sample, draw
 from theory.statements.instances import leaves, map_arrays
 from theory.statements.judgement import Judgement, judge
+from theory.statements.sizes import Choice, Exponent, Length
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.statements.trend import Evidence, Interval, Trend
 from theory.statements.verdict import Verdict
 
 __all__ = [
+    "Choice",
     "Domain",
     "Evidence",
+    "Exponent",
     "Free",
     "Hypothesis",
     "Interval",
     "Judgement",
+    "Length",
     "Sample",
     "Theorem",
     "Trend",
