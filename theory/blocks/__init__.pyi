@@ -4,6 +4,7 @@ from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.sharing import apply_shared, attention_flops
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, Placement
+from theory.blocks.wiring import Reading, read_through
 
 __all__ = [
     "ACTIVATIONS",
@@ -14,6 +15,7 @@ __all__ = [
     "FeedForward",
     "Norm",
     "Placement",
+    "Reading",
     "activation",
     "apply_block",
     "apply_norm",
@@ -25,4 +27,5 @@ __all__ = [
     "feed_forward",
     "gate_fusion",
     "max_fusion",
+    "read_through",
 ]
