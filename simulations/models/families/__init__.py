@@ -1,0 +1,1 @@
+"""How does each family of encoders keep its weights and settings? A file a family."""
