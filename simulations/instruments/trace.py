@@ -136,9 +136,9 @@ def trace_blocks(
             step = apply_block(block, tokens, mask=audience)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        exact, norms = judge.of(block)
+        exact, norms = judge.block_with_norms(block)
         before, after = judge.move(tokens), step
-        if judge.again:
+        if judge.recomputes:
             after = apply_block(exact, before, mask=judged_mask)
         found = attention_row(step.adjacency, earlier, present)
         found |= block_row(exact, before, after, norms, present=there)
@@ -168,10 +168,10 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     judge = Judge(tokens)
     judged_mask = judge.move(mask)
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
-        exact, norms = judge.of(block)
+        exact, norms = judge.block_with_norms(block)
         one, two = before, after
         with np.errstate(over="ignore", invalid="ignore"):  # a v beyond the range is inf
-            if judge.again:
+            if judge.recomputes:
                 one = settle(judge.move(before))
                 two, step = centred.centred_block(exact, one, mask=judged_mask)
             found = block_row(exact, one.tokens, step, norms, present=None)

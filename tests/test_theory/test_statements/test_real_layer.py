@@ -27,8 +27,8 @@ def layers() -> list[RealLayer]:
 
     found, tokens = [], weights(TEXTS, N, D)
     for _ in range(3):
-        shapes = ((HEADS, D, K),) * 3 + ((HEADS, K, D),)
-        attention = Attention(*(weights(*shape) for shape in shapes), query_bias=weights(HEADS, K))
+        query, key, value = weights(3, HEADS, D, K)
+        attention = Attention(query, key, value, weights(HEADS, K, D), weights(HEADS, K))
         ffn = FeedForward(weights(D, 8), weights(8, D), weights(8), weights(D), activation="gelu")
         norm = Norm(gain=1 + weights(D), shift=weights(D), eps=1e-12)
         block = Block(attention, ffn, norm, norm)
@@ -57,5 +57,6 @@ def test_no_layer_refutes_a_theorem(theorem: Theorem[Any], layers: list[RealLaye
 
 def test_both_sublayers_of_a_layer_are_those_of_its_block(layers: list[RealLayer]) -> None:
     first = layers[0]
+    assert first.step.std_1 is not None
     std = np.std(first.tokens + first.attended, axis=-1)
     np.testing.assert_allclose(first.step.std_1, std, rtol=1e-9)

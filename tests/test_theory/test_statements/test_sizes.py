@@ -12,7 +12,13 @@ from theory.statements.typical import draw_typical
 from theory.theorems.block.input import BLOCK_DOMAIN
 from theory.theorems.catalogue import CATALOGUE
 
-SIZES: tuple[Size, ...] = (Length(2, 5), Exponent(-3, 2), Exponent(-5, 0), Choice("abc"), FLAG)
+SIZES: tuple[Size, ...] = (
+    Length(2, 5),
+    Exponent(-3, 2),
+    Exponent(-5, 0),
+    Choice(("a", "b", "c")),
+    FLAG,
+)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=repr)

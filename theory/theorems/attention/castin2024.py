@@ -12,7 +12,7 @@ from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
 from theory.spectra.norms import spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
-from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
+from theory.statements.sizes import FLAG, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 
 
@@ -124,7 +124,7 @@ def build_pair(sizes: Chosen, params: Params) -> AttentionPair:
     return AttentionPair(at.tokens, at.other, weight, at.value, farthest(at))
 
 
-PAIR_SIZES = {
+PAIR_SIZES: dict[str, Size] = {
     "tokens": few_tokens(2, 6),
     "features": few_features(1, 4),
     "near": Exponent(0, 24, typical=10),

@@ -11,7 +11,7 @@ from theory.measures.diameters import projective_diameter, token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
 from theory.statements.real_layer import each_layer
-from theory.statements.sizes import FLAG, Choice, Exponent, few_features, few_tokens
+from theory.statements.sizes import FLAG, Choice, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.shi2022_lemmas import Averaging, every_head, scaled, sums_to_one
 from theory.theorems.common import bounded_scores, most_negative
@@ -56,7 +56,7 @@ def _build(sizes: Chosen, params: Params) -> Averaging:
     return Averaging(scaled(params["tokens"], sizes), weights)
 
 
-_SIZES = {
+_SIZES: dict[str, Size] = {
     "tokens": few_tokens(2, 6),
     "features": few_features(1, 4),
     "scale": _SCALES,

@@ -10,7 +10,7 @@ from theory.bounds.rounding import distance_rounding
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.real_layer import RealLayer
-from theory.statements.sizes import FLAG, Choice, Exponent, Length, few_features, few_tokens
+from theory.statements.sizes import FLAG, Choice, Exponent, Length, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.steps import (
     IS_ATTENTION,
@@ -125,7 +125,7 @@ def on_full_graph(layers: Sequence[RealLayer]) -> Iterator[Steps]:
     yield Steps(tokens, weights, weights.min(axis=(-3, -2, -1)), mask)
 
 
-MASK_SIZES = {
+MASK_SIZES: dict[str, Size] = {
     "tokens": few_tokens(2, 5),
     "features": few_features(1, 3),
     "steps": Length(1, 8, typical=4),
@@ -137,7 +137,11 @@ MASK_FREE = {
     "scores": Free("graph", ("steps", "tokens", "tokens"), typical="scores"),
     "slack": Free("scalar", typical="zeros"),
 }
-MASK_SCALES = {"scale": Exponent(-1070, 900), "sparse": Choice((0.0, 0.5, 1.0)), "bare": FLAG}
+MASK_SCALES: dict[str, Size] = {
+    "scale": Exponent(-1070, 900),
+    "sparse": Choice((0.0, 0.5, 1.0)),
+    "bare": FLAG,
+}
 
 PRODUCTS = Theorem[Steps](
     key="attention-on-a-connected-graph",

@@ -9,6 +9,7 @@ from theory.statements.domains import Chosen, Domain, Params
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.dobrushin1956 import diameter_rounding
 from theory.theorems.attention.steps import (
+    IS_ATTENTION,
     Steps,
     after_steps,
     factor_rounding,
@@ -16,7 +17,6 @@ from theory.theorems.attention.steps import (
     steps_rounding,
 )
 from theory.theorems.attention.wu2023 import (
-    IS_ATTENTION,
     MASK_FREE,
     MASK_SCALES,
     MASK_SIZES,

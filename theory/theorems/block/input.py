@@ -17,6 +17,7 @@ from theory.statements.sizes import (
     Choice,
     Exponent,
     Length,
+    Size,
     few_features,
     few_tokens,
 )
@@ -132,7 +133,7 @@ def _build(sizes: Chosen, params: Params) -> BlockInput:
     return BlockInput(block, tokens, **listening(params, sizes))
 
 
-WEIGHT_SIZES = {
+WEIGHT_SIZES: dict[str, Size] = {
     "tokens": few_tokens(2, 6),
     "features": few_features(2, 5),
     "heads": Length(1, 3, typical=3),

@@ -8,7 +8,7 @@ from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance, partition
 from theory.statements.domains import Chosen, Domain, Free, Params
-from theory.statements.sizes import FLAG, Exponent, Length, few_tokens
+from theory.statements.sizes import FLAG, Exponent, Length, Size, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.norms import (
     CONSENSUS,
@@ -24,7 +24,7 @@ from theory.theorems.block.norms import (
     normalised_by,
 )
 
-NEAR_M = {
+NEAR_M: dict[str, Size] = {
     "tokens": few_tokens(2, 6),
     "near": Exponent(0, 12),
     "classes": Length(1, 3),

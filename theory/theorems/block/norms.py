@@ -15,7 +15,7 @@ from theory.magnitude import frobenius_norm
 from theory.measures.subspace import Subspace, consensus_distance, distance
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.real_layer import RealLayer, each_layer
-from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
+from theory.statements.sizes import FLAG, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag
 
@@ -120,7 +120,7 @@ def normalised(sizes: Chosen, params: Params, norm: Norm, basis: Array | None) -
     return Normalised(tokens, norm, std / (1 + slack), basis)
 
 
-NORM_SIZES = {
+NORM_SIZES: dict[str, Size] = {
     "tokens": few_tokens(2, 6),
     "features": few_features(2, 5),  # one feature alone is centred away
     "scale": Exponent(-200, 200),

@@ -156,7 +156,7 @@ def build_stack(sizes: Chosen, params: Params) -> PureAttention:
     return PureAttention(tokens, weight, to_norm_one(params["value"]), bias, sizes["width"])
 
 
-_SIZES = {
+_SIZES: dict[str, Size] = {
     "tokens": few_tokens(2, 5),
     "features": few_features(1, 4),
     "layers": Length(1, 3, typical=2),

@@ -109,7 +109,7 @@ def fused_by(kind: str) -> Hypothesis[Fusion]:
 
 
 ONE_SHIFT = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
-FUSION_SIZES = {
+FUSION_SIZES: dict[str, Size] = {
     "layers": Length(1, 4, typical=2),
     "tokens": few_tokens(2, 6),
     "features": few_features(1, 4),
