@@ -117,11 +117,11 @@ def feed_forward_centred(sublayer: FeedForward, state: Centred) -> Centred:
 def _activate(name: str, state: Centred) -> Centred:
     """Apply phi; the deviations become (phi(c + t e) - phi(c)) / t without cancellation."""
     phi = activation(name)
-    if name == "identity":
+    if phi.kind == "line":
         quotient = state.deviations
-    elif name == "relu":
+    elif phi.kind == "hinge":
         quotient = _relu_quotient(state)
-    elif name == "tanh":
+    elif phi.kind == "tanh":
         quotient = _tanh_quotient(state)
     else:
         quotient = _gated_quotient(phi.function, phi.derivative, state)

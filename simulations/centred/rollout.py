@@ -96,7 +96,7 @@ def centred_block(
 
     def add(stream: Centred, change: Centred) -> Centred:
         nonlocal settled
-        settled = block.feed_forward is not None  # without, once more below
+        settled = block.feed_forward is not None  # without one, it is done once more below
         return settle(add_centred(block.residual, stream, change))
 
     after = read_through(block, state, Reading(norm, listen, feed, add))

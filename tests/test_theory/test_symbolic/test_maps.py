@@ -20,7 +20,7 @@ from theory.blocks.norms import Norm, apply_norm
 from theory.symbolic import maps as symbolic_maps
 from theory.symbolic.maps import lipschitz_constant
 
-NAMES = sorted(symbolic_maps.FORMULAS)
+NAMES = sorted(activations.ACTIVATIONS)
 GATES = ("gelu", "gelu_tanh", "silu")
 
 # Lipschitz constants
@@ -63,7 +63,9 @@ def test_the_numeric_code_uses_the_derived_constant(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_are_those_of_the_numeric_code(name: str) -> None:
     x = np.linspace(-9, 9, 101)
-    formula = sp.lambdify(symbolic_maps.X, symbolic_maps.FORMULAS[name], modules=["scipy", "numpy"])
+    formula = sp.lambdify(
+        symbolic_maps.X, symbolic_maps.activation_formula(name), modules=["scipy", "numpy"]
+    )
     expected = activations.activation(name).function(x)
     np.testing.assert_allclose(formula(x), expected, rtol=1e-12, atol=64 * EPS)
 
@@ -122,7 +124,7 @@ def test_a_gate_has_one_inflection_on_each_side(name: str) -> None:
 
 @pytest.mark.parametrize("name", GATES)
 def test_a_gate_reflects_so_that_its_curvature_is_even(name: str) -> None:
-    x, function = symbolic_maps.X, symbolic_maps.FORMULAS[name]
+    x, function = symbolic_maps.X, symbolic_maps.activation_formula(name)
     assert sp.simplify((function - function.subs(x, -x)).rewrite(sp.exp) - x) == 0
 
 
@@ -184,7 +186,7 @@ def test_it_is_more_than_that_without_homogeneity(activation: Any, shift: Any) -
 def test_the_maps_have_the_degrees_that_the_derivation_uses() -> None:
     c = sp.Symbol("c", positive=True)
     x = sp.Matrix(sp.symbols("x_1:4", real=True))
-    relu = symbolic_maps.FORMULAS["relu"]
+    relu = symbolic_maps.activation_formula("relu")
     for value in (sp.Symbol("x", positive=True), sp.Symbol("x", negative=True), sp.Integer(0)):
         assert relu.subs(symbolic_maps.X, c * value) == c * relu.subs(symbolic_maps.X, value)
     centred = x - sp.ones(3, 1) * sum(x) / 3
