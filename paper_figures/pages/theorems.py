@@ -9,7 +9,7 @@ from paper_figures.pages.statements import summary_row, theorem_article, trend_a
 from paper_figures.workshop.data import load
 from simulations.machine.files import write_over
 
-DATA, PAGE = "tightness.json", "theorems.html"
+_DATA, _PAGE = "tightness.json", "theorems.html"
 _RECORDED = ("command", "commit", "python", "numpy", "scipy", "matplotlib", "networkx")
 
 
@@ -21,11 +21,11 @@ def theorem_page(*, out: Path) -> Path | None:
 
     Raises: InputError if the data file cannot be read
     """
-    page = out / PAGE
-    if not (out / DATA).is_file():
+    page = out / _PAGE
+    if not (out / _DATA).is_file():
         page.unlink(missing_ok=True)  # it would show other data than the gallery
         return None
-    text = page_text(load(out / DATA).attrs)
+    text = page_text(load(out / _DATA).attrs)
     write_over(page, text.encode())
     return page
 
@@ -34,7 +34,7 @@ def page_text(attrs: Any) -> str:
     """Return the page for a figure's stored attributes."""
     theorems = [x for x in attrs["statements"] if x["kind"] == "inequality"]
     trends = [x for x in attrs["statements"] if x["kind"] == "trend"]
-    template = Path(__file__).with_name(PAGE).read_text(encoding="utf-8")
+    template = Path(__file__).with_name(_PAGE).read_text(encoding="utf-8")
     return Template(template).substitute(
         effort=_effort(attrs, len(theorems), len(trends)),
         unexpected=_unexpected(attrs["unexpected"]),

@@ -43,7 +43,7 @@ def collect(*places: Path, name: str, folder: Path | None = None) -> Path:
     if not kept:
         where = ", ".join(map(str, places)) or "no folder"
         raise InputError(f"{where} must hold at least one seed that all runs of {name} have")
-    path = (folder or fusion_runs.FOLDER) / f"{name}.json"
+    path = (folder or fusion_runs.RUNS_FOLDER) / f"{name}.json"
     stored = {recipe_of(run) for run in read_runs(path)} if path.exists() else set()
     lost = {each.name for each in stored - kept.keys() if replace(each, seed=first) in wanted}
     if lost:

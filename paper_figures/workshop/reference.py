@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from theory.arrays import InputError
 
-FOLDER = Path(__file__).parents[1] / "reference"
+REFERENCE_FOLDER = Path(__file__).parents[1] / "reference"
 NAMES = ("fig1a", "fig1b", "fig1c", "fig3", "fig5", "fig6", "table1", "table2", "table3")
-COLUMNS = ("quantity", "series", "x", "value", "tolerance")
+_COLUMNS = ("quantity", "series", "x", "value", "tolerance")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Reference:
         )
 
 
-def load_reference(name: str, *, folder: Path = FOLDER) -> Reference:
+def load_reference(name: str, *, folder: Path = REFERENCE_FOLDER) -> Reference:
     """Read and validate one reference file.
 
     Raises: InputError that names the file and the line if a value is not a finite number, a
@@ -77,8 +77,8 @@ def load_reference(name: str, *, folder: Path = FOLDER) -> Reference:
             raise InputError(f"{path.name}: the header must hold '# {key}: ...'")
     body = [line for line in lines if not line.startswith("#")]
     skipped = len(lines) - len(body)
-    if not body or tuple(body[0].split(",")) != COLUMNS:
-        raise InputError(f"{path.name}: the columns must be {','.join(COLUMNS)}")
+    if not body or tuple(body[0].split(",")) != _COLUMNS:
+        raise InputError(f"{path.name}: the columns must be {','.join(_COLUMNS)}")
     rows: dict[tuple[str, str, str], PaperValue] = {}
     for number, cells in enumerate(csv.reader(body[1:]), start=skipped + 2):
         row = _row(f"{path.name}, line {number}", cells)
@@ -90,8 +90,8 @@ def load_reference(name: str, *, folder: Path = FOLDER) -> Reference:
 
 
 def _row(where: str, cells: list[str]) -> PaperValue:
-    if len(cells) != len(COLUMNS):
-        raise InputError(f"{where}: wanted {len(COLUMNS)} cells, but got {len(cells)}")
+    if len(cells) != len(_COLUMNS):
+        raise InputError(f"{where}: wanted {len(_COLUMNS)} cells, but got {len(cells)}")
     quantity, series, x, *numbers = cells
     try:
         value, tolerance = (float(number) for number in numbers)

@@ -20,8 +20,8 @@ from simulations.numbers import geometric_mean
 from theory.graphs.masks import full_mask
 from theory.law.orbits import host_block
 
-BOUNDS = {"v": ("$v$ (theorem)", "o"), "v_sharp": ("$v$ sharp", "s")}
-RATES = {
+_BOUNDS = {"v": ("$v$ (theorem)", "o"), "v_sharp": ("$v$ sharp", "s")}
+_RATES = {
     "measured": ("measured", {"color": "black", "marker": "D"}),
     "own": ("derivative at the text", {"color": "C2", "marker": "v"}),
     "leading": ("leading tangent vector", {"color": "C3", "marker": "^"}),
@@ -52,7 +52,7 @@ def compute(settings: Settings) -> Dataset:
             "near": near,
         }
         rows = {part: geometric_mean(values, axis=0) for part, values in means.items()}
-        rows |= {part: getattr(real, part).max(axis=0) for part in BOUNDS}
+        rows |= {part: getattr(real, part).max(axis=0) for part in _BOUNDS}
         rows["largest"] = equal.largest[: len(texts)].max(axis=0)
         layer = f"layer_{key}"
         coords[layer] = Variable((layer,), np.arange(1, real.v.shape[1] + 1), "layer")
@@ -121,11 +121,11 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         key = name.replace("-", "_")
         layers = data[f"layer_{key}"]
         above, below = panels[0, column], panels[1, column]
-        for index, (part, (label, marker)) in enumerate(BOUNDS.items()):
+        for index, (part, (label, marker)) in enumerate(_BOUNDS.items()):
             colour = ("0.1", "0.5")[index]
             values = data[f"{part}_{key}"]
             above.plot(layers, values, color=colour, marker=marker, label=label)
-        for part, (label, style) in RATES.items():
+        for part, (label, style) in _RATES.items():
             below.plot(layers, data[f"{part}_{key}"], label=label, **style)
         _finish(above, below, layers)
         above.set_title(title)

@@ -10,7 +10,7 @@ from paper_figures.workshop.data import Dataset, Variable
 from paper_figures.workshop.reference import load_reference
 from theory.arrays import InputError
 
-STEPS = 401
+_STEPS = 401
 _ONLY_DEPTH = 12  # of the encoders that differ in depth alone: one for each data set
 _MARKERS = {"STS-B": "s", "CoLA": "^", "SQuAD": "v"}
 
@@ -29,7 +29,7 @@ def compute(_: Settings) -> Dataset:
     quantiles = [x.values("baseline", "sigma_product_last") for x in experiments]
     logs = [np.log10(values[:, 1:-1]).ravel() for values in quantiles]
     ends = min(map(np.min, logs)) - 0.3, max(map(np.max, logs)) + 0.3
-    grid = np.linspace(*ends, STEPS)
+    grid = np.linspace(*ends, _STEPS)
     density = np.stack([gaussian_kde(values)(grid) for values in logs])
     seeds = max(map(len, quantiles))
     median, last = np.full((2, len(experiments), seeds), np.nan)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.sources.fusion_runs import fusion_facts, load_experiments
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.panels import panels
+from paper_figures.workshop.drawing import panels
 from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 

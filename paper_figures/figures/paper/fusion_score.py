@@ -13,7 +13,7 @@ from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
 from simulations.fusion.scores import over_seeds
 
-FUSED = tuple(fusion for fusion in FUSIONS if fusion != "baseline")
+_FUSED = tuple(fusion for fusion in FUSIONS if fusion != "baseline")
 _PAPER = {"GLUE, BERT": ("table2", "BERT"), "GLUE, ALBERT": ("table2", "ALBERT"),
           "SWAG and SQuAD, BERT": ("table3", "BERT")}  # fmt: skip
 

@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.figures.paper import fig1b as plot_fusion_classifiers
-from paper_figures.figures.paper import fig1c as plot_fusion_depth
-from paper_figures.figures.paper import fig5_tuned as plot_fusion_sigmas
-from paper_figures.figures.paper import fig6 as plot_fusion_layers
-from paper_figures.figures.paper import fig7 as plot_fusion_gate
-from paper_figures.figures.paper import fusion_score as plot_fusion_score
-from paper_figures.figures.paper import table1 as plot_fusion_sharing
+from paper_figures.figures.paper import fig1b, fig1c, fig5_tuned, fig6, fig7, fusion_score, table1
 from paper_figures.sources.fusion_plans import SHARING
 from paper_figures.sources.fusion_runs import load_experiments
 from paper_figures.workshop.build import Caption, Figure, Settings, build
@@ -29,13 +23,13 @@ from theory.arrays import InputError
 
 Change = Callable[[Run], None]
 MODULES = (
-    plot_fusion_classifiers,
-    plot_fusion_depth,
-    plot_fusion_sigmas,
-    plot_fusion_layers,
-    plot_fusion_gate,
-    plot_fusion_score,
-    plot_fusion_sharing,
+    fig1b,
+    fig1c,
+    fig5_tuned,
+    fig6,
+    fig7,
+    fusion_score,
+    table1,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in MODULES}
 

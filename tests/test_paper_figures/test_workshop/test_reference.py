@@ -6,7 +6,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from paper_figures.workshop.reference import FOLDER, NAMES, PaperValue, load_reference
+from paper_figures.workshop.reference import NAMES, REFERENCE_FOLDER, PaperValue, load_reference
 from theory.arrays import InputError
 
 GOOD = "# what: a\n# source: shi2022\n# read: b\nquantity,series,x,value,tolerance\n"
@@ -21,7 +21,7 @@ def test_each_file_names_its_source_and_how_it_was_read(name: str) -> None:
 
 
 def test_no_file_lies_unread_in_the_folder() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == set(NAMES)
+    assert {path.stem for path in REFERENCE_FOLDER.iterdir()} == set(NAMES)
 
 
 def test_the_layers_of_bert_are_complete_and_end_smoother_than_they_begin() -> None:
