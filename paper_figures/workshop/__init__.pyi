@@ -1,9 +1,7 @@
-from paper_figures.workshop.bands import draw_band
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.build import Caption, Figure, Outcome, Settings, make, render, select
-from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.token_graphs import draw_graph
+from paper_figures.workshop.drawing import draw_band, draw_graph, where_one
 
 __all__ = [
     "Caption",
