@@ -430,7 +430,7 @@ def test_nearer_than_plain_arithmetic_can_see_only_the_centred_trace_judges() ->
     assert f"In {many} of {DEPTH} blocks rounding decides" in reading(plain)
     batch = trace_blocks(STACK, np.stack([near, near, TOKENS]))  # a block is counted once
     assert f"In {many} of {DEPTH} blocks rounding decides" in reading(batch)
-    assert "use simulations.trace_centred" in reading(plain)
+    assert "use simulations.instruments.trace_centred" in reading(plain)
     assert "rounding decides" not in reading(centred)
     assert trace_json(plain)["undecided"].tolist() == plain.undecided.tolist()
 
