@@ -12,7 +12,7 @@ from simulations.models.messages import quote, quote_path, reason
 from simulations.models.present import is_there
 from theory.arrays import InputError
 
-ACTIVATIONS = {
+_ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_python": "gelu",
     "gelu_new": "gelu_tanh",
@@ -129,11 +129,11 @@ def _count(
 def _activation(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> str:
     key = family.keys.activation
     value = settings.get(key, family.default_activation)
-    if not isinstance(value, str) or value not in ACTIVATIONS:
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
         raise InputError(
-            f"{path.name}: {key} must be one of {', '.join(ACTIVATIONS)}, but is {quote(value)}"
+            f"{path.name}: {key} must be one of {', '.join(_ACTIVATIONS)}, but is {quote(value)}"
         )
-    return ACTIVATIONS[value]
+    return _ACTIVATIONS[value]
 
 
 def _eps(path: Path, settings: Mapping[str, Any]) -> float:

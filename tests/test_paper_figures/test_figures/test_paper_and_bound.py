@@ -41,15 +41,17 @@ def fixed() -> Dataset:
 @pytest.fixture(scope="module")
 def driven() -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drivers, "BASE", replace(drivers.BASE, depth=12))  # half the time
+        patch.setattr(
+            drivers, "DRIVEN_STACK", replace(drivers.DRIVEN_STACK, depth=12)
+        )  # half the time
         return drivers.compute(QUICK)
 
 
 @pytest.fixture(scope="module")
 def heated() -> Dataset:
-    few = {name: tau_figure.FAMILIES[name] for name in ("bias-free ReLU", "with biases")}
+    few = {name: tau_figure.KINDS_OF_STACKS[name] for name in ("bias-free ReLU", "with biases")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tau_figure, "FAMILIES", few)  # those that the caption names
+        patch.setattr(tau_figure, "KINDS_OF_STACKS", few)  # those that the caption names
         return tau_figure.compute(QUICK)
 
 
@@ -136,7 +138,7 @@ def test_every_other_part_of_the_fixed_sigma_caption_can_be_refuted(fixed: Datas
 
 @pytest.mark.parametrize("tau", [0.25, 4.0])
 def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: float) -> None:
-    base = replace(tau_figure.BASE, depth=6)
+    base = replace(tau_figure.TAU_STACK, depth=6)
     one = range(1)
     tokens = draw_tokens(base, seeds=one)
 
@@ -152,7 +154,7 @@ def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: flo
 
 def test_biases_raise_sigma_and_merge_while_the_residual_raises_it_and_does_not() -> None:
     def late(**change: Any) -> tuple[float, float]:
-        run = trace(replace(drivers.BASE, depth=12, **change), seeds=range(1))
+        run = trace(replace(drivers.DRIVEN_STACK, depth=12, **change), seeds=range(1))
         sigma = run.blocks["sigma_1"] * run.blocks["sigma_2"]
         return float(late_mean(sigma)[0]), float(late_mean(run.blocks["measured_ratio"])[0])
 
@@ -220,7 +222,7 @@ def test_the_late_mean_is_the_geometric_mean_of_the_second_half() -> None:
 
 def test_the_trajectories_stay_on_the_sphere_and_end_in_the_plane() -> None:
     data = fig4.compute(QUICK)
-    radius = np.sqrt(fig4.STACK.tokens * fig4.STACK.width)
+    radius = np.sqrt(fig4.FIG4_STACK.tokens * fig4.STACK.width)
     assert (np.hypot(data["within"], data["distance"])[1:] <= radius * (1 + 1e-9)).all()
     assert (data["distance"][-1] < 0.1 * data["distance"][0]).all()
     assert not fig4.refuted(data)
