@@ -6,8 +6,10 @@ from typing import Any
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from simulations.models.checkpoint import Architecture
+from simulations.models.checkpoint import Architecture, Checkpoint
+from simulations.models.forward import run
 from simulations.models.names import BERT, expected_shapes
+from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny import (
     WORDS,
     random_tensors,
@@ -41,3 +43,9 @@ def write_folder(
     write_tokenizer(folder)
     save_file(TENSORS if tensors is None else tensors, folder / "model.safetensors")
     return folder
+
+
+def last_tokens(checkpoint: Checkpoint) -> NDArray[Any]:
+    *_, last = run(checkpoint, encode(checkpoint, ["a graph of tokens fades"]))
+    tokens: NDArray[Any] = last.step.output
+    return tokens

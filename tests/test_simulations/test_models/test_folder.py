@@ -10,20 +10,18 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
-from simulations.models.forward import embed, run
+from simulations.models.forward import embed
 from simulations.models.names import expected_shapes
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny import WORDS, random_tensors, write_settings
-from tests.test_simulations.helpers.tiny_folder import TENSORS, architecture, write_folder
+from tests.test_simulations.helpers.tiny_folder import (
+    TENSORS,
+    architecture,
+    last_tokens,
+    write_folder,
+)
 from theory.arrays import InputError
-
-
-def last_tokens(checkpoint: Checkpoint) -> NDArray[Any]:
-    *_, last = run(checkpoint, encode(checkpoint, ["a graph of tokens fades"]))
-    tokens: NDArray[Any] = last.step.output
-    return tokens
 
 
 def test_the_settings_and_the_source_are_recorded(tmp_path: Path) -> None:
