@@ -49,11 +49,6 @@ class Supremum:
     ball: Ball
     least: float
 
-    @property
-    def bound(self) -> float:
-        """The smaller of the two bounds: that on the sharp v, but for rounding."""
-        return min(self.v, self.v_sharp)
-
 
 @dataclass(frozen=True, eq=False)
 class Suprema:
@@ -149,9 +144,7 @@ def _on_host(norms: WeightNorms) -> WeightNorms:
     return replace(norms, value=host(norms.value), ffn_in=ffn_in, ffn_out=ffn_out)
 
 
-def _one_block(
-    block: Block, weights: _Weights, ball: Ball, roots: Floats, after: int
-) -> Supremum:
+def _one_block(block: Block, weights: _Weights, ball: Ball, roots: Floats, after: int) -> Supremum:
     """Send a ball through a block, and bound v on the way."""
     middle, std_1 = _through(block, weights, ball, first=True)
     last, std_2 = middle, None
