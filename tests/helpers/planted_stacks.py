@@ -10,7 +10,7 @@ from theory.blocks.weights import Attention, Block, FeedForward
 from theory.graphs.masks import block_mask, causal_mask
 
 D = 6
-I = np.eye(D)
+UNIT = np.eye(D)
 TWO = block_mask([3, 3])
 NONE = Norm("none")
 BIAS = 10 * np.random.default_rng(1).standard_normal(D)
@@ -45,14 +45,14 @@ def attention(
 
 
 def feed_forward(bias: Floats | None = None) -> FeedForward:
-    return FeedForward(0.3 * I, 0.3 * I, bias_out=bias)
+    return FeedForward(0.3 * UNIT, 0.3 * UNIT, bias_out=bias)
 
 
 def _biased(size: float) -> Block:
-    return Block(attention(0.5 * I, bias=size * BIAS), feed_forward(size * BIAS))
+    return Block(attention(0.5 * UNIT, bias=size * BIAS), feed_forward(size * BIAS))
 
 
-_PLAIN = Block(attention(0.5 * I), feed_forward())
+_PLAIN = Block(attention(0.5 * UNIT), feed_forward())
 _FIXED = Norm(fixed_std=1.25)
 _LARGE = Norm(tau=100.0)
 _HUB = np.zeros((5, 5), dtype=np.bool_)
@@ -64,28 +64,28 @@ PLANTED: dict[str, Planted] = {
     "large inputs, two components": Planted(_PLAIN, TWO, 6, 100, NO, NO, None, 0.775),
     "each token alone": Planted(_PLAIN, np.eye(5) > 0, 5, 100, NO, NO, None, 0.930),
     "fixed sigma": Planted(
-        Block(attention(-0.5 * I), None, _FIXED, _FIXED), None, 6, 1, YES, NO, 0.80, 1.0
+        Block(attention(-0.5 * UNIT), None, _FIXED, _FIXED), None, 6, 1, YES, NO, 0.80, 1.0
     ),
     "attention alone, two components": Planted(
-        Block(attention(0.5 * I), None, residual=0.0), TWO, 6, 100, NO, NO, None, 0.493
+        Block(attention(0.5 * UNIT), None, residual=0.0), TWO, 6, 100, NO, NO, None, 0.493
     ),
     "attention alone, no norm, two components": Planted(
-        Block(attention(0.5 * I), None, NONE, NONE, residual=0.0), TWO, 6, 100, YES, NO, 0.50, 0.633
+        Block(attention(0.5 * UNIT), None, NONE, NONE, residual=0.0), TWO, 6, 100, YES, NO, 0.50, 0.633
     ),
     "attention alone, no norm": Planted(
-        Block(attention(0.5 * I), None, NONE, NONE, residual=0.0), None, 6, 100, YES, YES, 0.0, 0.0
+        Block(attention(0.5 * UNIT), None, NONE, NONE, residual=0.0), None, 6, 100, YES, YES, 0.0, 0.0
     ),
     "large tau, two components": Planted(
-        Block(attention(0.5 * I), feed_forward(), _LARGE, _LARGE), TWO, 6, 100, NO, NO, None, 0.775
+        Block(attention(0.5 * UNIT), feed_forward(), _LARGE, _LARGE), TWO, 6, 100, NO, NO, None, 0.775
     ),
     "large eps, two components": Planted(
-        Block(attention(0.5 * I), None, Norm(eps=10.0)), TWO, 6, 100, YES, NO, 0.474, 0.506
+        Block(attention(0.5 * UNIT), None, Norm(eps=10.0)), TWO, 6, 100, YES, NO, 0.474, 0.506
     ),
     "small eps, two components": Planted(
-        Block(attention(0.5 * I), None, Norm(eps=1e-5)), TWO, 6, 100, NO, NO, 474.0, 0.502
+        Block(attention(0.5 * UNIT), None, Norm(eps=1e-5)), TWO, 6, 100, NO, NO, 474.0, 0.502
     ),
     "pre-LN": Planted(
-        Block(attention(0.5 * I), feed_forward(), placement="pre"),
+        Block(attention(0.5 * UNIT), feed_forward(), placement="pre"),
         None,
         6,
         100,
@@ -96,7 +96,7 @@ PLANTED: dict[str, Planted] = {
         tempts=False,
     ),
     "pre-LN, weak residual": Planted(
-        Block(attention(0.1 * I), feed_forward(), placement="pre", residual=0.5),
+        Block(attention(0.1 * UNIT), feed_forward(), placement="pre", residual=0.5),
         None,
         6,
         100,
@@ -110,7 +110,7 @@ PLANTED: dict[str, Planted] = {
     "biases of 10, two components": Planted(_biased(1.0), TWO, 6, 100, YES, YES, 0.0254, 0.0),
     "biases of 50": Planted(_biased(5.0), None, 6, 100, YES, YES, 0.000870, 0.0),
     "biases of 10, causal, scores": Planted(
-        Block(attention(0.5 * I, query=_QUERY, bias=BIAS), feed_forward(BIAS)),
+        Block(attention(0.5 * UNIT, query=_QUERY, bias=BIAS), feed_forward(BIAS)),
         causal_mask(6),
         6,
         100,
@@ -120,10 +120,10 @@ PLANTED: dict[str, Planted] = {
         0.0,
     ),
     "a shift of 10": Planted(
-        Block(attention(0.5 * I), None, Norm(shift=BIAS)), None, 6, 100, YES, YES, 0.0801, 0.0
+        Block(attention(0.5 * UNIT), None, Norm(shift=BIAS)), None, 6, 100, YES, YES, 0.0801, 0.0
     ),
-    "hub, no bias": Planted(Block(attention(10 * I)), _HUB, 5, 100, NO, NO, None, 0.0),
+    "hub, no bias": Planted(Block(attention(10 * UNIT)), _HUB, 5, 100, NO, NO, None, 0.0),
     "causal pair, no bias": Planted(
-        Block(attention(10 * I, scores=-4.0)), causal_mask(2), 2, 100, NO, NO, None, 0.0
+        Block(attention(10 * UNIT, scores=-4.0)), causal_mask(2), 2, 100, NO, NO, None, 0.0
     ),
 }

@@ -59,7 +59,8 @@ def _widest_scores(attention: Attention, ball: Ball) -> Floats:
     2 R (|(m Q + b) K^T| + R |Q K^T|), to k + d eps a product.
     """
     query, key = attention.query, attention.key
-    assert query is not None and key is not None, "no scores without query and key"
+    assert query is not None, "no scores without a query"
+    assert key is not None, "no scores without a key"
     d, k = query.shape[-2:]
     turned = np.swapaxes(key, -2, -1)
     bias = attention.query_bias

@@ -129,7 +129,8 @@ def _upper_norms(block: Block, norms: WeightNorms | None) -> _Weights:
     value = (np.asarray(norms.value) + error) * up
     if block.feed_forward is None:
         return _Weights(value, float(value.max()), 0.0, 0.0, errors)
-    assert norms.ffn_in is not None and norms.ffn_out is not None
+    assert norms.ffn_in is not None
+    assert norms.ffn_out is not None
     lipschitz = activation(block.feed_forward.activation).lipschitz * up
     one, two = (float(size) + error for size in (norms.ffn_in, norms.ffn_out))
     largest = max(float(value.max()), one * up, two * up)

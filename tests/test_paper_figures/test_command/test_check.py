@@ -48,7 +48,7 @@ def test_check_prints_the_numbers_of_the_block(
 def test_check_keeps_the_three_questions_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """v is below one on these tokens; only with biases is it below one on all that follow."""
+    """On these tokens v is below one; on all that follow it is so only with biases."""
     path = tmp_path / "contracting.npz"
     small = arrays()
     zero = {name: 0 * small[name] for name in ("query", "key", "ffn_in", "ffn_out")}

@@ -91,9 +91,9 @@ def _follow(seed: int) -> tuple[bool, bool] | None:
                 )
                 assert np.linalg.norm(tokens, axis=1).min() >= at.least * (1 - CLOSE)
             after = float(np.linalg.norm(tokens - tokens.mean(axis=0)))
-            if yes and implied.bound is not None and implied.after is not None:
-                if layer >= implied.after:
-                    assert after <= implied.bound * before * (1 + CLOSE) + 1e-12 * size
+            if implied.distance == "yes" and layer >= (implied.after or 0):
+                assert implied.bound is not None
+                assert after <= implied.bound * before * (1 + CLOSE) + 1e-12 * size
             if after <= 1e-13 * size or size < 1e-120:
                 return yes, alike
         if alike and implied.bound is not None and implied.bound < 0.8:
