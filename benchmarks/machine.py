@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rows import RANK, Row, Size, stack
-from simulations.engine.chunk import plan, run_chunk
+from simulations.engine.chunk import plan_chunk, run_chunk
 from simulations.engine.draws import Draws
 from simulations.engine.squaring import group_bracket
 from simulations.engine.surveys import DEVICE_BYTES, survey
@@ -144,7 +144,7 @@ def device_rows(size: Size, *, device: str) -> list[Row]:
     made = stack(64, 64, 4, depth=24 if size.long else 2)
     seeds = range(256 if size.long else 4)
     ready = _Ready(made, seeds=seeds, on=on)
-    fit = plan(made, cells=1, seeds=len(seeds), on=on, chunk_bytes=DEVICE_BYTES)
+    fit = plan_chunk(made, cells=1, seeds=len(seeds), on=on, chunk_bytes=DEVICE_BYTES)
     fit = fit._replace(seeds=len(seeds), tile_seeds=len(seeds))
 
     def clock(work: Any, turns: int) -> float:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks import reference
-from simulations.engine.chunk import hold_memory, plan, run_chunk
+from simulations.engine.chunk import hold_memory, plan_chunk, run_chunk
 from simulations.engine.draws import Draws
-from simulations.engine.measures import attention_coefficients, attention_of, measure_tokens
+from simulations.engine.measures import attention_coefficients, attention_of, measure_tile
 from simulations.engine.spectra import WeightBrackets, weight_brackets
-from simulations.engine.step import scales, step
+from simulations.engine.step import cell_scales, step
 from simulations.engine.surveys import HOST_BYTES, Quantity, grid, survey
 from simulations.machine.backends import Backend, backend
 from simulations.stacks.stack import Stack
@@ -112,7 +112,7 @@ class Prepared:
     def measured(self, quantities: Sequence[str], *, norms: Any) -> None:
         """Run the layer and measure all."""
         after = step(self.stack, self.weights, self.scales, self.tokens, None)
-        measure_tokens(after.tokens, quantities=quantities)
+        measure_tile(after.tokens, quantities=quantities)
         attention_coefficients(attention_of(after), norms, tolerance=1e-2)
 
 
@@ -125,7 +125,7 @@ def prepared(made: Stack, dtype: str, *, seeds: int, cells: int) -> Prepared:
     shape = (seeds, cells, made.tokens, made.width)
     tokens = np.random.default_rng(0).standard_normal(shape).astype(dtype)
     tokens -= tokens.mean(axis=-1, keepdims=True)
-    return Prepared(made, weights, tokens, scales([made] * cells, on=on))
+    return Prepared(made, weights, tokens, cell_scales([made] * cells, on=on))
 
 
 def forward_rows(size: Size) -> list[Row]:
@@ -210,7 +210,7 @@ def measure_rows(size: Size) -> list[Row]:
     made, cells, seeds = stack(64, 64, 4, depth=2 * size.depth), 8, range(size.seeds // 4 or 1)
     ready = _Ready(made, seeds=seeds, on=on)
     plain = prepared(made, "float32", seeds=1, cells=cells)
-    fit = plan(made, cells=cells, seeds=len(seeds), on=on, chunk_bytes=HOST_BYTES)
+    fit = plan_chunk(made, cells=cells, seeds=len(seeds), on=on, chunk_bytes=HOST_BYTES)
     for name, wanted, goal in (("", RANK, 2.5), (", with entropy rank", ENTROPY, 3.5)):
 
         def turn(wanted: Sequence[Quantity] = wanted) -> tuple[float, float]:

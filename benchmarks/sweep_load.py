@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from simulations.machine.files import DiskError
-from simulations.sweeps.cells import Task, expand
+from simulations.sweeps.cells import Task
 from simulations.sweeps.config import Sweep, make_sweep
+from simulations.sweeps.expansion import expand
 from simulations.sweeps.run import run_sweep
 from simulations.sweeps.status import sweep_status
 from simulations.sweeps.store import Arrays, Store, commit_cells

@@ -28,12 +28,18 @@ def ratio(log_before: Array, log_after: Array, *, noise: Array | float = 0.0) ->
     return xp.where(equal & (xp.exp(log_after) <= noise), xp.nan, found)
 
 
+def geometric_mean(positive: Numbers, *, axis: int | None = None) -> Numbers:
+    """Return the geometric mean, over all axes if none is named; zero if there is a zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # zeros beside infinities give NaN
+        return np.asarray(np.exp(np.log(positive).mean(axis=axis)))
+
+
 def host(row: Mapping[str, Array]) -> dict[str, Numbers]:
     """Copy the readings of one layer to host memory."""
     return {name: to_numpy(value) for name, value in row.items()}
 
 
-def stack(rows: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
+def stack_rows(rows: Sequence[Mapping[str, Numbers]]) -> dict[str, Numbers]:
     """Stack what the layers gave; NaN where a layer lacks it (no feed-forward, no norm)."""
     found: dict[str, Numbers] = {}
     for name in dict.fromkeys(name for row in rows for name in row):

@@ -6,8 +6,12 @@ from typing import Any, TypeAlias
 
 import array_api_compat
 import numpy as np
+from numpy.typing import NDArray
 
 Array: TypeAlias = Any
+
+Floats: TypeAlias = NDArray[np.float64]
+"""An array on the host: samples, verdicts, states of a flow."""
 """Anything that follows the Python array API standard (NumPy, Torch, CuPy, ...)."""
 
 

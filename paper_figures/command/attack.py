@@ -1,33 +1,24 @@
 """The commands that search for the worst instance of a theorem, and run a stored one again."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from rich.progress import Progress
 
-from paper_figures.command.terminal import Json, app, emit, err, out
-from simulations.reports.tables import pairs_table
-from simulations.search.adversary import DEFAULT_BUDGET
-from simulations.search.adversary import attack as attack_theorem
-from simulations.search.counterexamples import (
-    comes_out,
-    instance_json,
-    read_counterexample,
-    require_free,
-    write_counterexample,
-)
-from simulations.search.counterexamples import replay as replay_instance
+from paper_figures.command.terminal import Flag, emit, err, out
+from simulations.search.effort import DEFAULT_BUDGET
+
+if TYPE_CHECKING:  # a command's module is light
+    from simulations.search.adversary import Attack
 
 
-@app.command
 def attack(
     key: str,
     *,
     budget: int = DEFAULT_BUDGET,
     seed: int = 0,
     out_file: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: Json = False,
+    json: Flag = False,
 ) -> int:
     """Search for the instance that violates a theorem, or comes nearest to it.
 
@@ -44,25 +35,43 @@ def attack(
     json
         Print one JSON object and nothing else.
     """
+    from simulations.search.counterexamples import require_free, write_counterexample
+
     if out_file is not None:
         require_free(out_file)
+    found = _attack(key, budget, seed)
+    if out_file is not None and found.example is not None:
+        write_counterexample(found.example, out_file)
+    _show(found, key, json=json)
+    return 0 if found.ok else 1
+
+
+def _attack(key: str, budget: int, seed: int) -> "Attack":
+    """Attack the theorem while a bar shows how far it is."""
+    from rich.progress import Progress
+
+    from simulations.search.adversary import attack as attack_theorem
+
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("attack", total=budget)
 
         def show(name: str, done: int, total: int) -> None:
             progress.update(task, description=name, completed=done, total=total)
 
-        found = attack_theorem(key, budget=budget, seed=seed, on_progress=show)
-    if out_file is not None and found.example is not None:
-        write_counterexample(found.example, out_file)
+        return attack_theorem(key, budget=budget, seed=seed, on_progress=show)
+
+
+def _show(found: "Attack", key: str, *, json: bool) -> None:
+    from simulations.reports.tables import pairs_table
+    from simulations.search.counterexamples import instance_json
+
     instance = None if found.example is None else instance_json(found.example)
     if json:
         emit({**found.as_json(), "instance": instance})
-    else:
-        out.print(pairs_table(found.as_json().items(), title=key))
-        if instance is not None:
-            out.print(pairs_table(_readable(instance), title="the instance"))
-    return 0 if found.ok else 1
+        return
+    out.print(pairs_table(found.as_json().items(), title=key))
+    if instance is not None:
+        out.print(pairs_table(_readable(instance), title="the instance"))
 
 
 def _readable(instance: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -74,8 +83,7 @@ def _readable(instance: dict[str, Any]) -> list[tuple[str, Any]]:
     return [("sizes", sizes), *shown, *([("all zero", hidden)] if hidden else [])]
 
 
-@app.command
-def replay(file: Path, *, json: Json = False) -> int:
+def replay(file: Path, *, json: Flag = False) -> int:
     """Build a stored instance again and check it: 0 if what it claims still comes out.
 
     Parameters
@@ -85,6 +93,10 @@ def replay(file: Path, *, json: Json = False) -> int:
     json
         Print one JSON object and nothing else.
     """
+    from simulations.reports.tables import pairs_table
+    from simulations.search.counterexamples import comes_out, read_counterexample
+    from simulations.search.counterexamples import replay as replay_instance
+
     example = read_counterexample(file)
     verdict = replay_instance(example)
     confirmed = comes_out(example, verdict)

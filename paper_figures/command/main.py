@@ -5,43 +5,87 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, get_args
+from functools import partial
+from importlib import import_module
+from typing import Any, NamedTuple, get_args
 
-import cyclopts
-from cyclopts import Parameter
-from rich.progress import Progress
+from cyclopts import App, CycloptsError
 
-from paper_figures.command import attack as attack_commands
-from paper_figures.command import fuse as fuse_commands
-from paper_figures.command import law as law_commands
-from paper_figures.command import sweeps as sweep_commands
-from paper_figures.command import theorems as theorem_commands
-from paper_figures.command import traces as trace_commands
-from paper_figures.command.terminal import app, complain, err, out
-from simulations.stacks.seeds import generator
-from theory.arrays import InputError
+from paper_figures.command.terminal import complain
+from simulations.machine.provenance import version
 
-COMMANDS = (
-    theorem_commands,
-    attack_commands,
-    trace_commands,
-    law_commands,
-    sweep_commands,
-    fuse_commands,
-)
-"""The modules that add commands to the application when they are imported."""
+
+class Command(NamedTuple):
+    """Where a command is told: a function of its name in a module; and what it does, in a line."""
+
+    module: str
+    line: str
+
+
+COMMANDS = {
+    "attack": Command(
+        "attack", "Search for the instance that violates a theorem, or comes nearest to it."
+    ),
+    "replay": Command(
+        "attack", "Build a stored instance again and check it: 0 if what it claims still comes out."
+    ),
+    "fuse": Command(
+        "fuse",
+        "Train encoders whose layers are fused, or not, and compare them over paired seeds.",
+    ),
+    "law": Command(
+        "law",
+        "Say how fast tokens merge near consensus, exactly, on any graph, beside a simulation.",
+    ),
+    "sweep": Command(
+        "sweeps",
+        "Run every cell of a sweep that its store does not have yet; killed, start it again.",
+    ),
+    "status": Command(
+        "sweeps",
+        "Say how far a sweep is: cells kept, failed, missing, damaged, and why some failed.",
+    ),
+    "export": Command(
+        "sweeps", "Write a sweep's cells as one labelled data set: netCDF (.nc) or zarr (.zarr)."
+    ),
+    "verify": Command(
+        "theorems", "Try to refute every theorem and every trend, or the named ones."
+    ),
+    "check": Command(
+        "theorems",
+        "Put one block, given as arrays from any framework, through the block theorem.",
+    ),
+    "simulate": Command(
+        "traces", "Send random tokens through a random stack and measure layer by layer."
+    ),
+    "analyze": Command(
+        "traces", "Put a pretrained model and real texts through the same instruments."
+    ),
+    "figures": Command(
+        "figures",
+        "Compute, store and draw the paper's figures, each beside the paper's own values.",
+    ),
+}
+"""The lines stand here too so that the overview loads no command, which would take a second."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a wrong question is one line on stderr."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        _require_whole(words)
+        app = _application(words)
+        _require_whole(app, words)
         found = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         if sys.stdout is not None:  # closed by whoever started this
             sys.stdout.flush()
-    except (InputError, cyclopts.CycloptsError) as error:
+    except CycloptsError as error:
+        complain(error)
+        return 2
+    except ValueError as error:
+        from theory.arrays import InputError  # it imports NumPy, which is there by now, if needed
+
+        if not isinstance(error, InputError):
+            raise
         complain(error)
         return 2
     except BrokenPipeError:
@@ -58,7 +102,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(found or 0)
 
 
-def _require_whole(words: Sequence[str]) -> None:
+def _application(words: Sequence[str]) -> App:
+    """Return the application, with the command that is asked for loaded and no other."""
+    app = App(
+        name="oversmooth",
+        help="Over-smoothing in Transformers: theorems, simulations and real models.",
+        version=partial(version, "oversmooth"),
+        version_flags=["--version"],
+        suppress_keyboard_interrupt=False,  # so that `main` can say that it stopped
+    )
+    for name, command in COMMANDS.items():
+        module = f"paper_figures.command.{command.module}"
+        if name in words[:1]:
+            app.command(getattr(import_module(module), name))
+        else:
+            app.command(f"{module}:{name}", name=name, help=command.line)
+    return app
+
+
+def _require_whole(app: App, words: Sequence[str]) -> None:
     """Refuse fractions for whole numbers, which the parser would round without a word."""
     command, apps, _ = app.parse_commands(words)
     if not command or command[-1].startswith("-"):  # --help, --version
@@ -73,54 +135,11 @@ def _require_whole(words: Sequence[str]) -> None:
         option, _, attached = word.partition("=")
         values = [attached] if attached else words[place + 1 : place + 1 + whole.get(option, 0)]
         if option in whole and any("." in text for text in values):
+            from theory.arrays import InputError
+
             raise InputError(f"{option} must be a whole number, but is {' '.join(values)}")
 
 
 def _of_ints(hint: Any) -> bool:
     """Whether an option is a whole number, or several."""
     return hint is int or any(map(_of_ints, get_args(hint)))
-
-
-@app.command
-def figures(
-    *names: str,
-    out_dir: Annotated[Path, Parameter(name="--out")] = Path("paper_figures/out"),
-    quick: Annotated[bool, Parameter(negative=())] = False,
-    seed: int = 0,
-) -> int:
-    """Compute, store and draw the paper's figures, each beside the paper's own values.
-
-    Writes PDF, PNG and data (JSON) of each figure, and a page index.html that shows them all.
-
-    Parameters
-    ----------
-    names
-        Which figures; all if none is named.
-    out_dir
-        The folder to write to.
-    quick
-        Fewer sentences and seeds: under a minute.
-    seed
-        Chooses the sentences and the random weights.
-    """
-    from paper_figures.figures.catalogue import (
-        make_figures,  # it imports matplotlib, which takes a second
-    )
-
-    generator(seed)  # a seed that cannot be used is refused before anything is written
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("figures", total=None)
-
-        def show(name: str, event: str) -> None:
-            progress.update(task, description=f"{name}: {event}")
-            if event != "start":
-                err.print(f"{event:>6}  {name}")
-
-        outcomes = make_figures(names, out=out_dir, quick=quick, seed=seed, on_progress=show)
-    for outcome in outcomes:
-        if outcome.error:
-            complain(f"{outcome.name}: {outcome.error}")
-        elif outcome.refuted:
-            complain(f"{outcome.name}: the data refute its caption")
-    out.print(f"{out_dir / 'index.html'}", soft_wrap=True)
-    return 1 if any(outcome.error or outcome.refuted for outcome in outcomes) else 0

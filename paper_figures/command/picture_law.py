@@ -1,6 +1,5 @@
 """The law as a quick picture: rates on the graph's spectrum, against depth, along drivers."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures.command.picture_trace import require_plot
+from paper_figures.command.pictures import require_plot, save_plot
 from paper_figures.workshop.build import DOUBLE_COLUMN, STYLE
-from simulations.law.comparison import Comparison, draw_network
+from simulations.law.comparison import Comparison
 from simulations.law.critical import CriticalPoints
 from simulations.law.models import ModelLaw
+from simulations.law.networks import draw_network
 from simulations.stacks.stack import Stack
-from theory.arrays import InputError
 from theory.law.rates import mode_rates
 
 _LABELS = {"law": "law", "relative law": "relative law", "v_sharp": "v sharp", "v": "v"}
@@ -44,7 +43,7 @@ def plot_law(
         _numbers(axes[1], found)
         for ax, points in zip(axes[2:], critical, strict=True):
             _driver(ax, points)
-        _save(canvas, path)
+        save_plot(canvas, path)
 
 
 def plot_model_law(found: ModelLaw, path: Path) -> None:
@@ -75,7 +74,7 @@ def plot_model_law(found: ModelLaw, path: Path) -> None:
         for ax in (left, right):
             ax.axhline(1, color="0.6", lw=0.6, zorder=0)
             ax.legend()
-        _save(canvas, path)
+        save_plot(canvas, path)
 
 
 def _spectrum(ax: Axes, stack: Stack, found: Comparison, seed: int) -> None:
@@ -119,15 +118,3 @@ def _driver(ax: Axes, points: CriticalPoints) -> None:
     ax.axhline(1, color="0.6", lw=0.6, zorder=0)
     ax.set(xlabel=points.driver.replace("_", " "), ylabel="factor a layer", yscale="log")
     ax.legend()
-
-
-def _save(canvas: Figure, path: Path) -> None:
-    picture = io.BytesIO()
-    canvas.savefig(picture, format=path.suffix[1:].lower())
-    stage = path.with_name(f".{path.name}.part")
-    try:
-        stage.write_bytes(picture.getvalue())
-        stage.replace(path)
-    except OSError as error:
-        stage.unlink(missing_ok=True)
-        raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error

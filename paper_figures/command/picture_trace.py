@@ -1,7 +1,5 @@
 """One trace as a quick picture: similarity, distance, and the three rates against depth."""
 
-import io
-import os
 from pathlib import Path
 
 import matplotlib.style
@@ -9,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from paper_figures.command.pictures import require_plot, save_plot
 from paper_figures.workshop.build import DOUBLE_COLUMN, STYLE
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers
-from theory.arrays import InputError
 
 _RATES = (
     ("v", "v"),
@@ -20,19 +18,6 @@ _RATES = (
     ("v_stacked", "v stacked"),
     ("measured_ratio", "measured"),
 )
-
-
-def require_plot(path: Path) -> None:
-    """Refuse a file that could not be drawn to, before the work is done.
-
-    Raises: InputError if it has another ending, or its folder is missing or cannot be written
-    """
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise InputError(f"plot must end in .png, .pdf or .svg, but is {str(path)!r}")
-    if not path.parent.is_dir():
-        raise InputError(f"plot must go to a folder that exists, but {str(path.parent)!r} does not")
-    if not os.access(path.parent, os.W_OK) or path.is_dir():
-        raise InputError(f"plot {str(path)!r} cannot be written")
 
 
 def plot_trace(trace: Trace, path: Path, *, title: str) -> None:
@@ -56,15 +41,7 @@ def plot_trace(trace: Trace, path: Path, *, title: str) -> None:
         rates.axhline(1, color="0.6", lw=0.6, zorder=0)
         rates.set(xlabel="layer", ylabel="factor on $d_M$ a layer", yscale="log")
         rates.legend()
-        picture = io.BytesIO()
-        canvas.savefig(picture, format=path.suffix[1:].lower())
-    stage = path.with_name(f".{path.name}.part")
-    try:
-        stage.write_bytes(picture.getvalue())
-        stage.replace(path)
-    except OSError as error:
-        stage.unlink(missing_ok=True)
-        raise InputError(f"plot {str(path)!r} cannot be written: {error.strerror}") from error
+        save_plot(canvas, path)
 
 
 def _band(ax: Axes, depth: Numbers, values: Numbers, *, label: str | None = None) -> None:

@@ -3,33 +3,25 @@
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
-from paper_figures.command.terminal import Json, app, complain, emit, err, out
-from simulations.reports.tables import pairs_table
+from paper_figures.command.terminal import Flag, complain, emit, err, out
 from theory.arrays import InputError
 
+if TYPE_CHECKING:  # a command's module is light
+    from simulations.sweeps.config import Sweep
+    from simulations.sweeps.run import Tally
 
-@app.command
+
 def sweep(
     config: Path,
     *,
     store: Path,
     workers: int | None = None,
     scheduler: str | None = None,
-    retry_failed: Annotated[bool, Parameter(negative=())] = False,
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    json: Json = False,
+    retry_failed: Flag = False,
+    dry_run: Flag = False,
+    json: Flag = False,
 ) -> int:
     """Run every cell of a sweep that its store does not have yet; killed, start it again.
 
@@ -52,55 +44,79 @@ def sweep(
         Print one JSON object and nothing else.
     """
     _require_libraries()
-    from simulations.sweeps.cells import expand
     from simulations.sweeps.config import read_sweep
-    from simulations.sweeps.run import Tally, run_sweep
     from simulations.sweeps.workers import default_workers, require_dask
 
     wanted = read_sweep(config)
     workers = default_workers(wanted.run) if workers is None else workers
     if dry_run:
-        from simulations.sweeps.cost import estimate
-
-        cost = estimate(expand(wanted))
-        seconds = cost.seconds / max(1, workers)
-        rows = {"cells": cost.cells, "tasks": cost.tasks, "workers": workers}
-        if json:
-            emit({**rows, "hours": seconds / 3600, "disk_megabytes": cost.disk_bytes / 1e6})
-        else:
-            time = str(timedelta(seconds=ceil(seconds)))
-            told = {**rows, "hours:minutes:seconds": time, "disk, MB": cost.disk_bytes / 1e6}
-            out.print(pairs_table(told.items(), title=config.name))
+        _show_cost(wanted, workers, title=config.name, json=json)
         return 0
     if workers or scheduler:
         require_dask()  # before anything is written
-    columns = (
-        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
-        *(TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[failed]}")),
+    tally = _run(
+        wanted,
+        store,
+        wanted.name or config.stem,
+        workers=workers,
+        scheduler=scheduler,
+        retry_failed=retry_failed,
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task(wanted.name or config.stem, total=None, failed="")
-
-        def show(tally: Tally) -> None:
-            failed = f"{tally.failed} failed" if tally.failed else ""
-            progress.update(bar, total=tally.cells, completed=tally.done, failed=failed)
-
-        tally = run_sweep(
-            wanted,
-            store,
-            workers=workers,
-            scheduler=scheduler,
-            retry_failed=retry_failed,
-            on_progress=show,
-        )
     found = {"cells": tally.cells, "done": tally.done, "failed": tally.failed}
     found |= {"missing": tally.missing, "corrupt": tally.corrupt}
-    emit(found) if json else out.print(pairs_table(found.items(), title=str(store)))
+    _show(found, title=str(store), json=json)
     return 0 if tally.done == tally.cells else 1
 
 
-@app.command
-def status(store: Path, *, json: Json = False) -> int:
+def _show_cost(wanted: "Sweep", workers: int, *, title: str, json: bool) -> None:
+    """Print how many cells there are, and about what they cost."""
+    from simulations.sweeps.cost import estimate
+    from simulations.sweeps.expansion import expand
+
+    cost = estimate(expand(wanted))
+    seconds = cost.seconds / max(1, workers)
+    rows = {"cells": cost.cells, "tasks": cost.tasks, "workers": workers}
+    if json:
+        emit({**rows, "hours": seconds / 3600, "disk_megabytes": cost.disk_bytes / 1e6})
+    else:
+        time = str(timedelta(seconds=ceil(seconds)))
+        told = {**rows, "hours:minutes:seconds": time, "disk, MB": cost.disk_bytes / 1e6}
+        _show(told, title=title, json=False)
+
+
+def _run(wanted: "Sweep", store: Path, name: str, **how: Any) -> "Tally":
+    """Run the sweep while a bar shows how many of its cells are there."""
+    from rich import progress as bars
+
+    from simulations.sweeps.run import run_sweep
+
+    columns = (
+        *(bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()),
+        *(bars.TimeElapsedColumn(), bars.TimeRemainingColumn()),
+        bars.TextColumn("{task.fields[failed]}"),
+    )
+    with bars.Progress(
+        *columns, console=err, transient=True, disable=not err.is_terminal
+    ) as progress:
+        bar = progress.add_task(name, total=None, failed="")
+
+        def show(tally: "Tally") -> None:
+            failed = f"{tally.failed} failed" if tally.failed else ""
+            progress.update(bar, total=tally.cells, completed=tally.done, failed=failed)
+
+        return run_sweep(wanted, store, on_progress=show, **how)
+
+
+def _show(found: dict[str, Any], *, title: str, json: bool) -> None:
+    if json:
+        emit(found)
+    else:
+        from simulations.reports.tables import pairs_table
+
+        out.print(pairs_table(found.items(), title=title))
+
+
+def status(store: Path, *, json: Flag = False) -> int:
     """Say how far a sweep is: cells kept, failed, missing, damaged, and why some failed.
 
     Parameters
@@ -119,14 +135,13 @@ def status(store: Path, *, json: Json = False) -> int:
     if json:
         emit({**found.as_json(), "failures": failed})
     else:
-        out.print(pairs_table(found.as_json().items(), title=str(store)))
+        _show(found.as_json(), title=str(store), json=False)
         for key, failure in failed.items():
             out.print(f"{key}: {failure['error']}", markup=False)
     return 0 if found.tally.done == found.tally.cells else 1
 
 
-@app.command
-def export(store: Path, file: Path, *, json: Json = False) -> int:
+def export(store: Path, file: Path, *, json: Flag = False) -> int:
     """Write a sweep's cells as one labelled data set: netCDF (.nc) or zarr (.zarr).
 
     Parameters
@@ -139,7 +154,7 @@ def export(store: Path, file: Path, *, json: Json = False) -> int:
         Print one JSON object and nothing else.
     """
     _require_libraries()
-    from simulations.sweeps.dataset import export_store
+    from simulations.sweeps.export import export_store
 
     lacking = export_store(store, file)
     if lacking:

@@ -1,30 +1,24 @@
-"""What all commands share: the application, where they print, and how they print JSON."""
+"""What all commands share: where they print, how they print JSON, and what a flag is.
+
+A command's module holds its options and is light; what the command needs is loaded when it runs.
+"""
 
 import sys
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.console import Console
-
-from simulations.machine.json import to_json
-from simulations.machine.provenance import version
 
 # A pipe has no width to fit in.
 out = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 160)
 err = Console(stderr=True)
-Json = Annotated[bool, Parameter(negative=())]
-
-app = App(
-    name="oversmooth",
-    help="Over-smoothing in Transformers: theorems, simulations and real models.",
-    version=version("oversmooth"),
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,  # so that `main` can say that it stopped
-)
+Flag = Annotated[bool, Parameter(negative=())]
 
 
 def emit(value: Any) -> None:
     """Print one JSON object, as it is, on stdout."""
+    from simulations.machine.json import to_json
+
     if sys.stdout is not None:  # closed by whoever started this
         sys.stdout.write(to_json(value) + "\n")
 

@@ -1,24 +1,22 @@
 """The commands that put theorems, or one block, to the test: verify, check."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-import numpy as np
 from cyclopts import Parameter
-from rich.progress import Progress
 
-from paper_figures.command.terminal import Json, app, emit, err, out
-from simulations.instruments.block_file import read_block
-from simulations.instruments.check import check_block
-from simulations.machine.backends import backend as load_backend
-from simulations.machine.threads import cores
-from simulations.reports.tables import pairs_table
-from simulations.reports.verdicts import verify_tables
-from simulations.search.catalogue import verify as verify_statements
-from simulations.search.counterexamples import write_counterexample
-from simulations.search.keys import known
-from simulations.search.theorem import DEFAULT_TRIALS, Report
+from paper_figures.command.terminal import Flag, emit, err, out
+from simulations.search.effort import DEFAULT_TRIALS
 from theory.arrays import InputError
+
+if TYPE_CHECKING:  # a command's module is light
+    from simulations.instruments.check import BlockReport
+    from simulations.machine.backends import Backend
+    from simulations.search.theorem import Report
+    from simulations.search.trend import TrendReport
+
+    _Reports: TypeAlias = list[Report | TrendReport]
 
 _ROWS = {
     "subspace": "M of v and d_M",
@@ -38,14 +36,13 @@ _ROWS = {
 _MANY = 10  # statements; with fewer, starting processes takes longer than they save
 
 
-@app.command
 def verify(
     *keys: str,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
     workers: int | None = None,
     out_dir: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: Json = False,
+    json: Flag = False,
 ) -> int:
     """Try to refute every theorem and every trend, or the named ones.
 
@@ -65,10 +62,35 @@ def verify(
         Print one JSON object and nothing else.
     """
     if out_dir is not None:
-        try:
-            out_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"out must be a folder that can be written, but: {error}") from error
+        _make(out_dir)
+    reports = _verify(keys, trials, seed, workers)
+    if out_dir is not None:
+        _write_counterexamples(reports, out_dir)
+    if json:
+        emit({"theorems": [found.as_json() for found in reports]})
+    else:
+        from simulations.reports.verdicts import verify_tables
+
+        for table in verify_tables(reports):
+            out.print(table)
+    return 0 if all(found.ok for found in reports) else 1
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"out must be a folder that can be written, but: {error}") from error
+
+
+def _verify(keys: Iterable[str], trials: int, seed: int, workers: int | None) -> "_Reports":
+    """Try the statements while a bar shows how many are done."""
+    from rich.progress import Progress
+
+    from simulations.machine.threads import cores
+    from simulations.search.catalogue import verify as verify_statements
+    from simulations.search.keys import known
+
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         names = list(dict.fromkeys(keys)) or known()
         task = progress.add_task("verify", total=len(names))
@@ -82,29 +104,25 @@ def verify(
 
         if workers is None:
             workers = min(2, cores()) if len(names) >= _MANY else 1
-        reports = verify_statements(
-            names, trials=trials, seed=seed, workers=workers, on_progress=show
-        )
-    if out_dir is not None:
-        for found in reports:
-            if isinstance(found, Report) and found.counterexample is not None:
-                write_counterexample(found.counterexample, out_dir / f"{found.key}.json")
-    if json:
-        emit({"theorems": [found.as_json() for found in reports]})
-    else:
-        for table in verify_tables(reports):
-            out.print(table)
-    return 0 if all(found.ok for found in reports) else 1
+        return verify_statements(names, trials=trials, seed=seed, workers=workers, on_progress=show)
 
 
-@app.command
+def _write_counterexamples(reports: "_Reports", folder: Path) -> None:
+    from simulations.search.counterexamples import write_counterexample
+    from simulations.search.theorem import Report
+
+    for found in reports:
+        if isinstance(found, Report) and found.counterexample is not None:
+            write_counterexample(found.counterexample, folder / f"{found.key}.json")
+
+
 def check(
     block: Path,
     *,
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
-    json: Json = False,
+    json: Flag = False,
 ) -> int:
     """Put one block, given as arrays from any framework, through the block theorem.
 
@@ -121,19 +139,31 @@ def check(
     json
         Print one JSON object and nothing else.
     """
-    on = load_backend(backend, device=device, dtype=dtype)
-    given = read_block(block)
+    from simulations.machine.backends import backend as load_backend
+
+    found = _check(block, load_backend(backend, device=device, dtype=dtype), dtype)
+    if json:
+        emit(found.as_dict())
+    else:
+        from simulations.reports.tables import pairs_table
+
+        rows = ((_ROWS.get(name, name), value) for name, value in found.as_dict().items())
+        out.print(pairs_table(rows, title=block.name))
+    return 1 if found.verdict == "refuted" else 0
+
+
+def _check(file: Path, on: "Backend", dtype: str) -> "BlockReport":
+    import numpy as np
+
+    from simulations.instruments.block_file import read_block
+    from simulations.instruments.check import check_block
+
+    given = read_block(file)
     with np.errstate(all="ignore"):  # what leaves the range is refused, or does not apply, by name
         exact, tokens, adjacency, mask = map(on.move, given)
         try:
-            found = check_block(exact, tokens, adjacency=adjacency, mask=mask)
+            return check_block(exact, tokens, adjacency=adjacency, mask=mask)
         except np.linalg.LinAlgError as error:
             raise InputError(
                 f"the numbers of this block leave the range of {dtype}: {error}"
             ) from error
-    if json:
-        emit(found.as_dict())
-    else:
-        rows = ((_ROWS.get(name, name), value) for name, value in found.as_dict().items())
-        out.print(pairs_table(rows, title=block.name))
-    return 1 if found.verdict == "refuted" else 0

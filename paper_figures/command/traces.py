@@ -2,27 +2,23 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from paper_figures.command.terminal import Json, app, complain, emit, err, out
-from simulations.instruments.analysis import analyze as analyze_texts
-from simulations.instruments.simulation import ln_std_mode
-from simulations.instruments.simulation import simulate as simulate_stack
-from simulations.instruments.trace import Trace
-from simulations.machine.backends import backend as load_backend
-from simulations.models.find import load_checkpoint
-from simulations.models.texts import DEFAULT_TEXTS, read_texts
-from simulations.reports.traces import reading, trace_json, trace_tables
-from simulations.stacks.masks import mask_by_name
+from paper_figures.command.pictures import require_plot
+from paper_figures.command.terminal import Flag, complain, emit, err, out
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
+
+if TYPE_CHECKING:  # a command's module is light
+    from simulations.instruments.trace import Trace
+    from simulations.models.checkpoint import Checkpoint
+    from simulations.models.tokens import Encoded
 
 _PLAIN = Stack()
 
 
-@app.command
 def simulate(
     *,
     stack: Annotated[Stack, Parameter(name="*")] = _PLAIN,
@@ -32,7 +28,7 @@ def simulate(
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
-    json: Json = False,
+    json: Flag = False,
     plot: Path | None = None,
 ) -> int:
     """Send random tokens through a random stack and measure layer by layer.
@@ -56,6 +52,11 @@ def simulate(
     plot
         Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
+    from simulations.instruments.simulation import ln_std_mode
+    from simulations.instruments.simulation import simulate as simulate_stack
+    from simulations.machine.backends import backend as load_backend
+    from simulations.stacks.graphs import mask_by_name
+
     on = load_backend(backend, device=device, dtype=dtype)
     if stack.tau != 1 and stack.fixed_std is not None:
         raise InputError(
@@ -63,7 +64,7 @@ def simulate(
             "only their product would count"
         )
     allowed = mask_by_name(mask, stack.tokens)
-    _check_plot(plot)
+    require_plot(plot)
     with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
         trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
     mode = ln_std_mode(stack)
@@ -75,21 +76,20 @@ def simulate(
         "seeds": seeds,
     }
     title = f"{stack.placement}-{stack.norm} stack, LN std {mode}, {mask} mask, {seeds} seed(s)"
-    return show_trace(trace, about, title=title, json=json, plot=plot)
+    return _show_trace(trace, about, title=title, json=json, plot=plot)
 
 
-@app.command
 def analyze(
     model: str,
     *,
     text: Path | None = None,
     max_length: int | None = None,
-    skip_special: Annotated[bool, Parameter(negative=())] = False,
+    skip_special: Flag = False,
     prefix: str | None = None,
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
-    json: Json = False,
+    json: Flag = False,
     plot: Path | None = None,
 ) -> int:
     """Put a pretrained model and real texts through the same instruments.
@@ -117,9 +117,14 @@ def analyze(
     plot
         Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
+    from simulations.instruments.analysis import analyze as analyze_texts
+    from simulations.machine.backends import backend as load_backend
+    from simulations.models.find import load_checkpoint
+    from simulations.models.texts import DEFAULT_TEXTS, read_texts
+
     on = load_backend(backend, device=device, dtype=dtype)
     texts = DEFAULT_TEXTS if text is None else read_texts(text)
-    _check_plot(plot)
+    require_plot(plot)
     with err.status(f"{model}: {len(texts)} text(s)"):
         checkpoint = load_checkpoint(model, dtype=dtype)
         trace, encoded = analyze_texts(
@@ -130,50 +135,48 @@ def analyze(
             prefix=prefix,
             on=None if on.name == "numpy" else on,  # there the checkpoint has its dtype already
         )
-    lengths = encoded.token_mask.sum(axis=-1)
-    about = {
+    about = _about(checkpoint, encoded, skip_special=skip_special)
+    title = _title(checkpoint, encoded)
+    return _show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+def _about(checkpoint: "Checkpoint", encoded: "Encoded", *, skip_special: bool) -> dict[str, Any]:
+    """Return what was read; a line on stderr says if some texts were cut."""
+    lengths, cut = encoded.token_mask.sum(axis=-1), int(encoded.truncated.sum())
+    if cut:
+        complain(f"{cut} of {len(lengths)} texts were cut at {lengths.max()} tokens")
+    return {
         "model": checkpoint.name,
         "source": checkpoint.source,
         "weights_sha256": checkpoint.weights_sha256,
-        "texts": len(texts),
+        "texts": len(lengths),
         "text_tokens": lengths,
         "prefix": encoded.prefix,
         "truncated": encoded.truncated,
         "skip_special": skip_special,
     }
-    if encoded.truncated.any():
-        cut = int(encoded.truncated.sum())
-        complain(f"{cut} of {len(texts)} texts were cut at {lengths.max()} tokens")
-    title = f"{checkpoint.name}: {len(texts)} text(s), {lengths.min()} to {lengths.max()} tokens"
-    if encoded.prefix:
-        title += f", prefix {encoded.prefix!r}"
-    return show_trace(trace, about, title=title, json=json, plot=plot)
 
 
-def show_trace(
-    trace: Trace, about: dict[str, Any], *, title: str, json: bool, plot: Path | None
+def _title(checkpoint: "Checkpoint", encoded: "Encoded") -> str:
+    lengths = encoded.token_mask.sum(axis=-1)
+    title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
+    return f"{title}, prefix {encoded.prefix!r}" if encoded.prefix else title
+
+
+def _show_trace(
+    trace: "Trace", about: dict[str, Any], *, title: str, json: bool, plot: Path | None
 ) -> int:
     """Print a trace as a table or JSON, draw it if asked; 1 if the inequality is refuted."""
+    from simulations.reports.traces import reading, trace_json, trace_tables
+
     if json:
         emit(about | trace_json(trace))
     else:
         out.print(*trace_tables(trace, title=title, width=out.width))
         out.print(reading(trace), soft_wrap=True, highlight=False)
     if plot is not None:
-        from paper_figures.command.picture_trace import (
-            plot_trace,  # matplotlib takes a second to import
-        )
+        from paper_figures.command.picture_trace import plot_trace  # it imports matplotlib
 
         plot_trace(trace, plot, title=title)
     inequality = trace.inequality
     return 1 if inequality is not None and (inequality == "refuted").any() else 0
-
-
-def _check_plot(plot: Path | None) -> None:
-    """Refuse a picture that could not be written before the work is done."""
-    if plot is not None:
-        from paper_figures.command.picture_trace import (
-            require_plot,  # matplotlib takes a second to import
-        )
-
-        require_plot(plot)

@@ -18,31 +18,37 @@ from paper_figures.figures.exact_law import (
     law_phase_diagrams,
     law_vs_simulation,
 )
-from paper_figures.figures.paper import fig1a, fig2, fig3, fig4, fig5
-from paper_figures.figures.paper import fig1b as plot_fusion_classifiers
-from paper_figures.figures.paper import fig1c as plot_fusion_depth
-from paper_figures.figures.paper import fig5_tuned as plot_fusion_sigmas
-from paper_figures.figures.paper import fig6 as plot_fusion_layers
-from paper_figures.figures.paper import fig7 as plot_fusion_gate
-from paper_figures.figures.paper import fusion_score as plot_fusion_score
-from paper_figures.figures.paper import table1 as plot_fusion_sharing
+from paper_figures.figures.paper import (
+    fig1a,
+    fig1b,
+    fig1c,
+    fig2,
+    fig3,
+    fig4,
+    fig5,
+    fig5_tuned,
+    fig6,
+    fig7,
+    fusion_score,
+    table1,
+)
 from paper_figures.pages.gallery import gallery
 from paper_figures.pages.theorems import theorem_page
 from paper_figures.workshop.build import Figure, Outcome, make, select
 
 _MODULES = (
     fig1a,
-    plot_fusion_classifiers,
-    plot_fusion_depth,
+    fig1b,
+    fig1c,
     fig2,
     fig3,
     fig4,
     fig5,
-    plot_fusion_sigmas,
-    plot_fusion_layers,
-    plot_fusion_gate,
-    plot_fusion_score,
-    plot_fusion_sharing,
+    fig5_tuned,
+    fig6,
+    fig7,
+    fusion_score,
+    table1,
     ln_std_drivers,
     fixed_sigma,
     tau,

@@ -2,7 +2,6 @@
 
 import html
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
@@ -10,6 +9,7 @@ from typing import Any
 
 from paper_figures.workshop.build import SINGLE_COLUMN, SUFFIXES, Figure
 from paper_figures.workshop.data import load
+from simulations.machine.files import write_over
 
 _SHOWN_APART = ("title", "caption", "refuted", "command", "commit")
 
@@ -39,10 +39,7 @@ def gallery(
         figures="\n".join(cards), count=" ".join((count, *links))
     )
     index = out / "index.html"
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as stage:
-        draft = Path(stage) / index.name
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(index)
+    write_over(index, page.encode())
     return index
 
 

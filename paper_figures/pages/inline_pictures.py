@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import MathTextParser
 
 from paper_figures.workshop.build import STYLE
-from paper_figures.workshop.token_graphs import draw_graph
+from paper_figures.workshop.drawing import draw_graph
 
 _WIDEST = 74
 """About how many letters of a formula fit on a line."""
@@ -31,7 +31,7 @@ _TO_MATHTEXT: tuple[tuple[str, Any], ...] = (
 _BARE = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def formula(claim: str) -> list[str]:
+def formula_pictures(claim: str) -> list[str]:
     """Return a claim in LaTeX as addresses of pictures, one a line, each an SVG in the page itself.
 
     Raises: ValueError for what mathtext cannot read
@@ -84,7 +84,7 @@ def _length(text: str) -> int:
     return len(re.sub(r"\\[A-Za-z]+|\\.", "x", words).translate(str.maketrans("", "", "{}^_ ")))
 
 
-def graph(weights: Any, places: Any) -> str:
+def graph_picture(weights: Any, places: Any) -> str:
     """Draw who listens to whom: thick where much, darker tokens listen to themselves.
 
     Negative weights are dashed in red.

@@ -4,9 +4,8 @@ import html
 import json
 from typing import Any
 
-from paper_figures.pages.inline_pictures import graph
-
-Record = dict[str, Any]
+from paper_figures.pages.inline_pictures import graph_picture
+from paper_figures.workshop.data import Record
 
 _LARGEST = 8
 """Rows and columns of a matrix that is shown whole."""
@@ -46,7 +45,7 @@ def instance_html(x: Record) -> str:
     sides = ", ".join(f"{side} {number_text(example[side])}" for side in ("lhs", "rhs"))
     parts = [f"<h4>{html.escape(title)}: {sides}</h4>"]
     if example["graph"] is not None:
-        picture = graph(example["graph"], example["places"])
+        picture = graph_picture(example["graph"], example["places"])
         parts.append(
             f'<figure><img src="{picture}" alt="graph on the tokens">'
             "<figcaption>its weights as a graph</figcaption></figure>"

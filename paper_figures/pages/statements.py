@@ -1,12 +1,10 @@
 """How does one theorem or trend, with what was found, read on the page?"""
 
 import html
-from typing import Any
 
-from paper_figures.pages.inline_pictures import formula
+from paper_figures.pages.inline_pictures import formula_pictures
 from paper_figures.pages.instances import instance_html, number_text, ratio_text
-
-Record = dict[str, Any]
+from paper_figures.workshop.data import Record
 
 _REACHED = 0.01
 """A bound is reached by an instance whose ratio is within this of one."""
@@ -18,8 +16,8 @@ def theorem_article(x: Record) -> str:
         ("source", html.escape(x["citation"])),
         ("hypotheses", _list(x["hypotheses"])),
         ("expected", _expected(x)),
-        ("random search", html.escape(random_words(x))),
-        ("attack", html.escape(attack_words(x))),
+        ("random search", html.escape(_random_words(x))),
+        ("attack", html.escape(_attack_words(x))),
     ]
     if x["tight"] and not x["equality"]:
         facts.append(("tight", html.escape(_tight_words(x))))
@@ -72,7 +70,7 @@ def found_in_words(x: Record) -> str:
     return f"no counterexample in {tried:,} trials"
 
 
-def random_words(x: Record) -> str:
+def _random_words(x: Record) -> str:
     """Say what random search found."""
     found = x["random"]
     text = f"{found['applied']:,} of {found['trials']:,} trials apply"
@@ -83,7 +81,7 @@ def random_words(x: Record) -> str:
     return f"{text}; {_worst(x, found)}"
 
 
-def attack_words(x: Record) -> str:
+def _attack_words(x: Record) -> str:
     """Say what the attack found."""
     found = x["attack"]
     text = f"{found['evaluations']:,} evaluations"
@@ -175,7 +173,7 @@ def _claim(claim: str) -> str:
     """Draw the claim; one that cannot be drawn is shown as it is written."""
     text = html.escape(claim)
     try:
-        first, *rest = formula(claim)
+        first, *rest = formula_pictures(claim)
     except ValueError:
         return f"<code>{text}</code>"
     others = "".join(f'<img src="{line}" alt="">' for line in rest)

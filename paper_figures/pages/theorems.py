@@ -1,15 +1,15 @@
 """How are all theorems, and what was found against them, shown on one page?"""
 
 import html
-import tempfile
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from paper_figures.pages.statements import summary_row, theorem_article, trend_article
 from paper_figures.workshop.data import load
+from simulations.machine.files import write_over
 
-DATA, PAGE = "tightness.json", "theorems.html"
+_DATA, _PAGE = "tightness.json", "theorems.html"
 _RECORDED = ("command", "commit", "python", "numpy", "scipy", "matplotlib", "networkx")
 
 
@@ -21,15 +21,12 @@ def theorem_page(*, out: Path) -> Path | None:
 
     Raises: InputError if the data file cannot be read
     """
-    page = out / PAGE
-    if not (out / DATA).is_file():
+    page = out / _PAGE
+    if not (out / _DATA).is_file():
         page.unlink(missing_ok=True)  # it would show other data than the gallery
         return None
-    text = page_text(load(out / DATA).attrs)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=out) as stage:
-        draft = Path(stage) / PAGE
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(page)
+    text = page_text(load(out / _DATA).attrs)
+    write_over(page, text.encode())
     return page
 
 
@@ -37,7 +34,7 @@ def page_text(attrs: Any) -> str:
     """Return the page for a figure's stored attributes."""
     theorems = [x for x in attrs["statements"] if x["kind"] == "inequality"]
     trends = [x for x in attrs["statements"] if x["kind"] == "trend"]
-    template = Path(__file__).with_name(PAGE).read_text(encoding="utf-8")
+    template = Path(__file__).with_name(_PAGE).read_text(encoding="utf-8")
     return Template(template).substitute(
         effort=_effort(attrs, len(theorems), len(trends)),
         unexpected=_unexpected(attrs["unexpected"]),

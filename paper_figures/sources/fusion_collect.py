@@ -9,6 +9,7 @@ from paper_figures.sources import fusion_runs
 from paper_figures.sources.fusion_plans import PLANS
 from simulations.fusion.files import Run, read_runs, recipe_of
 from simulations.fusion.recipe import Recipe
+from simulations.machine.files import write_over
 from theory.arrays import InputError
 
 
@@ -42,7 +43,7 @@ def collect(*places: Path, name: str, folder: Path | None = None) -> Path:
     if not kept:
         where = ", ".join(map(str, places)) or "no folder"
         raise InputError(f"{where} must hold at least one seed that all runs of {name} have")
-    path = (folder or fusion_runs.FOLDER) / f"{name}.json"
+    path = (folder or fusion_runs.RUNS_FOLDER) / f"{name}.json"
     stored = {recipe_of(run) for run in read_runs(path)} if path.exists() else set()
     lost = {each.name for each in stored - kept.keys() if replace(each, seed=first) in wanted}
     if lost:
@@ -51,9 +52,7 @@ def collect(*places: Path, name: str, folder: Path | None = None) -> Path:
             f"{min(lost)}; take a folder that has them, or remove it"
         )
     lines = ",\n".join(json.dumps(run, allow_nan=False) for run in kept.values())
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    part.replace(path)
+    write_over(path, f"[\n{lines}\n]\n".encode())
     return path
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from simulations.fusion.recipe import FUSIONS, Fusion, Recipe
-from simulations.fusion.runs import recipe_for
+from simulations.fusion.sizes import recipe_for
 
 SEEDS = 5
 _TWO: tuple[Fusion, ...] = ("baseline", "gate")
@@ -14,7 +14,7 @@ Range: TypeAlias = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
-class Plan:
+class FusionPlan:
     """One experiment: its label, the settings of its runs, and what is compared in it.
 
     ``rates`` are learning rates where fusions have their own.
@@ -43,34 +43,34 @@ def _clothes(depth: int) -> dict[str, Any]:
 SHARING = "sharing"
 """Baseline runs that share attention matrices over ranges of blocks, or do not."""
 PLANS = {
-    "reviews-e5-tuned": Plan(
+    "reviews-e5-tuned": FusionPlan(
         "reviews, e5-small tuned", {"data": "rotten-tomatoes", "encoder": "e5-small"}
     ),
-    "reviews-minilm-tuned": Plan("reviews, MiniLM tuned", {"data": "rotten-tomatoes"}),
-    "reviews-minilm-all": Plan(
+    "reviews-minilm-tuned": FusionPlan("reviews, MiniLM tuned", {"data": "rotten-tomatoes"}),
+    "reviews-minilm-all": FusionPlan(
         "all reviews, MiniLM tuned",
         {"data": "rotten-tomatoes", "train": None, "validation": None, "test": None},
         ("baseline", "max", "gate"),
     ),
-    "reviews-e5-first": Plan(
+    "reviews-e5-first": FusionPlan(
         "reviews, e5-small by [CLS]",
         {"data": "rotten-tomatoes", "encoder": "e5-small", "readout": "first"},
     ),
-    "reviews-minilm-first": Plan(
+    "reviews-minilm-first": FusionPlan(
         "reviews, MiniLM by [CLS]", {"data": "rotten-tomatoes", "readout": "first"}
     ),
-    "topics-minilm-frozen": Plan(
+    "topics-minilm-frozen": FusionPlan(
         "topics, MiniLM frozen",
         {"data": "newsgroups", "frozen": True},
         rates={"baseline": 3e-3, "concat": 3e-4, "max": 1e-2, "gate": 3e-3},
     ),
-    "pairs-minilm-frozen": Plan("news pairs, MiniLM frozen", {"data": "lee", "frozen": True}),
-    "fashion-depth4": Plan("clothes, 4 blocks", _clothes(4), _TWO),
-    "fashion-depth8": Plan("clothes, 8 blocks", _clothes(8), _TWO),
-    "fashion-depth12": Plan("clothes, 12 blocks", _clothes(12)),
-    "fashion-depth16": Plan("clothes, 16 blocks", _clothes(16), _TWO),
-    "fashion-depth24": Plan("clothes, 24 blocks", _clothes(24), _TWO),
-    SHARING: Plan(
+    "pairs-minilm-frozen": FusionPlan("news pairs, MiniLM frozen", {"data": "lee", "frozen": True}),
+    "fashion-depth4": FusionPlan("clothes, 4 blocks", _clothes(4), _TWO),
+    "fashion-depth8": FusionPlan("clothes, 8 blocks", _clothes(8), _TWO),
+    "fashion-depth12": FusionPlan("clothes, 12 blocks", _clothes(12)),
+    "fashion-depth16": FusionPlan("clothes, 16 blocks", _clothes(16), _TWO),
+    "fashion-depth24": FusionPlan("clothes, 24 blocks", _clothes(24), _TWO),
+    SHARING: FusionPlan(
         "clothes, 12 blocks",
         _clothes(12),
         ("baseline",),

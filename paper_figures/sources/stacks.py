@@ -1,9 +1,8 @@
 """What does a random stack do to its tokens, layer by layer, and on average once it has settled?"""
 
-import numpy as np
-
 from paper_figures.workshop.data import Values
 from simulations.instruments.trace import Trace, trace_centred
+from simulations.numbers import geometric_mean
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from theory.arrays import Array
@@ -23,5 +22,4 @@ def late_mean(values: Values) -> Values:
 
     Shapes: values positive (depth, *b) -> (*b)
     """
-    mean: Values = np.exp(np.log(values[len(values) // 2 :]).mean(axis=0))
-    return mean
+    return geometric_mean(values[len(values) // 2 :], axis=0)

@@ -8,27 +8,29 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_array_api_obj
 
-from paper_figures.sources.real_layers import Layer, layer_verdicts
+from paper_figures.sources.real_layers import layer_verdicts
 from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
-from paper_figures.workshop.data import Values
-from paper_figures.workshop.token_graphs import circle
+from paper_figures.workshop.data import Record, Values
+from paper_figures.workshop.drawing import circle
+from simulations.machine.json import finite
 from simulations.search.adversary import Attack, attack
 from simulations.search.counterexamples import Counterexample
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import verify_trend
 from simulations.stacks.seeds import generator
-from theory.statements.theorem import Theorem, Verdict, check
+from theory.statements.evaluation import check
+from theory.statements.real_layer import RealLayer
+from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
+from theory.statements.verdict import Verdict
 from theory.theorems.block.input import BlockInput
-
-Record = dict[str, Any]
 
 
 def theorem_record(
     theorem: Theorem[Any],
     *,
-    layers: list[Layer],
+    layers: list[RealLayer],
     seed: int,
     trials: int,
     budget: int,
@@ -162,8 +164,3 @@ def _graph(instance: Any) -> Values | None:
         return None
     first: Values = weights.reshape(-1, *weights.shape[-2:])[0]
     return first if 1 < len(first) <= 8 else None
-
-
-def finite(value: float) -> float | None:
-    """Return a number as JSON has it: None for NaN and infinity."""
-    return float(value) if math.isfinite(value) else None

@@ -12,9 +12,9 @@ from paper_figures.workshop.data import Dataset, Values, Variable
 if TYPE_CHECKING:
     from simulations.sweeps.cells import Grid
 
-BOUNDS = ("v", "v_sharp")
-LEVELS = np.asarray([0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0])
-CURVE = np.asarray([*np.linspace(0, 1, 201)[:-1], 0.999, 0.9999, 1.0])
+_BOUNDS = ("v", "v_sharp")
+_LEVELS = np.asarray([0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0])
+_CURVE = np.asarray([*np.linspace(0, 1, 201)[:-1], 0.999, 0.9999, 1.0])
 _DIGITS = 7  # more than float32 has; the file is half as long
 
 _PLACES = {
@@ -29,9 +29,9 @@ _PLACES = {
 _COUNTS = {
     "blocks": "blocks",
     "clear": "blocks that rounding does not hide",
-    **{f"{bound}_below": f"clear blocks with {bound} < 1" for bound in BOUNDS},
-    **{f"{bound}_violated": f"clear blocks whose ratio is above {bound}" for bound in BOUNDS},
-    **{f"{bound}_undecided": f"other blocks whose ratio is above {bound}" for bound in BOUNDS},
+    **{f"{bound}_below": f"clear blocks with {bound} < 1" for bound in _BOUNDS},
+    **{f"{bound}_violated": f"clear blocks whose ratio is above {bound}" for bound in _BOUNDS},
+    **{f"{bound}_undecided": f"other blocks whose ratio is above {bound}" for bound in _BOUNDS},
 }
 
 
@@ -47,9 +47,9 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
     slack = (1 + grid.sweep.tolerance) / (1 - grid.sweep.tolerance)
     places = {name: np.full(grid.shape, np.nan) for name in _PLACES}
     counts = {name: np.zeros(grid.shape, dtype=np.int64) for name in _COUNTS}
-    quantiles = {bound: np.full((*grid.shape, len(LEVELS)), np.nan) for bound in BOUNDS}
+    quantiles = {bound: np.full((*grid.shape, len(_LEVELS)), np.nan) for bound in _BOUNDS}
     every: dict[tuple[str, str], list[Values]] = defaultdict(list)
-    largest: dict[str, dict[str, Any]] = {bound: {"ratio": -1.0} for bound in BOUNDS}
+    largest: dict[str, dict[str, Any]] = {bound: {"ratio": -1.0} for bound in _BOUNDS}
     for case, runs in zip(grid.cases, cells, strict=True):
         at, blocks = case.place, _blocks(runs)
         counts["blocks"][at], counts["clear"][at] = blocks.clear.size, blocks.clear.sum()
@@ -65,7 +65,7 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
             counts[f"{bound}_violated"][at] = violated.sum()
             counts[f"{bound}_undecided"][at] = ((tightness > 1) & ~violated).sum()
             seen = tightness[blocks.clear]
-            quantiles[bound][at] = np.quantile(seen, LEVELS)
+            quantiles[bound][at] = np.quantile(seen, _LEVELS)
             every[bound, case.stack.placement].append(seen.astype(np.float32))
             if seen.max() > largest[bound]["ratio"]:
                 top = np.argmax(np.where(blocks.clear, tightness, -1.0))
@@ -79,10 +79,10 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
                 }
     kinds = tuple(dict.fromkeys(case.stack.placement for case in grid.cases))
     curves = {
-        bound: np.stack([np.quantile(np.concatenate(every[bound, k]), CURVE) for k in kinds])
-        for bound in BOUNDS
+        bound: np.stack([np.quantile(np.concatenate(every[bound, k]), _CURVE) for k in kinds])
+        for bound in _BOUNDS
     }
-    whole = {b: np.concatenate([x for k in kinds for x in every[b, k]]) for b in BOUNDS}
+    whole = {b: np.concatenate([x for k in kinds for x in every[b, k]]) for b in _BOUNDS}
     names = tuple(dimension.name for dimension in grid.dimensions)
     variables = {
         **{n: Variable(names, _short(places[n]), text) for n, text in _PLACES.items()},
@@ -91,13 +91,13 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
             f"{bound}_tightness": Variable(
                 (*names, "level"), _short(quantiles[bound]), f"quantiles of ratio / {bound}"
             )
-            for bound in BOUNDS
+            for bound in _BOUNDS
         },
         **{
             f"{bound}_curve": Variable(
                 ("kind", "share"), _short(curves[bound]), f"quantiles of ratio / {bound}"
             )
-            for bound in BOUNDS
+            for bound in _BOUNDS
         },
     }
     coords = {
@@ -106,8 +106,8 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
             for d in grid.dimensions
         },
         "kind": Variable(("kind",), np.asarray(kinds), "placement of the norms"),
-        "level": Variable(("level",), LEVELS, "share of clear blocks, a setting"),
-        "share": Variable(("share",), CURVE, "share of clear blocks, a placement"),
+        "level": Variable(("level",), _LEVELS, "share of clear blocks, a setting"),
+        "share": Variable(("share",), _CURVE, "share of clear blocks, a placement"),
     }
     attrs = {
         "blocks": int(counts["blocks"].sum()),
@@ -116,8 +116,8 @@ def summarise_survey(grid: "Grid", cells: Iterator[list[dict[str, Any]]]) -> Dat
         "tolerance": grid.sweep.tolerance,
         "slack": slack,
         "digits": _DIGITS,
-        **{f"{b}_largest": largest[b] for b in BOUNDS},
-        **{f"{b}_median": _short(float(np.median(whole[b]))) for b in BOUNDS},
+        **{f"{b}_largest": largest[b] for b in _BOUNDS},
+        **{f"{b}_median": _short(float(np.median(whole[b]))) for b in _BOUNDS},
     }
     return Dataset(variables, coords, attrs)
 
@@ -141,7 +141,7 @@ def _blocks(runs: list[dict[str, Any]]) -> _Blocks:
     relative = read["tokens/relative_distance"].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         shrunk = relative[:, 1:] / relative[:, :-1]
-    bounds = {bound: read[f"blocks/{bound}"] for bound in BOUNDS}
+    bounds = {bound: read[f"blocks/{bound}"] for bound in _BOUNDS}
     return _Blocks(ratio, shrunk, bounds, ~hidden & np.isfinite(ratio))
 
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:  # they need what reading a summary does not
     from simulations.sweeps.cells import Grid
     from simulations.sweeps.store import Store
 
-FOLDER = Path(__file__).parents[1] / "sweep_summaries"
+_FOLDER = Path(__file__).parents[1] / "sweep_summaries"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _MADE_BY = ("oversmooth", "numpy", "scipy", "python", "commit", "machine")
 
-Cells: TypeAlias = Iterator[list[dict[str, Any]]]
-Summarise: TypeAlias = Callable[["Grid", Cells], Dataset]
+_Cells: TypeAlias = Iterator[list[dict[str, Any]]]
+_Summarise: TypeAlias = Callable[["Grid", _Cells], Dataset]
 
-SUMMARIES: dict[str, Summarise] = {
+SUMMARIES: dict[str, _Summarise] = {
     "phase_diagram": summarise_survey,
     "law_value_ffn": summarise_law,
     "law_value_residual": summarise_law,
@@ -43,13 +43,13 @@ def load_summary(name: str, *, folder: Path | None = None) -> Dataset:
 
     Raises: InputError if there is none, or it is damaged
     """
-    path = (folder or FOLDER) / f"{name}.json"
+    path = (folder or _FOLDER) / f"{name}.json"
     if not path.exists():
         raise InputError(f"{path.name} is missing; `{summary_command(name)}` makes it from a store")
     return load(path)
 
 
-def facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str, str | int]:
+def sweep_facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str, str | int]:
     """Return what made the summaries, for the figures' data files."""
     found: dict[str, str | int] = {}
     for name, summary in zip(names, summaries, strict=True):
@@ -67,8 +67,8 @@ def make_summary(name: str, root: Path, *, folder: Path | None = None) -> Path:
     if name not in SUMMARIES:
         raise InputError(f"NAME must be one of {', '.join(SUMMARIES)}, but is {name!r}")
     try:
-        from simulations.sweeps.cells import expand
         from simulations.sweeps.config import read_sweep
+        from simulations.sweeps.expansion import expand
         from simulations.sweeps.status import sweep_status
         from simulations.sweeps.store import open_store, read_manifest
     except ImportError as error:
@@ -106,13 +106,13 @@ def make_summary(name: str, root: Path, *, folder: Path | None = None) -> Path:
         **makers,
         "sweep": json.dumps(wanted, sort_keys=True),
     }
-    path = (folder or FOLDER) / f"{name}.json"
+    path = (folder or _FOLDER) / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(dumps(replace(summary, attrs=attrs | dict(summary.attrs))), encoding="utf-8")
     return path
 
 
-def _cells(store: "Store", grid: "Grid", made: dict[str, set[str]], seconds: list[float]) -> Cells:
+def _cells(store: "Store", grid: "Grid", made: dict[str, set[str]], seconds: list[float]) -> _Cells:
     """Yield the arrays of all seeds of each case, and note who made them in how long."""
     from simulations.sweeps.store import read_cell
 

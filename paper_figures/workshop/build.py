@@ -1,6 +1,7 @@
 """How does a figure come about: compute, store, then draw only what was stored?"""
 
 import os
+import platform
 import string
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.workshop.data import Dataset, dumps, load
 from paper_figures.workshop.pools import run_lanes
-from paper_figures.workshop.provenance import provenance
+from simulations.machine.provenance import commit, versions
 from theory.arrays import InputError
 
 SINGLE_COLUMN, DOUBLE_COLUMN = 3.3, 6.8
@@ -25,6 +26,7 @@ SINGLE_COLUMN, DOUBLE_COLUMN = 3.3, 6.8
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 SUFFIXES = (".json", ".pdf", ".png")
+_LIBRARIES = ("oversmooth", "numpy", "scipy", "matplotlib", "networkx")
 
 
 class Caption(string.Formatter):
@@ -103,7 +105,7 @@ def build(figure: Figure, *, out: Path, quick: bool = False, seed: int = 0) -> t
         "caption": Caption().vformat(figure.caption, (), computed.attrs),
         "refuted": figure.refuted(computed),
         **computed.attrs,
-        **provenance(figure.name, quick=quick, seed=seed, packages=figure.packages),
+        **_made_by(figure, quick=quick, seed=seed),
     }
     text = dumps(replace(computed, attrs=attrs))
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as name:
@@ -115,6 +117,17 @@ def build(figure: Figure, *, out: Path, quick: bool = False, seed: int = 0) -> t
         for path in finished:
             (stage / path.name).replace(path)
     return finished
+
+
+def _made_by(figure: Figure, *, quick: bool, seed: int) -> dict[str, str | int]:
+    """Describe a run well enough to repeat it; no date and no path, so that repeats agree."""
+    return {
+        "command": f"oversmooth figures {figure.name} --seed {seed}" + " --quick" * quick,
+        "seed": seed,
+        "commit": commit(),
+        "python": platform.python_version(),
+        **versions(*_LIBRARIES, *figure.packages),
+    }
 
 
 def render(figure: Figure, stored: Path, *, into: Path) -> tuple[Path, Path]:

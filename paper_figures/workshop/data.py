@@ -9,9 +9,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from simulations.machine.json import plain
 from theory.arrays import InputError
 
 Values: TypeAlias = NDArray[Any]
+Record: TypeAlias = dict[str, Any]
+"""What is told of one theorem or trend, as JSON holds it."""
+
 _KINDS = {"f": "float64", "i": "int64", "b": "bool", "U": "str"}
 
 
@@ -123,16 +127,12 @@ def _json(value: Any) -> str:
 def _encode(variable: Variable) -> dict[str, Any]:
     values = variable.values
     kind = _KINDS[values.dtype.kind]
-    plain = values if kind == "str" else values.astype(kind)
-    if kind == "float64":
-        missing = np.isnan(plain)
-        plain = plain.astype(object)  # how NumPy can hold None
-        plain[missing] = None
+    typed = values if kind == "str" else values.astype(kind)
     return {
         "dims": list(variable.dims),
         "attrs": {"long_name": variable.long_name, "units": variable.units},
         "dtype": kind,
-        "data": plain.tolist(),
+        "data": plain(typed),
     }
 
 

@@ -14,17 +14,17 @@ from typing import TypeVar
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 
 def run_lanes(
-    lanes: Sequence[Sequence[Task]],
-    job: Callable[[Task], Result],
+    lanes: Sequence[Sequence[_Task]],
+    job: Callable[[_Task], _Result],
     *,
-    failed: Callable[[Task, BaseException], Result],
-    on_start: Callable[[Task], None],
-    on_end: Callable[[Task, Result], None],
+    failed: Callable[[_Task, BaseException], _Result],
+    on_start: Callable[[_Task], None],
+    on_end: Callable[[_Task, _Result], None],
 ) -> None:
     """Run ``job`` on every task: each lane in a process of its own, in order.
 
@@ -32,7 +32,7 @@ def run_lanes(
     """
     with _one_thread(), _pools(len(lanes)) as pools:
         queues = [list(lane) for lane in lanes]
-        running: dict[Future[Result], tuple[int, Task]] = {}
+        running: dict[Future[_Result], tuple[int, _Task]] = {}
 
         def start(lane: int) -> None:
             if queues[lane]:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from theory.arrays import InputError
 
-FOLDER = Path(__file__).parents[1] / "reference"
+REFERENCE_FOLDER = Path(__file__).parents[1] / "reference"
 NAMES = ("fig1a", "fig1b", "fig1c", "fig3", "fig5", "fig6", "table1", "table2", "table3")
-COLUMNS = ("quantity", "series", "x", "value", "tolerance")
+_COLUMNS = ("quantity", "series", "x", "value", "tolerance")
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperValue:
     """One value: what, of which curve or model, at which x (a layer, a task, ...)."""
 
     quantity: str
@@ -38,7 +38,7 @@ class Reference:
     what: str
     source: str
     read: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperValue, ...]
 
     def series(
         self, series: str, *, quantity: str | None = None
@@ -59,7 +59,7 @@ class Reference:
         )
 
 
-def load(name: str, *, folder: Path = FOLDER) -> Reference:
+def load_reference(name: str, *, folder: Path = REFERENCE_FOLDER) -> Reference:
     """Read and validate one reference file.
 
     Raises: InputError that names the file and the line if a value is not a finite number, a
@@ -77,9 +77,9 @@ def load(name: str, *, folder: Path = FOLDER) -> Reference:
             raise InputError(f"{path.name}: the header must hold '# {key}: ...'")
     body = [line for line in lines if not line.startswith("#")]
     skipped = len(lines) - len(body)
-    if not body or tuple(body[0].split(",")) != COLUMNS:
-        raise InputError(f"{path.name}: the columns must be {','.join(COLUMNS)}")
-    rows: dict[tuple[str, str, str], Row] = {}
+    if not body or tuple(body[0].split(",")) != _COLUMNS:
+        raise InputError(f"{path.name}: the columns must be {','.join(_COLUMNS)}")
+    rows: dict[tuple[str, str, str], PaperValue] = {}
     for number, cells in enumerate(csv.reader(body[1:]), start=skipped + 2):
         row = _row(f"{path.name}, line {number}", cells)
         place = (row.quantity, row.series, row.x)
@@ -89,9 +89,9 @@ def load(name: str, *, folder: Path = FOLDER) -> Reference:
     return Reference(name, header["what"], header["source"], header["read"], tuple(rows.values()))
 
 
-def _row(where: str, cells: list[str]) -> Row:
-    if len(cells) != len(COLUMNS):
-        raise InputError(f"{where}: wanted {len(COLUMNS)} cells, but got {len(cells)}")
+def _row(where: str, cells: list[str]) -> PaperValue:
+    if len(cells) != len(_COLUMNS):
+        raise InputError(f"{where}: wanted {len(_COLUMNS)} cells, but got {len(cells)}")
     quantity, series, x, *numbers = cells
     try:
         value, tolerance = (float(number) for number in numbers)
@@ -103,4 +103,4 @@ def _row(where: str, cells: list[str]) -> Row:
         )
     if quantity.startswith(("CosSim", "cosine")) and abs(value) > 1:
         raise InputError(f"{where}: a cosine must lie in [-1, 1], but is {value}")
-    return Row(quantity, series, x, value, tolerance)
+    return PaperValue(quantity, series, x, value, tolerance)

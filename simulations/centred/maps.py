@@ -86,7 +86,7 @@ def settle(state: Centred) -> Centred:
     )
 
 
-def add(residual: float, state: Centred, change: Centred) -> Centred:
+def add_centred(residual: float, state: Centred, change: Centred) -> Centred:
     """Return residual * state + change on the larger of the two scales."""
     if residual == 0:
         return change
@@ -108,7 +108,7 @@ def _linear(state: Centred, weight: Array, bias: Array | None) -> Centred:
     return replace(state, centre=centre, deviations=state.deviations @ weight)
 
 
-def feed_forward(sublayer: FeedForward, state: Centred) -> Centred:
+def feed_forward_centred(sublayer: FeedForward, state: Centred) -> Centred:
     """Apply a feed-forward sublayer to centred tokens."""
     hidden = _linear(state, sublayer.weight_in, sublayer.bias_in)
     return _linear(_activate(sublayer.activation, hidden), sublayer.weight_out, sublayer.bias_out)
@@ -117,11 +117,11 @@ def feed_forward(sublayer: FeedForward, state: Centred) -> Centred:
 def _activate(name: str, state: Centred) -> Centred:
     """Apply phi; the deviations become (phi(c + t e) - phi(c)) / t without cancellation."""
     phi = activation(name)
-    if name == "identity":
+    if phi.kind == "line":
         quotient = state.deviations
-    elif name == "relu":
+    elif phi.kind == "hinge":
         quotient = _relu_quotient(state)
-    elif name == "tanh":
+    elif phi.kind == "tanh":
         quotient = _tanh_quotient(state)
     else:
         quotient = _gated_quotient(phi.function, phi.derivative, state)
@@ -171,7 +171,9 @@ def _gated_quotient(
     return xp.where(near, e * mean_slope, far)
 
 
-def attend(attention: Attention, state: Centred, mask: Array | None) -> tuple[Centred, Array]:
+def attend_centred(
+    attention: Attention, state: Centred, mask: Array | None
+) -> tuple[Centred, Array]:
     """Apply attention to centred tokens.
 
     The second result stands for the adjacency, as `simulations.centred.rollout.rollout` describes

@@ -5,12 +5,19 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from simulations.centred.maps import Centred, add, attend, feed_forward, from_tokens, settle
+from simulations.centred.maps import (
+    Centred,
+    add_centred,
+    attend_centred,
+    feed_forward_centred,
+    from_tokens,
+    settle,
+)
 from simulations.centred.norm import normalise_centred
 from theory.arrays import Array, InputError, eps, namespace, tiny
 from theory.blocks.activations import activation
-from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, BlockStep
+from theory.blocks.wiring import Reading, read_through
 from theory.bounds.coefficients import compose
 from theory.bounds.rounding import ACTIVATION_STEPS
 from theory.magnitude import frobenius_norm
@@ -68,29 +75,33 @@ def centred_block(
     The step is as `theory.blocks.forward.apply_block` gives it. Its output is in plain
     coordinates; its adjacency is as `rollout` describes it.
     """
-    post, sandwich = block.placement == "post", block.placement == "sandwich"
-    none = Norm(kind="none")
-    norm_1_in, norm_2_in = (none, none) if post else (block.norm_1, block.norm_2)
-    norm_1_out, norm_2_out = (block.norm_1_out, block.norm_2_out) if sandwich else (none, none)
+    stds: dict[str, Array | None] = {}
+    adjacency: Array | None = None
+    settled = False
 
-    inner, std_1 = normalise_centred(norm_1_in, state)
-    change, adjacency = attend(block.attention, inner, mask)
-    change, std_1_out = normalise_centred(norm_1_out, settle(change))
-    middle = settle(add(block.residual, state, change))
-    if post:
-        middle, std_1 = normalise_centred(block.norm_1, middle)
-    if block.feed_forward is None:
-        after = settle(middle)
-        return after, BlockStep(after.tokens, adjacency, std_1, None, std_1_out)
+    def norm(name: str, at: Centred) -> Centred:
+        nonlocal settled
+        settled = False
+        out, stds[f"std_{name}"] = normalise_centred(block.norm(name), at)
+        return out
 
-    inner, std_2 = normalise_centred(norm_2_in, middle)
-    change = settle(feed_forward(block.feed_forward, inner))
-    change, std_2_out = normalise_centred(norm_2_out, change)
-    after = settle(add(block.residual, middle, change))
-    if post:
-        after, std_2 = normalise_centred(block.norm_2, after)
-        after = settle(after)
-    return after, BlockStep(after.tokens, adjacency, std_1, std_2, std_1_out, std_2_out)
+    def listen(at: Centred) -> Centred:
+        nonlocal adjacency
+        change, adjacency = attend_centred(block.attention, at, mask)
+        return settle(change)
+
+    def feed(at: Centred) -> Centred:
+        assert block.feed_forward is not None  # otherwise nobody asks
+        return settle(feed_forward_centred(block.feed_forward, at))
+
+    def add(stream: Centred, change: Centred) -> Centred:
+        nonlocal settled
+        settled = block.feed_forward is not None  # without one, it is done once more below
+        return settle(add_centred(block.residual, stream, change))
+
+    after = read_through(block, state, Reading(norm, listen, feed, add))
+    after = after if settled else settle(after)
+    return after, BlockStep(after.tokens, adjacency, **stds)
 
 
 def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
@@ -123,10 +134,8 @@ def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
     # The spectral norms in v come from LAPACK: p(n) eps of the Frobenius norm, see spectra.
     steps += 8 * (n * n + d * d)
     stretch = compose(block, step, mixing, hidden)
-    stds = (step.std_1, step.std_2, step.std_1_out, step.std_2_out)
     logs = 3 * xp.abs(xp.where(xp.isfinite(state.log_scale), state.log_scale, 0.0))
     logs = logs + xp.abs(xp.log(xp.where(stretch > 0, stretch, 1.0)))
-    for std in stds:
-        if std is not None:
-            logs = logs + xp.max(xp.abs(xp.log(std)), axis=-1)
+    for std in step.stds.values():
+        logs = logs + xp.max(xp.abs(xp.log(std)), axis=-1)
     return (steps + 16 * (1 + logs)) * eps(value) * stretch + tiny(value)

@@ -6,11 +6,9 @@ Everything is read from installed packages, whose code is never run; nothing of 
 from collections.abc import Callable
 
 from simulations.datasets.images import fashion_mnist, mnist
-from simulations.datasets.parts import PARTS, Data, Part
+from simulations.datasets.parts import Data
 from simulations.datasets.texts import lee, newsgroups, rotten_tomatoes
 from theory.arrays import InputError
-
-__all__ = ["DATA", "PARTS", "Data", "Part", "load_data"]
 
 DATA: dict[str, Callable[[], Data]] = {
     "rotten-tomatoes": rotten_tomatoes,

@@ -9,25 +9,25 @@ import itertools
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from simulations.engine.draws import Draws, draw_entry
 from simulations.engine.measures import (
-    Attention,
+    AttentionSeen,
     attention_coefficients,
     attention_of,
-    measure_tokens,
+    measure_tile,
 )
 from simulations.engine.spectra import weight_brackets
-from simulations.engine.step import scales, step, step_bytes
+from simulations.engine.step import cell_scales, step, step_bytes
 from simulations.machine.backends import Backend
+from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from simulations.stacks.weights import weights_bytes
 from theory.arrays import Array, namespace, to_numpy
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
 Columns: TypeAlias = dict[str, Numbers]
 
 _CACHE_BYTES = 5 * 2**19
@@ -35,7 +35,7 @@ _HELD_BYTES = 30 * 2**20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
-class Plan(NamedTuple):
+class ChunkPlan(NamedTuple):
     """How many seeds a chunk holds, and how many seeds and cells a tile."""
 
     seeds: int
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
         return self.seeds == self.tile_seeds == self.tile_cells == 1
 
 
-def plan(stack: Stack, *, cells: int, seeds: int, on: Backend, chunk_bytes: int) -> Plan:
+def plan_chunk(stack: Stack, *, cells: int, seeds: int, on: Backend, chunk_bytes: int) -> ChunkPlan:
     """Fit a chunk into so many bytes, and its tiles into a cache; each has one member at least."""
     size = itemsize(on)
     weights, working = weights_bytes(stack, size), step_bytes(stack, size)
@@ -56,7 +56,7 @@ def plan(stack: Stack, *, cells: int, seeds: int, on: Backend, chunk_bytes: int)
     tile_cells = max(1, min(cells, tile // working))
     tile_seeds = max(1, tile // (weights + tile_cells * working)) if tile_cells == cells else 1
     together = max(1, min(seeds, chunk_bytes // (weights + cells * _kept_bytes(stack, size))))
-    return Plan(together, min(tile_seeds, together), tile_cells)
+    return ChunkPlan(together, min(tile_seeds, together), tile_cells)
 
 
 def cells_together(stack: Stack, *, on: Backend, chunk_bytes: int) -> int:
@@ -101,7 +101,7 @@ def run_chunk(
     on: Backend,
     quantities: Collection[str],
     tolerance: float,
-    fit: Plan,
+    fit: ChunkPlan,
     draws: Draws | None = None,
 ) -> tuple[Columns, Columns]:
     """Stream the chunk through the layers and return the columns of tokens and of blocks.
@@ -115,7 +115,7 @@ def run_chunk(
     entry = draw_entry(stack, seeds=seeds, on=on)[:, None]
     shape = (len(seeds), len(cells), stack.tokens, stack.width)
     slices = [slice(i, i + fit.tile_cells) for i in range(0, len(cells), fit.tile_cells)]
-    by = [scales(cells[cut], on=on) for cut in slices]
+    scales = [cell_scales(cells[cut], on=on) for cut in slices]
     rows_of = [slice(i, i + fit.tile_seeds) for i in range(0, len(seeds), fit.tile_seeds)]
     tiles = list(itertools.product(rows_of, range(len(slices))))
     whole = xp.broadcast_to(entry, shape)
@@ -124,7 +124,7 @@ def run_chunk(
     room = None
     if wanted and in_place:
         room = np.empty((*shape[:2], stack.heads, stack.tokens, stack.tokens), on.dtype)
-    read = [_join([measure_tokens(x, quantities=quantities) for x in states], len(slices))]
+    read = [_join([measure_tile(x, quantities=quantities) for x in states], len(slices))]
     blocks: list[dict[str, Array]] = []
     draws = Draws(stack, seeds=seeds, on=on) if draws is None else draws
     for layer in range(stack.depth):
@@ -133,17 +133,17 @@ def run_chunk(
             if i == 0:
                 weights = draws.part(layer, rows)
             place = None if room is None else room[rows, slices[i]]
-            after = step(stack, weights, by[i], states[at], mask, adjacency=place)
+            after = step(stack, weights, scales[i], states[at], mask, adjacency=place)
             if wanted:
                 seen.append(attention_of(after)._asdict())
-            found.append(measure_tokens(after.tokens, quantities=quantities))
+            found.append(measure_tile(after.tokens, quantities=quantities))
             if in_place:
                 states[at][...] = after.tokens
             else:
                 states[at] = after.tokens
         read.append(_join(found, len(slices)))
         if wanted:
-            joined = Attention(**_join(seen, len(slices), whole=room))
+            joined = AttentionSeen(**_join(seen, len(slices), whole=room))
             if layer == 0 or not stack.tied:
                 norms = weight_brackets(stack, draws.whole(), tolerance=tolerance)
             row = attention_coefficients(joined, norms, tolerance=tolerance)

@@ -1,24 +1,16 @@
 """Which v does each cell have, given brackets of lambda and s and the std values?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 
+from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
+from theory.blocks.wiring import norms_used
 from theory.bounds.coefficients import compose
-
-Numbers: TypeAlias = np.ndarray[Any, Any]
-
-_SIGMAS = {
-    "post": ("std_1", "std_2"),
-    "pre": ("std_1", "std_2"),
-    "sandwich": ("std_1", "std_1_out", "std_2", "std_2_out"),
-}
-"""Which norms divide, in the order in which a layer comes to them."""
 
 
 @np.errstate(all="ignore")  # a v beyond the range is inf, one of tokens that are NaN is NaN
@@ -52,8 +44,10 @@ def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[s
         "s_lower": s("lower"),
         "s_upper": s("upper"),
     }
-    names = _SIGMAS[cells[0].placement]
-    sigmas = {name: wide[f"sigma_{i}"] for i, name in enumerate(names) if f"sigma_{i}" in wide}
+    norms = norms_used(cells[0].placement, feed_forward=bool(cells[0].ffn_width))
+    sigmas = {
+        f"std_{name}": wide[f"sigma_{i}"] for i, name in enumerate(norms) if f"sigma_{i}" in wide
+    }
     out |= {name.replace("std", "sigma"): sigma for name, sigma in sigmas.items()}
 
     lipschitz = activation(cells[0].activation).lipschitz
@@ -73,8 +67,8 @@ def _v(
     v = np.empty_like(attention)
     for c, cell in enumerate(cells):
         std = {name: sigma[:, c, :, None] for name, sigma in sigmas.items()}
-        nothing: dict[str, Any] = {"output": None, "adjacency": None, "std_1": None, "std_2": None}
-        v[:, c] = compose(_skeleton(cell), BlockStep(**nothing | std), attention[:, c], ffn[:, c])
+        step = BlockStep(None, None, **std)
+        v[:, c] = compose(_skeleton(cell), step, attention[:, c], ffn[:, c])
     return v
 
 

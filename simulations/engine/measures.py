@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from simulations.engine.spectra import WeightBrackets
 from simulations.engine.squaring import group_bracket
-from simulations.engine.step import Layer
+from simulations.engine.step import EngineStep
 from theory.arrays import Array, eps, namespace
 
 
-def measure_tokens(tokens: Array, *, quantities: Collection[str]) -> dict[str, Array]:
+def measure_tile(tokens: Array, *, quantities: Collection[str]) -> dict[str, Array]:
     """Return what is asked of the tokens: (s, c, n, d) -> each (s, c).
 
     Sums of squares of tokens and of deviations that were centred twice, so that each is accurate
@@ -39,7 +39,7 @@ def measure_tokens(tokens: Array, *, quantities: Collection[str]) -> dict[str, A
     return found
 
 
-class Attention(NamedTuple):
+class AttentionSeen(NamedTuple):
     """What a layer's attention leaves for its coefficients.
 
     Shapes: weights, which are A (s, c, h, n, n); score (s, c), the largest absolute score; sigmas
@@ -51,16 +51,16 @@ class Attention(NamedTuple):
     sigmas: Array
 
 
-def attention_of(layer: Layer) -> Attention:
+def attention_of(layer: EngineStep) -> AttentionSeen:
     """Return what is to be kept of a tile until the layer is done."""
     xp = namespace(layer.score)
     empty = xp.empty_like(layer.score[..., None][..., :0])
     sigmas = xp.stack(layer.sigmas, axis=-1) if layer.sigmas else empty
-    return Attention(layer.adjacency, layer.score, sigmas)
+    return AttentionSeen(layer.adjacency, layer.score, sigmas)
 
 
 def attention_coefficients(
-    seen: Attention, norms: WeightBrackets, *, tolerance: float
+    seen: AttentionSeen, norms: WeightBrackets, *, tolerance: float
 ) -> dict[str, Array]:
     """Return lambda's bracket, the sum over the heads that v_sharp wants, and the sigmas: (s, c).
 

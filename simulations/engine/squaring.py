@@ -76,16 +76,16 @@ def group_bracket(matrices: Array, *, tolerance: float, deviations: bool = False
     """
     xp, shape = namespace(matrices), tuple(matrices.shape)
     flat = xp.reshape(matrices, (-1, *shape[-2:]))
-    looks, group = is_numpy_array(matrices), shape[-3]
+    eager, group = is_numpy_array(matrices), shape[-3]
     step = max(1, flat.shape[0])
-    if looks:
+    if eager:
         step = group * max(1, _BLOCK_BYTES // (math.prod(shape[-3:]) * matrices.dtype.itemsize))
     own = float(xp.finfo(matrices.dtype).eps)
     wanted = 1 + max(0.0, tolerance - 8 * own)
     low, high = [], []
     for start in range(0, flat.shape[0], step):
         power = _gram(flat[start : start + step, ...], deviations=deviations)
-        lower, upper = _narrow_looking(power, group, wanted) if looks else _narrow(power)
+        lower, upper = _narrow_eagerly(power, group, wanted) if eager else _narrow(power)
         low.append(lower)
         high.append(upper)
     lower, upper = (x[0] if len(x) == 1 else xp.concat(x) for x in (low, high))
@@ -102,7 +102,7 @@ def _narrow(power: _Power) -> tuple[Array, Array]:
     return _ends(power)
 
 
-def _narrow_looking(power: _Power, group: int, wanted: float) -> tuple[Array, Array]:
+def _narrow_eagerly(power: _Power, group: int, wanted: float) -> tuple[Array, Array]:
     """Go on with those matrices only that may be the largest of their group, and are not done."""
     lower, upper = _ends(power)
     index = np.arange(len(lower))

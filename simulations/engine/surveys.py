@@ -13,13 +13,13 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from simulations.engine.chunk import Columns, cells_together, hold_memory, plan, run_chunk
+from simulations.engine.chunk import Columns, cells_together, hold_memory, plan_chunk, run_chunk
 from simulations.engine.coefficients import coefficients
 from simulations.machine.backends import Backend, backend
+from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, require_mask, to_numpy
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
 Quantity: TypeAlias = Literal[
     "cosine_similarity", "distance", "participation_rank", "effective_rank", "coefficients"
 ]
@@ -159,7 +159,7 @@ def survey_chunks(
         done = 0
         while done < len(seeds):
             left = len(seeds) - done
-            fit = plan(stack, cells=len(group), seeds=left, on=on, chunk_bytes=budget)
+            fit = plan_chunk(stack, cells=len(group), seeds=left, on=on, chunk_bytes=budget)
             some = seeds[done : done + fit.seeds]
             try:
                 tokens, blocks = run_chunk(

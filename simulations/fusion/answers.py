@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch.nn import functional
 
 from simulations.datasets.parts import Data, Part
@@ -26,7 +25,7 @@ def mixed(recipe: Recipe) -> AbstractContextManager[Any]:
 
 
 def forward(
-    weights: nets.Weights,
+    weights: nets.NetWeights,
     data: Data,
     inputs: Inputs,
     recipe: Recipe,
@@ -38,13 +37,13 @@ def forward(
     items, pairs = np.unique(data.examples[chosen], return_inverse=True)
     pairs = pairs.reshape(-1, data.examples.shape[1])
     tokens, mask = encoded(weights, inputs, recipe, items, training=training)
-    fused = nets.fuse(weights, recipe, tokens)
+    fused = nets.fuse_layers(weights, recipe, tokens)
     read = nets.read_out(recipe, fused, mask)
     return nets.answer(weights, read, torch.as_tensor(pairs, device=recipe.device))
 
 
 def encoded(
-    weights: nets.Weights,
+    weights: nets.NetWeights,
     inputs: Inputs,
     recipe: Recipe,
     items: NDArray[np.int64],
@@ -61,11 +60,11 @@ def encoded(
     if recipe.frozen:
         return _frozen(weights, inputs, recipe, items)
     read, mask = read_items(inputs, items, recipe)
-    return nets.encode(weights, recipe, read, mask, training=training).tokens, mask
+    return nets.run_encoder(weights, recipe, read, mask, training=training).tokens, mask
 
 
 def _frozen(
-    weights: nets.Weights, inputs: Inputs, recipe: Recipe, items: NDArray[np.int64]
+    weights: nets.NetWeights, inputs: Inputs, recipe: Recipe, items: NDArray[np.int64]
 ) -> tuple[Any, Any]:
     """Return tokens and mask of items from an encoder that never changes: each is read once."""
     kept = inputs.kept
@@ -75,7 +74,7 @@ def _frozen(
         read, mask = read_items(inputs, group, recipe)
         whole = torch.autocast(torch.device(recipe.device).type, enabled=False)
         with torch.no_grad(), whole:  # they are measured too, not only trained on
-            tokens = nets.encode(weights, recipe, read, mask, training=False).tokens
+            tokens = nets.run_encoder(weights, recipe, read, mask, training=False).tokens
         for place, item in enumerate(group.tolist()):
             length = int(mask[place].sum())
             kept[item] = tokens[:, place, :length].clone()
@@ -103,7 +102,7 @@ def read_items(inputs: Inputs, items: NDArray[np.int64], recipe: Recipe) -> tupl
 
 
 def score_of(
-    weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe, part: Part
+    weights: nets.NetWeights, data: Data, inputs: Inputs, recipe: Recipe, part: Part
 ) -> float:
     """Return the accuracy, or for pairs Spearman's rank correlation."""
     examples, size = data.parts[part], 200
@@ -123,4 +122,6 @@ def score_of(
 
 def rank_correlation(answers: NDArray[Any], wanted: NDArray[Any]) -> float:
     """Return Spearman's correlation; answers that are all the same order nothing: 0."""
+    from scipy.stats import spearmanr
+
     return 0.0 if np.ptp(answers) == 0 else float(spearmanr(answers, wanted).statistic)

@@ -26,7 +26,7 @@ _TOGETHER = 100
 
 
 def measure(
-    weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe
+    weights: nets.NetWeights, data: Data, inputs: Inputs, recipe: Recipe
 ) -> dict[str, list[float] | float]:
     """Return means over test items: CosSim from the embeddings on and of F, shares, stds.
 
@@ -38,8 +38,8 @@ def measure(
     items = np.unique(data.examples[data.parts["test"][:MEASURED]])
     read, mask = read_items(inputs, items, recipe)
     with torch.no_grad():
-        states = nets.encode(weights, recipe, read, mask, training=False)
-        fused = nets.fuse(weights, recipe, states.tokens)
+        states = nets.run_encoder(weights, recipe, read, mask, training=False)
+        fused = nets.fuse_layers(weights, recipe, states.tokens)
     counted = mask.cpu().numpy()
 
     def cosine(tokens: Any) -> float:
@@ -68,13 +68,15 @@ def measure(
     if recipe.fusion == "gate":
         equal = {**weights, "fusion.gate": torch.zeros_like(weights["fusion.gate"])}
         with torch.no_grad():
-            measured["cosine_average"] = cosine(nets.fuse(equal, recipe, states.tokens))
+            measured["cosine_average"] = cosine(nets.fuse_layers(equal, recipe, states.tokens))
             shares = nets.gate_shares(weights, recipe, states.tokens)
         measured["gate"] = shares[mask].mean(0).tolist()
     return measured
 
 
-def layer_scores(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> list[float]:
+def layer_scores(
+    weights: nets.NetWeights, data: Data, inputs: Inputs, recipe: Recipe
+) -> list[float]:
     """Return the test score of each layer by itself, the embeddings first.
 
     A linear classifier is fitted anew to what is read out of the training items, its penalty
@@ -92,7 +94,7 @@ def layer_scores(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Reci
     return [_refitted(layer, data) for layer in read]
 
 
-def _layer_readouts(weights: nets.Weights, data: Data, inputs: Inputs, recipe: Recipe) -> Any:
+def _layer_readouts(weights: nets.NetWeights, data: Data, inputs: Inputs, recipe: Recipe) -> Any:
     """Return what is read of every item that any part has: (L + 1, items, d), float64."""
     items = np.unique(data.examples[np.concatenate([data.parts[part] for part in PARTS])])
     found: Any = None

@@ -13,9 +13,10 @@ from torch.nn import functional
 from simulations.fusion.recipe import Recipe
 from theory.blocks.forward import softmax
 from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
+from theory.blocks.wiring import Reading, norms_used, read_placement
 
 Tensor = Any  # torch comes without types here
-Weights = dict[str, Any]
+NetWeights = dict[str, Any]
 
 _EPS = 1e-12
 
@@ -32,7 +33,7 @@ class States(NamedTuple):
     stds: Tensor
 
 
-def draw_weights(recipe: Recipe, *, words: int, longest: int, patch: int | None) -> Weights:
+def draw_encoder(recipe: Recipe, *, words: int, longest: int, patch: int | None) -> NetWeights:
     """Return an encoder's random weights: normal, from the seed, with the gain that BERT's have.
 
     BERT draws with std 0.02 at width 768; other widths keep std * sqrt(width).
@@ -45,7 +46,7 @@ def draw_weights(recipe: Recipe, *, words: int, longest: int, patch: int | None)
     def normal(*shape: int) -> Tensor:
         return 0.02 * (768 / d) ** 0.5 * torch.randn(*shape, generator=generator)
 
-    weights: Weights = {"position": normal(longest, d)}
+    weights: NetWeights = {"position": normal(longest, d)}
     if patch is None:
         weights |= {"word": normal(words, d), **_norm("embed", d)}
     else:
@@ -58,19 +59,20 @@ def draw_weights(recipe: Recipe, *, words: int, longest: int, patch: int | None)
         weights |= {f"{layer}.in.w": normal(d, f), f"{layer}.in.b": torch.zeros(f)}
         weights |= {f"{layer}.out.w": normal(f, d), f"{layer}.out.b": torch.zeros(d)}
         weights |= {f"{layer}.output.b": torch.zeros(d)}
-        weights |= _norm(f"{layer}.norm_1", d) | _norm(f"{layer}.norm_2", d)
+        for name in norms_used(recipe.placement):
+            weights |= _norm(f"{layer}.norm_{name}", d)
     if recipe.placement == "pre":
         weights |= _norm("final", d)
     return weights
 
 
-def draw_head(recipe: Recipe, *, width: int, classes: int, scored: bool) -> Weights:
+def draw_head(recipe: Recipe, *, width: int, classes: int, scored: bool) -> NetWeights:
     """Return the weights of the fusion and of what reads the fused tokens.
 
     All fusions start at something plain: concat at the last layer alone, gate at equal shares.
     """
     generator = torch.Generator().manual_seed(recipe.seed + 1_000_003)
-    head: Weights = {}
+    head: NetWeights = {}
     if scored:
         head |= {"score.scale": torch.ones(()), "score.shift": torch.zeros(())}
     else:
@@ -86,7 +88,7 @@ def draw_head(recipe: Recipe, *, width: int, classes: int, scored: bool) -> Weig
     return head
 
 
-def encode(
+def run_encoder(
     weights: Mapping[str, Tensor], recipe: Recipe, inputs: Tensor, mask: Tensor, *, training: bool
 ) -> States:
     """Send items through the encoder and keep every layer.
@@ -116,7 +118,7 @@ def encode(
     return States(torch.stack(kept), torch.stack(stds))
 
 
-def fuse(weights: Mapping[str, Tensor], recipe: Recipe, tokens: Tensor) -> Tensor:
+def fuse_layers(weights: Mapping[str, Tensor], recipe: Recipe, tokens: Tensor) -> Tensor:
     """Return the fused tokens F of the layers after the embeddings.
 
     Shapes: tokens (L + 1, b, n, d) -> (b, n, d)
@@ -171,7 +173,7 @@ def _block(
     layer = f"{0 if recipe.tied else number - 1}."
     b, n, d = tokens.shape
     k = d // recipe.heads
-    pre = recipe.placement == "pre"
+    stds: list[Tensor] = []
 
     def linear(name: str, value: Tensor) -> Tensor:
         mapped = value @ weights[f"{layer}{name}.w"]
@@ -181,24 +183,24 @@ def _block(
     def heads(name: str, value: Tensor) -> Tensor:
         return linear(name, value).reshape(b, n, recipe.heads, k).transpose(1, 2)
 
-    def normalise(number: int, value: Tensor) -> Tensor:
+    def norm(name: str, value: Tensor) -> Tensor:
         stds.append(read_std(value))
-        return _normalise(weights, f"{layer}norm_{number}", value)
+        return _normalise(weights, f"{layer}norm_{name}", value)
 
-    stds: list[Tensor] = []
-    inner = normalise(1, tokens) if pre else tokens
-    if adjacency is None:
-        scores = heads("query", inner) @ heads("key", inner).mT / k**0.5
-        scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
-        adjacency = torch.softmax(scores, dim=-1)
-    change = (adjacency @ heads("value", inner)).transpose(1, 2).reshape(b, n, d)
-    middle = tokens + drop(linear("output", change))
-    if not pre:
-        middle = normalise(1, middle)
-    inner = normalise(2, middle) if pre else middle
-    out = middle + drop(linear("out", functional.gelu(linear("in", inner))))
-    if not pre:
-        out = normalise(2, out)
+    def listen(inner: Tensor) -> Tensor:
+        nonlocal adjacency
+        if adjacency is None:
+            scores = heads("query", inner) @ heads("key", inner).mT / k**0.5
+            scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
+            adjacency = torch.softmax(scores, dim=-1)
+        change = (adjacency @ heads("value", inner)).transpose(1, 2).reshape(b, n, d)
+        return drop(linear("output", change))
+
+    def feed(inner: Tensor) -> Tensor:
+        return drop(linear("out", functional.gelu(linear("in", inner))))
+
+    does = Reading[Tensor](norm, listen, feed, add=lambda stream, change: stream + change)
+    out = read_placement(recipe.placement, tokens, does)
     return out, adjacency, torch.stack(stds)
 
 
@@ -207,7 +209,7 @@ def _gate(weights: Mapping[str, Tensor], recipe: Recipe) -> Tensor:
     return weights["fusion.gate"].expand(recipe.depth, -1)
 
 
-def _norm(name: str, d: int) -> Weights:
+def _norm(name: str, d: int) -> NetWeights:
     return {f"{name}.gain": torch.ones(d), f"{name}.shift": torch.zeros(d)}
 
 

@@ -1,9 +1,7 @@
 """How is a run's whole state written, so that a kill leaves the old one or the new one?"""
 
-import contextlib
 import hashlib
 import io
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from simulations.fusion.nets import Weights
+from simulations.fusion.nets import NetWeights
 from simulations.fusion.recipe import Recipe
+from simulations.machine.files import make_folder, write_over
 from theory.arrays import InputError
 
 _DIGEST = hashlib.sha256().digest_size
@@ -22,12 +21,12 @@ _DIGEST = hashlib.sha256().digest_size
 class Training:
     """Where a run stands: enough to go on as if it had never stopped."""
 
-    weights: Weights
+    weights: NetWeights
     optimizer: Any
     epoch: int = 0
     best: float = -np.inf
     best_epoch: int = 0
-    best_weights: Weights = field(default_factory=dict)
+    best_weights: NetWeights = field(default_factory=dict)
     history: list[tuple[float, float]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -51,19 +50,9 @@ def save(run: Training, recipe: Recipe, path: Path) -> None:
         state["random_cuda"] = torch.cuda.get_rng_state_all()
     content = io.BytesIO()
     torch.save(state, content)
-    part = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with part.open("wb") as file:
-            file.write(_checksum(content.getbuffer()))
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()  # half of it would keep a full disk full
-        raise
+    make_folder(path.parent)
+    # The run's lock is held by this process.
+    write_over(path, _checksum(content.getbuffer()), content.getbuffer(), alone=True)
 
 
 def restore(run: Training, recipe: Recipe, path: Path) -> None:

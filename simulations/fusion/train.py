@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from simulations.datasets.parts import Data
-from simulations.fusion import nets as nets
+from simulations.fusion import nets
 from simulations.fusion.answers import forward, mixed, score_of
 from simulations.fusion.inputs import Inputs
 from simulations.fusion.measures import layer_scores, measure
@@ -19,8 +19,6 @@ from simulations.fusion.resume import Training, restore, save
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 
-Progress = Callable[[str], None]
-
 
 def train_run(
     data: Data,
@@ -28,7 +26,7 @@ def train_run(
     recipe: Recipe,
     *,
     checkpoint: Path | None = None,
-    on_progress: Progress = lambda line: None,
+    on_progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train one recipe and return its record: scores, and what its layers look like.
 
@@ -75,7 +73,7 @@ def _start(data: Data, inputs: Inputs, recipe: Recipe) -> Training:
     patch = inputs.inputs.shape[2] if inputs.inputs.ndim == 3 else None
     longest = inputs.inputs.shape[1]
     if inputs.weights is None:
-        encoder = nets.draw_weights(recipe, words=inputs.words, longest=longest, patch=patch)
+        encoder = nets.draw_encoder(recipe, words=inputs.words, longest=longest, patch=patch)
     else:
         encoder = {name: torch.tensor(value) for name, value in inputs.weights.items()}
         recipe = replace(recipe, width=encoder["word"].shape[1])

@@ -9,7 +9,7 @@ from simulations.machine.backends import Backend, backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import embed
-from simulations.models.tokens import Encoded, encode
+from simulations.models.tokens import Encoded, encode, longest_text, require_two_tokens
 
 DEFAULT_LENGTH = 128
 
@@ -46,14 +46,16 @@ def analyze(
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
     if max_length == "auto":
-        max_length = min(DEFAULT_LENGTH, checkpoint.architecture.longest)
+        max_length = min(DEFAULT_LENGTH, longest_text(checkpoint))
     there = backend(dtype=str(checkpoint.embeddings.dtype)) if on is None else on
     encoded = encode(checkpoint, texts, max_length=max_length, prefix=prefix)
     present = encoded.token_mask
+    counted = present & ~encoded.special_mask if skip_special else present
+    require_two_tokens(texts, counted)
     trace = trace_blocks(
         checkpoint.blocks if on is None else on.move_each(checkpoint.blocks),
         there.move(embed(checkpoint, encoded)),
         present=there.move(present),
-        token_mask=there.move(present & ~encoded.special_mask) if skip_special else None,
+        token_mask=there.move(counted) if skip_special else None,
     )
     return Analysis(trace, encoded)

@@ -13,6 +13,7 @@ from theory.arrays import Array, InputError, require_finite, require_mask, requi
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
+from theory.blocks.wiring import norms_used
 from theory.graphs.stochastic import require_row_stochastic
 
 _AXES: dict[str, tuple[str, ...]] = {
@@ -41,7 +42,7 @@ _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
 _OTHER = ("mask", "activation", "placement")
 _ELSEWHERE = (
     "hidden states that were captured, with or without attention weights, go through "
-    "simulations.trace_captured, and a part of a block through theory.check"
+    "oversmooth.trace_captured, and a part of a block through oversmooth.check"
 )
 # What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
 # encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant,
@@ -102,10 +103,10 @@ def read_block(path: Path) -> BlockFile:
         require_row_stochastic("adjacency", adjacency, tolerance=allowed)
         adjacency = adjacency / adjacency.sum(axis=-1, keepdims=True)
     placement = _text("placement", arrays, "post")
-    if placement == "sandwich":
+    if not set(norms_used(placement)) <= {"1", "2"}:
         raise InputError(
-            "placement must be 'post' or 'pre' in a file, but is 'sandwich': that has four norms "
-            "and a file names two; build theory.Block with norm_1_out and norm_2_out instead"
+            f"placement must be 'post' or 'pre' in a file, but is {placement!r}: that has norms "
+            "that a file has no names for; build theory.Block, with norm_1_out and norm_2_out"
         )
     attention = Attention(
         query=read.get("query"),

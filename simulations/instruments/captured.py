@@ -11,7 +11,7 @@ from simulations.instruments.readings import (
     token_row,
 )
 from simulations.instruments.trace import Trace
-from simulations.numbers import Numbers, host, stack
+from simulations.numbers import Numbers, host, stack_rows
 from theory.arrays import Array, InputError, constant, namespace, require_float, require_shape
 from theory.graphs.stochastic import require_row_stochastic, stochastic_rounding
 
@@ -75,7 +75,7 @@ def trace_captured(
             found |= coupling_row(attentions[layer - 1], present)
             found |= attention_row(attentions[layer - 1], earlier, present)
         columns.append(host(found))
-    return Trace(stack(rows), stack(columns))
+    return Trace(stack_rows(rows), stack_rows(columns))
 
 
 def _each(name: str, arrays: Any) -> tuple[Array, ...]:

@@ -24,10 +24,10 @@ from theory.bounds.implications import Convergence, convergence
 from theory.bounds.supremum import suprema
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
+from theory.statements.evaluation import check
 from theory.statements.instances import as_float64
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BlockInput
+from theory.theorems.catalogue import CATALOGUE
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,7 @@ def check_block(
     implied = _implied(given, upper) if verdict.applies else _NOTHING
     word, reasons = verdict.status, [f"not met: {reason}" for reason in verdict.reasons]
     reasons += [f"could not be computed: {reason}" for reason in verdict.unknown]
-    if word == "holds" and verdict.rounding >= verdict.rhs > 0:
-        word = "does not apply"
+    if verdict.drowned:
         reasons.append(
             f"rounding decides: it may reach {verdict.rounding:.3g}, and v d_M(input) is "
             f"{verdict.rhs:.3g}"

@@ -45,7 +45,7 @@ class Judge:
         self._found: tuple[Block, WeightNorms] | None = None
 
     @property
-    def again(self) -> bool:
+    def recomputes(self) -> bool:
         """Whether the run's own steps will not do, so that a block has to be computed again."""
         return self._host is not None
 
@@ -53,7 +53,7 @@ class Judge:
         """Return arrays, or a dataclass of them, as verdicts want them."""
         return tree if self._host is None else self._host.move(tree)
 
-    def of(self, block: Block) -> tuple[Block, WeightNorms]:
+    def block_with_norms(self, block: Block) -> tuple[Block, WeightNorms]:
         """Return a block as verdicts want it, and the spectral norms of its weights."""
         if self._found is None or block is not self._given:
             moved = self.move(block)

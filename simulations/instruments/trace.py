@@ -16,7 +16,7 @@ from simulations.instruments.readings import (
     ratio_of,
     token_row,
 )
-from simulations.numbers import Numbers, host, ratio, stack
+from simulations.numbers import Numbers, host, ratio, stack_rows
 from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
@@ -164,9 +164,9 @@ def trace_blocks(
             step = apply_block(block, tokens, mask=audience)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        exact, norms = judge.of(block)
+        exact, norms = judge.block_with_norms(block)
         before, after = judge.move(tokens), step
-        if judge.again:
+        if judge.recomputes:
             after = apply_block(exact, before, mask=judged_mask)
         found = attention_row(step.adjacency, earlier, present)
         found |= block_row(exact, before, after, norms, present=there)
@@ -179,7 +179,7 @@ def trace_blocks(
         rows.append(host(token_row(step.output, counts)))
         columns.append(host(found))
         tokens, earlier = step.output, step.adjacency
-    return Trace(stack(rows), stack(columns))
+    return Trace(stack_rows(rows), stack_rows(columns))
 
 
 def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None = None) -> Trace:
@@ -196,10 +196,10 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     judge = Judge(tokens)
     judged_mask = judge.move(mask)
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
-        exact, norms = judge.of(block)
+        exact, norms = judge.block_with_norms(block)
         one, two = before, after
         with np.errstate(over="ignore", invalid="ignore"):  # a v beyond the range is inf
-            if judge.again:
+            if judge.recomputes:
                 one = settle(judge.move(before))
                 two, step = centred.centred_block(exact, one, mask=judged_mask)
             found = block_row(exact, one.tokens, step, norms, present=None)
@@ -207,7 +207,7 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
         found["measured_ratio"] = ratio(one.log_scale, two.log_scale)
         rows.append(host(centred_token_row(after)))
         columns.append(host(found))
-    return Trace(stack(rows), stack(columns))
+    return Trace(stack_rows(rows), stack_rows(columns))
 
 
 def _audience(mask: Array | None, present: Array | None) -> Array | None:

@@ -1,56 +1,22 @@
 """What do a simulation, the exact law and the block theorem say beside each other, on a graph?"""
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from simulations.law.windows import Differences, consensus_coefficients, simulate_differences
+from simulations.law.differences import Differences, simulate_differences
+from simulations.law.networks import Network, draw_network
+from simulations.law.windows import Window, is_ordered, late_window, limit_coefficients, read_window
 from simulations.numbers import Numbers
-from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.seeds import generator
-from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.weights import Block
-from theory.bounds.coefficients import weight_norms
-from theory.law.orbits import Attractor, find_attractor, host_block, host_token
-from theory.law.rates import standard_error
+from theory.law.orbits import find_attractor, host_token
 from theory.law.transverse import LawReport, mask_walk, transverse_rates, weak_components
-from theory.statements.instances import member
-
-Network: TypeAlias = Stack | Block | Iterable[Block]
-"""A random stack to be drawn; one block, tied for ever; or several blocks as they are."""
 
 _SHORTEST, _LONGEST, _LEFT = 400, 4000, 1e-4  # see `_enough`
-_SLACK = 1e-9  # for lhs <= rhs: rounding of v, below d^2 eps for the widths here
-
-
-@dataclass(frozen=True)
-class Window:
-    """Factors a layer between two depths, all of them geometric means over the window.
-
-    ``simulated`` and ``linear`` start from the same differences: they agree at every depth up to
-    ``error``, which for a late window is how sure the simulated mean is of being the limit.
-    ``v_sharp`` and ``v`` are taken at the same synchronised states; ``v_sup`` is the largest v,
-    which the convergence hypothesis sup v < 1 is about.
-    """
-
-    first: int
-    last: int
-    simulated: float
-    linear: float
-    error: float
-    v_sharp: float
-    v: float
-    v_sup: float
-
-    @property
-    def ordered(self) -> bool:
-        """Whether simulated <= sharp theorem <= theorem, up to rounding."""
-        return _ordered(self.simulated, self.v_sharp, self.v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +42,7 @@ class Comparison:
     @property
     def ordering(self) -> Literal["holds", "fails"]:
         """Whether law <= sharp theorem <= theorem, in the limit and at equal depth."""
-        limit = _ordered(self.law.rate - self.law.error, self.limit_v_sharp, self.limit_v)
+        limit = is_ordered(self.law.rate - self.law.error, self.limit_v_sharp, self.limit_v)
         return "holds" if limit and self.equal.ordered else "fails"
 
     @property
@@ -148,10 +114,10 @@ def law_beside_simulation(
             runs.append((run, matrix[rows]))
     period = 1 if attractor is None else attractor.period
     settles = attractor is not None
-    equal = [_window(blocks, run, part, 0, min(depth, run.depth)) for run, part in runs]
-    late = [_late(blocks, run, part, period, settles) for run, part in runs]
+    equal = [read_window(blocks, run, part, 0, min(depth, run.depth)) for run, part in runs]
+    late = [late_window(blocks, run, part, period, settles) for run, part in runs]
     slowest = [window for window in late if window is not None]
-    limits = [_limit(blocks, run, part, attractor) for run, part in runs]
+    limits = [limit_coefficients(blocks, run, part, attractor) for run, part in runs]
     end = max(slowest, key=lambda window: window.simulated, default=None)
     return Comparison(
         law=law,
@@ -162,25 +128,6 @@ def law_beside_simulation(
         limit_v_sup=max(sup for *_, sup in limits),
         transient=_slowest_left(law) ** end.first if end is not None else 1.0,
     )
-
-
-def draw_network(
-    network: Network, *, seed: int = 0, n: int | None = None
-) -> tuple[Block | list[Block], Numbers | None]:
-    """Return a network's block or blocks, and the mean of the tokens that a `Stack` draws.
-
-    Raises: InputError if a stack is about another number of tokens than ``n``
-    """
-    if isinstance(network, Block):
-        return host_block(network), None
-    if not isinstance(network, Stack):
-        return [host_block(block) for block in network], None
-    if n is not None and network.tokens != n:
-        raise InputError(f"the stack must have the graph's {n} tokens, but has {network.tokens}")
-    seeds = range(seed, seed + 1)
-    drawn: Iterator[Block] = (member(block, (0,)) for block in draw_blocks(network, seeds=seeds))
-    token = draw_tokens(network, seeds=seeds)[0].mean(axis=0)
-    return (next(drawn) if network.tied else list(drawn)), token
 
 
 def _slowest_left(law: LawReport) -> float:
@@ -198,76 +145,6 @@ def _enough(left: float) -> int:
     """Return how deep to simulate, so that little of a transient is left for the last quarter."""
     wanted = math.log(_LEFT) / math.log(left) if 0 < left < 1 else 0.0
     return min(max(_SHORTEST, math.ceil(wanted / 0.75)), _LONGEST)
-
-
-def _window(
-    blocks: Block | list[Block], run: Differences, walk: Numbers, first: int, last: int
-) -> Window:
-    """Read one run between two depths."""
-    v, sharp = _along(blocks, walk, run.tokens, range(first, last))
-    layers = last - first
-    simulated, linear = (
-        float(np.exp((log[last] - log[first]) / layers)) for log in (run.simulated, run.linear)
-    )
-    # Errors of single layers add up to that of the product; a mean has its share of each.
-    error = simulated * float(np.sum(run.rounding[first:last])) / layers
-    mean_sharp, mean_v = _geometric_mean(sharp), _geometric_mean(v)
-    return Window(first, last, simulated, linear, error, mean_sharp, mean_v, float(v.max()))
-
-
-def _late(
-    blocks: Block | list[Block], run: Differences, walk: Numbers, period: int, settles: bool
-) -> Window | None:
-    """Read the last quarter, in whole turns; None where no difference is left."""
-    half = period * max(1, run.depth // (8 * period))
-    first = run.depth - 2 * half
-    if first < 1 or not np.isfinite(run.simulated[-1]):
-        return None
-    window = _window(blocks, run, walk, first, run.depth)
-    logs = np.diff(run.simulated[first:])
-    if settles:
-        error = abs(float(logs[:half].mean() - logs[half:].mean()))
-        # A complex pair of eigenvalues turns: log d_M swings around a line, which the window
-        # may cut anywhere in the swing. A longer stretch shows more of a slow one.
-        swing = np.cumsum(np.diff(run.simulated[run.depth // 4 :]) - logs.mean())
-        error = max(error, float(np.ptp(swing)) / len(logs))
-    else:
-        error = float(standard_error(logs))
-    return replace(window, error=window.simulated * max(error, float(np.finfo(np.float64).eps)))
-
-
-def _along(
-    blocks: Block | list[Block], walk: Numbers, tokens: Numbers, layers: range
-) -> tuple[Numbers, Numbers]:
-    """Return v and v_sharp at the synchronised states of some layers."""
-    if isinstance(blocks, Block):
-        return consensus_coefficients(blocks, walk, tokens[layers.start : layers.stop])
-    found = [
-        consensus_coefficients(block, walk, tokens[layer : layer + 1], norms=weight_norms(block))
-        for layer, block in zip(layers, islice(blocks, layers.start, layers.stop), strict=True)
-    ]
-    v, sharp = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
-    return v, sharp
-
-
-def _limit(
-    blocks: Block | list[Block], run: Differences, walk: Numbers, attractor: Attractor | None
-) -> tuple[float, float, float]:
-    """Return v_sharp, v and sup v over the orbit that the law's limit is taken on."""
-    if attractor is not None:
-        assert isinstance(blocks, Block)
-        v, sharp = consensus_coefficients(blocks, walk, attractor.points)
-    else:
-        v, sharp = _along(blocks, walk, run.tokens, range(run.depth // 5, run.depth))
-    return _geometric_mean(sharp), _geometric_mean(v), float(v.max())
-
-
-def _geometric_mean(factors: Numbers) -> float:
-    return float(np.exp(np.log(factors).mean())) if (factors > 0).all() else 0.0
-
-
-def _ordered(rate: float, sharp: float, v: float) -> bool:
-    return rate <= sharp * (1 + _SLACK) and sharp <= v * (1 + _SLACK)
 
 
 def _relative(one: float, other: float) -> float:

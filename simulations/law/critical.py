@@ -1,56 +1,19 @@
 """Along a driver of the LayerNorm std, where does the exact law cross 1, and where does v?"""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
-from simulations.law.comparison import draw_network
-from simulations.law.windows import consensus_coefficients
+from simulations.law.crossings import Crossing, find_crossings
+from simulations.law.drivers import DRIVERS, RANGES, Driver
+from simulations.law.factors import Factors
 from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError
-from theory.blocks.weights import Block
-from theory.law.orbits import find_attractor
-from theory.law.rates import tied_orbit
-from theory.law.transverse import mask_walk, transverse_rates, weak_components
-
-Driver: TypeAlias = Literal["value_gain", "ffn_gain", "residual", "norm_gain", "fixed_std"]
-DRIVERS: tuple[Driver, ...] = get_args(Driver)
-
-RANGES: dict[Driver, tuple[float, float]] = {
-    "value_gain": (-8.0, 8.0),
-    "ffn_gain": (0.0, 8.0),
-    "residual": (0.0, 8.0),
-    "norm_gain": (0.1, 10.0),
-    "fixed_std": (0.1, 20.0),
-}
-"""Where each driver is looked at unless a range is given."""
+from theory.law.transverse import mask_walk
 
 _CURVES = ("law", "relative law", "v_sharp", "v")
-_SURE = 3.0  # standard errors from 1 that make a side certain
-_FLAT = 1e-3  # |log factor| at a root; a curve that is further from 0 there has jumped over it
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """Where a factor crosses 1: between ``low`` and ``high``, at ``value`` up to ``error``.
-
-    The error has two parts: the bracket's width, and the error of the law over its slope.
-    ``falls`` says that the factor is below 1 beyond it. A ``jump`` is a place where the token
-    changes to another attractor, and the factor goes from one side to the other without being 1.
-    """
-
-    value: float
-    error: float
-    low: float
-    high: float
-    falls: bool
-    jump: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +53,7 @@ class CriticalPoints:
         """Say in words where a curve crosses 1, or that it does not, and where was looked."""
         found = self.crossings[name]
         if found:
-            return ", ".join(_words(crossing) for crossing in found)
+            return ", ".join(crossing.words for crossing in found)
         rates = self.rates[name]
         known = rates[np.isfinite(rates)]
         low, high = self.grid[0], self.grid[-1]
@@ -140,7 +103,7 @@ def critical_points(
     if driver == "ffn_gain" and not stack.ffn_width:
         raise InputError("driver ffn_gain must have a feed-forward sublayer, but ffn_width is 0")
     matrix = mask_walk(walk)
-    at = _Factors(stack, matrix, driver, seed, layers)
+    at = Factors(stack, matrix, driver, seed, layers)
 
     grid = np.linspace(first, last, points)
     if driver in ("norm_gain", "fixed_std") and first > 0:
@@ -154,109 +117,6 @@ def critical_points(
     crossings = {}
     for row, name in enumerate(_CURVES):
         noise = errors if "law" in name else np.zeros(points)
-        crossings[name] = _crossings(grid, table[row], noise, at.curve(row), tolerance)
+        crossings[name] = find_crossings(grid, table[row], noise, at.curve(row), tolerance)
     rates = dict(zip(_CURVES, table, strict=True))
     return CriticalPoints(driver, grid, rates, errors, crossings, tuple(refused))
-
-
-@dataclass(frozen=True, eq=False)
-class _Factors:
-    """All four factors at one value of the driver; those of values seen before are kept."""
-
-    stack: Stack
-    walk: Numbers
-    driver: Driver
-    seed: int
-    layers: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_seen", {})
-
-    def __call__(self, value: float) -> tuple[Numbers, float]:
-        seen: dict[float, tuple[Numbers, float]] = self._seen  # type: ignore[attr-defined]
-        if value not in seen:
-            seen[value] = self._compute(value)
-        return seen[value]
-
-    def curve(self, row: int) -> Callable[[float], float]:
-        """Return the logarithm of one factor as a function of the driver."""
-
-        def log(value: float) -> float:
-            factor = float(self(value)[0][row])
-            return math.log(factor) if factor > 0 else -745.0  # that of the smallest float
-
-        return log
-
-    def _compute(self, value: float) -> tuple[Numbers, float]:
-        setting: dict[str, Any] = {self.driver: value}
-        stack = replace(self.stack, **setting)
-        blocks, token = draw_network(stack, seed=self.seed, n=len(self.walk))
-        assert token is not None
-        law = transverse_rates(blocks, self.walk, token, layers=self.layers)
-        v, sharp = _largest(blocks, self.walk, token, self.layers)
-        relative = law.relative_rate if law.token_growth > 0 else math.nan
-        return np.asarray([law.rate, relative, sharp, v]), law.error
-
-
-def _largest(
-    blocks: Block | list[Block], walk: Numbers, token: Numbers, layers: int
-) -> tuple[float, float]:
-    """Return the largest v and v_sharp over the orbit, at equal tokens, of all components."""
-    tokens: Sequence[Numbers]
-    if isinstance(blocks, Block):
-        attractor = find_attractor(blocks, token)
-        if attractor is not None:
-            tokens = list(attractor.points)
-        else:
-            orbit = tied_orbit(blocks, token)
-            tokens = [step.token for (step, _), _ in zip(orbit, range(layers), strict=False)]
-            tokens = tokens[len(tokens) // 5 :]
-        pairs = [(blocks, np.stack(tokens))]
-    else:
-        tokens = [token, *(step.token for step, _ in tied_orbit(blocks, token))][:-1]
-        pairs = [(block, here[None]) for block, here in zip(blocks, tokens, strict=True)]
-    found = [
-        consensus_coefficients(block, walk[np.ix_(part, part)], here)
-        for part in weak_components(walk)
-        if len(part) > 1
-        for block, here in pairs
-    ]
-    return max(float(v.max()) for v, _ in found), max(float(sharp.max()) for _, sharp in found)
-
-
-def _crossings(
-    grid: Numbers,
-    rates: Numbers,
-    errors: Numbers,
-    log: Callable[[float], float],
-    tolerance: float,
-) -> tuple[Crossing, ...]:
-    """Follow every change between values that are certainly on one side and on the other."""
-    certain = np.isfinite(rates) & (np.abs(rates - 1) > _SURE * errors)
-    sides = np.flatnonzero(certain)
-    found = []
-    for left, right in pairwise(sides):
-        if (rates[left] > 1) == (rates[right] > 1) or not np.isfinite(rates[left:right]).all():
-            continue
-        low, high = float(grid[left]), float(grid[right])
-        width = tolerance * max(abs(low), abs(high))
-        try:
-            value = float(brentq(log, low, high, xtol=width))
-            # The slope between the ends of a bracket around the root, narrow but for noise.
-            reach = max(width, 0.01 * (high - low))
-            ends = max(low, value - reach), min(high, value + reach)
-            slope = (log(ends[1]) - log(ends[0])) / (ends[1] - ends[0])
-            here = min(abs(log(value + side * width)) for side in (-1, 0, 1))
-        except InputError:  # refused between two grid values that are not
-            continue
-        noise = float(max(errors[left], errors[right]))
-        error = width + (noise / abs(slope) if slope else math.inf)
-        jump = here > max(_FLAT, _SURE * noise)
-        found.append(Crossing(value, error, low, high, bool(rates[right] < 1), jump))
-    return tuple(found)
-
-
-def _words(crossing: Crossing) -> str:
-    way = "below 1 from there on" if crossing.falls else "above 1 from there on"
-    how = ", where the token changes attractor" if crossing.jump else ""
-    return f"{crossing.value:.6g} +- {crossing.error:.1g} ({way}{how})"

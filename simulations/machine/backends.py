@@ -1,6 +1,7 @@
 """Which array library, device and dtype the numbers live on.
 
-This is the only place that imports torch or CuPy, and it does so inside a function.
+Torch and CuPy are imported inside functions, so that who asks for NumPy needs neither. Of all other
+files only those of `simulations.fusion`, which trains with torch, import it.
 """
 
 import dataclasses

@@ -1,10 +1,11 @@
 """How is a file written, so that no crash leaves half of it and no flipped bit goes unseen?
 
-It is written under a temporary name, flushed to the disk, and linked to its own name, which either
-happens whole or not at all and never replaces what is there. It starts with a checksum of its name
-and of the rest of it.
+It is written under a temporary name, flushed to the disk, and only then given its own, which either
+happens whole or not at all: by a link, which never replaces what is there, or by a rename, which
+does. A cell of a store starts with a checksum of its name and of the rest of it besides.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -40,35 +41,71 @@ def commit_raw(path: Path, content: bytes) -> bool:
 
     Raises: DiskError if it cannot be written
     """
-    part = path.parent / f".{path.name[:16]}.{uuid.uuid4().hex}.part"
     try:
-        make_folder(path.parent)
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            _link(part, path)
-        except FileExistsError:
-            return False
-        finally:
-            part.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        return write_new(path, content)
     except OSError as error:
         raise refused(path.parent, error) from error
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, and its folder; return whether it was new.
+
+    Raises: OSError if it cannot be written
+    """
+    make_folder(path.parent)
+    part = path.parent / f".{path.name[:16]}.{uuid.uuid4().hex}.part"
+    try:
+        _write(part, content)
+        give_name(part, path)
+    except FileExistsError:
+        return False
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
     return True
 
 
-def _link(part: Path, path: Path) -> None:
-    """Give a file its name, unless something has it."""
+def write_over(path: Path, *pieces: bytes | memoryview, alone: bool = False) -> None:
+    """Write a file in the place of what is there: whoever is interrupted keeps the old one.
+
+    Who is ``alone``, because of a lock say, writes over the part that a kill left behind; others
+    take a new name for it each time, so that two of them never write into one.
+
+    Raises: OSError if it cannot be written, or there is no such folder
+    """
+    name = path.name if alone else f"{path.name[:16]}.{uuid.uuid4().hex}"
+    part = path.parent / f".{name}.part"
+    try:
+        _write(part, *pieces)
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()  # half of it would keep a full disk full
+    _sync_folder(path.parent)
+
+
+def _write(part: Path, *pieces: bytes | memoryview) -> None:
+    with part.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def give_name(part: Path, path: Path) -> None:
+    """Give a finished file its name, unless something has it.
+
+    Raises: FileExistsError if something has; OSError if it cannot be
+    """
     try:
         os.link(part, path)
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
         if path.exists():
-            raise FileExistsError from error
-        part.rename(path)  # two writers in between hold the same cell: either will do
+            told = os.strerror(errno.EEXIST)
+            raise FileExistsError(errno.EEXIST, told, str(path)) from error
+        part.rename(path)  # two writers in between hold the same content: either will do
 
 
 def make_folder(folder: Path) -> None:

@@ -18,9 +18,12 @@ def plain(value: Any) -> Any:
         return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
         return plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return finite(value) if isinstance(value, float) else value
+
+
+def finite(value: float) -> float | None:
+    """Return a number as JSON has it: None for NaN and infinity."""
+    return value if math.isfinite(value) else None
 
 
 def to_json(value: Any) -> str:

@@ -16,6 +16,11 @@ def version(package: str) -> str:
         return "not installed as a package"
 
 
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed version of each package, by its name."""
+    return {package: version(package) for package in packages}
+
+
 @cache
 def commit() -> str:
     """Return the commit these sources are at, with '-dirty' if they were edited since."""

@@ -1,20 +1,9 @@
-"""Pretrained post-LN encoders as this project's own blocks, and texts as their tokens."""
+"""What is a pretrained model here, and which tokens are a text for it?
 
-from simulations.models.checkpoint import Architecture, Checkpoint, Embeddings, Tokenizer
-from simulations.models.find import KNOWN, load_checkpoint
-from simulations.models.forward import LayerRun, embed, run
-from simulations.models.tokens import Encoded, encode
+Encoders of the BERT family, read without torch as this project's own blocks: found by name, folder
+or hub id, with their tokenizer and their forward pass, and with texts to show them.
+"""
 
-__all__ = [
-    "KNOWN",
-    "Architecture",
-    "Checkpoint",
-    "Embeddings",
-    "Encoded",
-    "LayerRun",
-    "Tokenizer",
-    "embed",
-    "encode",
-    "load_checkpoint",
-    "run",
-]
+from theory.doors import door
+
+__getattr__, __dir__, __all__ = door(__name__)

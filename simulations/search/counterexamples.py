@@ -2,21 +2,22 @@
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulations.machine.files import write_new
+from simulations.machine.provenance import versions
 from theory.arrays import InputError
-from theory.statements.theorem import Theorem, Verdict, check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
+from theory.theorems.catalogue import CATALOGUE
 
 _FORMAT = "oversmooth instance 2"
 _OLD_FORMAT = "oversmooth counterexample 1"  # no claim (always a refutation), origin or digest
@@ -66,13 +67,14 @@ def comes_out(example: Counterexample, verdict: Verdict) -> bool:
     """Say whether a verdict on the instance is what the example claims.
 
     An instance that is claimed to reach its bound must have the stored sides again, up to the
-    rounding of another machine.
+    rounding of another machine, and these must stand out of it: 0 <= 0 reaches nothing.
     """
     if example.claim == "refuted":
         return bool(verdict.refuted)
-    allowed = 2 * max(example.rounding, float(verdict.rounding))
+    allowed = 2 * float(verdict.rounding)  # here and there; what a file says allows nothing
     sides = ((verdict.lhs, example.lhs), (verdict.rhs, example.rhs))
-    return bool(verdict.holds) and all(abs(float(a) - b) <= allowed for a, b in sides)
+    stands = bool(verdict.holds & verdict.decided)
+    return stands and all(abs(float(a) - b) <= allowed for a, b in sides)
 
 
 def instance_json(example: Counterexample) -> dict[str, Any]:
@@ -100,25 +102,18 @@ def write_counterexample(example: Counterexample, path: Path | str) -> Path:
         "sizes": dict(example.sizes),
         "params": {name: _to_hex(values) for name, values in example.params.items()},
         **{side: getattr(example, side).hex() for side in ("lhs", "rhs", "rounding")},
-        "origin": {**_versions(), **example.origin},
+        "origin": {
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            **versions(*_LIBRARIES),
+            **example.origin,
+        },
     }
     content["sha256"] = _digest(content)
     text = json.dumps(content, indent=1) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".part", delete=False
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(file.name, path)  # fails if there is a file, where a rename would replace it
-        except FileExistsError:
-            if not path.is_file() or path.read_text() != text:
-                raise InputError(f"{path} is there already, with other content") from None
-        finally:
-            Path(file.name).unlink()
+        if not write_new(path, text.encode()) and not (path.is_file() and path.read_text() == text):
+            raise InputError(f"{path} is there already, with other content")
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
     return path
@@ -153,9 +148,11 @@ def read_counterexample(path: Path | str) -> Counterexample:
             raise InputError(
                 f"{path}: {name} must have shape {wanted[name]}, but has {values.shape}"
             )
-    for name, (low, high) in domain.sizes.items():
-        if not low <= sizes[name] <= high:
-            raise InputError(f"{path}: {name} must be {low} to {high}, but is {sizes[name]}")
+    for name, size in domain.sizes.items():
+        if not size.low <= sizes[name] <= size.high:
+            raise InputError(
+                f"{path}: {name} must be {size.low} to {size.high}, but is {sizes[name]}"
+            )
     if claim not in get_args(Claim):
         raise InputError(f"{path}: claim must be refuted or reached, but is {claim!r}")
     return Counterexample(key, sizes, params, **sides, claim=claim, origin=origin)
@@ -192,16 +189,6 @@ def _require_intact(path: Path | str, content: Any) -> None:
 
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            found[library] = "not installed as a package"
-    return found
 
 
 def _to_hex(values: NDArray[np.float64]) -> Any:

@@ -1,12 +1,15 @@
 """Which theorem or trend does a key mean, and which may have been meant?"""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from theory.arrays import InputError
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Takes a key, how many of its instances were checked, and how many will be."""
 
 
 def known() -> tuple[str, ...]:

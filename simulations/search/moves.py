@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from theory.arrays import Floats
 from theory.statements.awkward import ALIGNED, ENSEMBLES, Kind
-from theory.statements.domains import Domain, draw
+from theory.statements.domains import Domain, draw_params
 
-Floats: TypeAlias = NDArray[np.float64]
 Population: TypeAlias = dict[str, Floats]
 """The free arrays of many members that share their sizes; the first axis is the member's."""
 
@@ -67,17 +66,17 @@ def resized(
     the presence of another only.
     """
     new = dict(sizes)
-    names = [name for name, (low, high) in domain.sizes.items() if high > low]
+    names = [name for name, size in domain.sizes.items() if size.high > size.low]
     if not names:
         return new, children(domain, parents, rng, members)
     changed = min(len(names), int(rng.choice([1, 1, 2, 4])))
     for name in (names[i] for i in rng.permutation(len(names))[:changed]):
-        low, high = domain.sizes[name]
+        size = domain.sizes[name]
         value = sizes[name]
         near = value + int(rng.choice([-1, 1]))
-        choices = (near, 0 if low <= 0 <= high else low, int(rng.integers(low, high + 1)))
-        new[name] = min(max(choices[rng.integers(3)], low), high)
-    fresh = draw_like(domain, new, rng, members)
+        choices = (near, size.plain, int(rng.integers(size.low, size.high + 1)))
+        new[name] = min(max(choices[rng.integers(3)], size.low), size.high)
+    fresh = draw_params(domain, new, rng, members=members)
     count = len(next(iter(parents.values())))
     chosen = rng.integers(count, size=members)
     for name, values in fresh.items():
@@ -90,16 +89,6 @@ def resized(
         else:
             values[common] = old[common]
     return new, bounded(fresh)
-
-
-def draw_like(
-    domain: Domain[object], sizes: dict[str, int], rng: np.random.Generator, members: int
-) -> Population:
-    """Draw a population of these very sizes from the domain's own ensembles."""
-    pinned = Domain(
-        {name: (value, value) for name, value in sizes.items()}, domain.free, lambda *_: None
-    )
-    return {name: np.asarray(v) for name, v in draw(pinned, rng, members=members).params.items()}
 
 
 def _scale(values: Floats) -> float:

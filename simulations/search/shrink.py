@@ -6,10 +6,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from simulations.search.moves import Floats, Population
+from simulations.search.moves import Population
 from simulations.search.state import Point, point, score
+from theory.arrays import Floats
 from theory.statements.domains import Domain
-from theory.statements.theorem import Theorem, check
+from theory.statements.evaluation import check
+from theory.statements.theorem import Theorem
 
 _Sizes: TypeAlias = dict[str, int]
 _Keeps: TypeAlias = Callable[[Floats, Floats], Any]
@@ -41,9 +43,9 @@ def cost(domain: Domain[Any], sizes: _Sizes, params: Population) -> float:
     """Say how much there is to read: numbers, digits in them, and choices that are not plain."""
     total = sum(3.0 * values.size + float(_digits(values).sum()) for values in params.values())
     return total + sum(
-        1.0 + 0.01 * min(abs(value - _plain(domain, name)), 99)
+        1.0 + 0.01 * min(abs(value - domain.sizes[name].plain), 99)
         for name, value in sizes.items()
-        if not _is_axis(domain, name) and value != _plain(domain, name)
+        if not _is_axis(domain, name) and value != domain.sizes[name].plain
     )
 
 
@@ -60,12 +62,6 @@ def _digits(values: Floats) -> Floats:
 
 def _is_axis(domain: Domain[Any], name: str) -> bool:
     return any(name in free.axes for free in domain.free.values())
-
-
-def _plain(domain: Domain[Any], name: str) -> int:
-    """The least remarkable value: no exponent, the first of the choices."""
-    low, high = domain.sizes[name]
-    return 0 if low <= 0 <= high else low
 
 
 class _Work:
@@ -105,12 +101,12 @@ class _Work:
 
 def _smaller_sizes(work: _Work) -> None:
     """Leave out one token, feature, head; make one choice plain, or nearer to it."""
-    for name, (low, _) in work.domain.sizes.items():
+    for name, size in work.domain.sizes.items():
         if _is_axis(work.domain, name):
-            while any(_left_out(work, name, low, count) for count in (1, 2)):
+            while any(_left_out(work, name, size.low, count) for count in (1, 2)):
                 pass
         else:
-            plain, value = _plain(work.domain, name), work.best.sizes[name]
+            plain, value = size.plain, work.best.sizes[name]
             for nearer in sorted({plain, (plain + value) // 2, plain + np.sign(value - plain)}):
                 if nearer != value:
                     work.accept({**work.best.sizes, name: int(nearer)}, [work.best.params])

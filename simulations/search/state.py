@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from simulations.search.moves import Floats, Population
-from theory.statements.theorem import Theorem, Verdict, check
+from simulations.search.moves import Population
+from theory.arrays import Floats
+from theory.statements.evaluation import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 
 Doubt = Callable[["Point"], bool]
 """Whether a violation is nothing but rounding."""

@@ -2,23 +2,24 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from simulations.machine.json import finite
 from simulations.search.counterexamples import Counterexample
+from simulations.search.effort import DEFAULT_TRIALS
+from simulations.search.keys import Progress
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 from theory.statements.domains import Sample, draw
-from theory.statements.theorem import Status, Theorem, Verdict, check
+from theory.statements.evaluation import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Status, Verdict
 
-DEFAULT_TRIALS = 2000
 _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
 _BATCH = 32  # members that share their sizes; part of what the seed stands for
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ class Report:
         values |= {name: getattr(self, name) for name in names}
         values["refuted"] = self.refuted
         for name in ("lhs", "rhs", "rounding", "ratio", "seconds"):
-            number = getattr(self, name)
-            values[name] = number if math.isfinite(number) else None
+            values[name] = finite(getattr(self, name))
         return {**values, "seed": self.seed, "ok": self.ok}
 
 

@@ -1,14 +1,15 @@
 """Do samples of a trend's statistic agree with what is claimed of it?"""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simulations.machine.json import finite
 from simulations.stacks.seeds import generator
-from theory.statements.theorem import Status
-from theory.statements.trend import Interval, Trend, judge
+from theory.statements.judgement import judge
+from theory.statements.trend import Interval, Trend
+from theory.statements.verdict import Status
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class TrendReport:
         names = ("key", "source", "expected", "status", "statistic", "trials")
         values |= {name: getattr(self, name) for name in names}
         for name in ("estimate", "lower", "upper", "alpha", "seconds"):
-            values[name] = _finite(getattr(self, name))
-        values["claimed"] = [_finite(end) for end in self.claimed]
+            values[name] = finite(getattr(self, name))
+        values["claimed"] = [finite(end) for end in self.claimed]
         return {**values, "reason": self.reason, "seed": self.seed, "ok": self.ok}
 
 
@@ -88,7 +89,3 @@ def verify_trend(
         seconds=time.perf_counter() - start,
         seed=seed,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -6,13 +6,11 @@ import numpy as np
 
 from simulations.stacks.normals import Normals
 from simulations.stacks.seeds import generator
-from simulations.stacks.stack import Initial, NormKind, Stack, Weights
+from simulations.stacks.stack import Stack
 from simulations.stacks.weights import draw_weights, empty_weights, orthogonal
 from theory.arrays import Array, InputError
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
-
-__all__ = ["Initial", "NormKind", "Stack", "Weights", "draw_blocks", "draw_tokens"]
 
 
 def draw_blocks(stack: Stack, *, seeds: range) -> Iterator[Block]:

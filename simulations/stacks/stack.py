@@ -9,7 +9,7 @@ from theory.arrays import InputError
 from theory.blocks.activations import activation
 from theory.blocks.weights import Placement
 
-Weights: TypeAlias = Literal["gaussian", "orthogonal", "low-rank", "identity", "bert"]
+WeightEnsemble: TypeAlias = Literal["gaussian", "orthogonal", "low-rank", "identity", "bert"]
 NormKind: TypeAlias = Literal["layer", "rms", "none"]
 Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consensus"]
 # A token alone has no distance to others; a feed-forward width of zero leaves the sublayer out.
@@ -78,7 +78,7 @@ class Stack:
     width: int = 64
     heads: int = 4
     ffn_width: int = 256
-    weights: Weights = "gaussian"
+    weights: WeightEnsemble = "gaussian"
     rank: int = 4
     initial: Initial = "gaussian"
     tied: bool = False
@@ -112,7 +112,7 @@ class Stack:
             raise InputError(
                 f"width must be a multiple of heads, but is {self.width} for {self.heads} heads"
             )
-        choices = (("weights", Weights), ("initial", Initial))
+        choices = (("weights", WeightEnsemble), ("initial", Initial))
         for name, known in (*choices, ("norm", NormKind), ("placement", Placement)):
             if getattr(self, name) not in get_args(known):
                 options = ", ".join(get_args(known))

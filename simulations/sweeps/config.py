@@ -1,16 +1,13 @@
 """What does a sweep's file say, and what is wrong with it?"""
 
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -18,120 +15,39 @@ from pydantic import (
 )
 
 from simulations.engine.surveys import DEFAULT_QUANTITIES, QUANTITIES, Quantity
-from simulations.stacks.stack import Stack
+from simulations.sweeps.axes import (
+    STACK_FIELDS,
+    STRICT,
+    Axes,
+    Axis,
+    Sobol,
+    SobolAxis,
+    Value,
+    only_known,
+)
 from simulations.sweeps.near_consensus import LEAST_DEPTH
-from simulations.sweeps.problems import in_file, not_known, problems_of
+from simulations.sweeps.problems import in_file, problems_of
 from theory.arrays import InputError
-
-Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
-Value: TypeAlias = int | Number | str | bool
-# A file has lists where Python has tuples; the numbers in them stay strict.
-Spaced: TypeAlias = Annotated[
-    tuple[Number, Number, Annotated[int, Field(ge=1, le=1_000_000)]], Field(strict=False)
-]
 
 LAW: Final = "law"
 """What small differences do, and what the law says: see `simulations.sweeps.near_consensus`."""
 Asked: TypeAlias = Literal[Quantity, "law"]
-
-STACK_FIELDS = tuple(field.name for field in fields(Stack))
-AXES = (*STACK_FIELDS, "mask")
-REAL_FIELDS = tuple(field.name for field in fields(Stack) if field.type in (float, float | None))
 MOST_CELLS = 10**7
 """The driver keeps a line of memory for every cell; more of them are several sweeps."""
-
-_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Axis(BaseModel):
-    """The values of an axis: a list, or numbers spaced evenly or by equal ratios, ends included."""
-
-    model_config = _STRICT
-    values: list[Value] | None = None
-    linspace: Spaced | None = None
-    logspace: Spaced | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _list_means_values(cls, value: Any) -> Any:
-        return {"values": value} if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "Axis":
-        given = [way for way in (self.values, self.linspace, self.logspace) if way is not None]
-        if len(given) != 1:
-            raise ValueError(
-                "must be a list, or one of {linspace = [from, to, count]} and logspace"
-            )
-        if self.logspace is not None and min(self.logspace[:2]) <= 0:
-            raise ValueError("logspace must have positive ends: the numbers, not their logarithms")
-        if not self.points():
-            raise ValueError("must hold at least one value, but is empty")
-        if not all(math.isfinite(point) for point in self.points() if isinstance(point, float)):
-            raise ValueError("has ends too far apart for the numbers between them")
-        if len(set(self.points())) < len(self.points()):
-            raise ValueError("holds a value twice")
-        return self
-
-    def points(self) -> list[Any]:
-        """Return the values; the ends of a spaced axis are exact."""
-        if self.values is not None:
-            return list(self.values)
-        low, high, count = self.linspace or self.logspace or (0.0, 0.0, 0)
-        if count < 2:
-            return [low][:count]
-        if self.linspace is not None:
-            middle = (low + (high - low) * i / (count - 1) for i in range(1, count - 1))
-        else:
-            middle = (low * (high / low) ** (i / (count - 1)) for i in range(1, count - 1))
-        return [low, *middle, high]
-
-
-Axes: TypeAlias = Annotated[dict[str, Axis], AfterValidator(lambda axes: _named(axes, AXES))]
-
-
-class SobolAxis(BaseModel):
-    """The range of one axis of a Sobol sequence."""
-
-    model_config = _STRICT
-    low: Number
-    high: Number
-    scale: Literal["linear", "log"] = "linear"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "SobolAxis":
-        if not self.low < self.high or (self.scale == "log" and self.low <= 0):
-            raise ValueError("low must be below high, and positive on a log scale")
-        if not math.isfinite(self.high / self.low if self.scale == "log" else self.high - self.low):
-            raise ValueError("has ends too far apart for the numbers between them")
-        return self
-
-
-class Sobol(BaseModel):
-    """Points of a scrambled Sobol sequence over several axes at once."""
-
-    model_config = _STRICT
-    points: Annotated[int, Field(ge=1, le=2**24)]
-    seed: Annotated[int, Field(ge=0, le=2**62)] = 0
-    axes: Annotated[
-        dict[str, SobolAxis],
-        Field(min_length=1),
-        AfterValidator(lambda axes: _named(axes, REAL_FIELDS)),
-    ]
 
 
 class Seeds(BaseModel):
     """Consecutive seeds."""
 
-    model_config = _STRICT
+    model_config = STRICT
     first: Annotated[int, Field(ge=0, le=2**62)] = 0
     count: Annotated[int, Field(ge=1)] = 1
 
 
-class Run(BaseModel):
+class RunSettings(BaseModel):
     """On what, and in which portions, the cells are computed."""
 
-    model_config = _STRICT
+    model_config = STRICT
     backend: Literal["numpy", "torch", "cupy"] = "numpy"
     device: str | None = None
     dtype: Literal["float32", "float64"] = "float64"
@@ -146,10 +62,10 @@ class Sweep(BaseModel):
     of the ``sobol`` points, each with every seed. An axis is a field of `Stack`, or "mask".
     """
 
-    model_config = _STRICT
+    model_config = STRICT
     name: str = ""
     stack: Annotated[
-        dict[str, Value], AfterValidator(lambda fields: _named(fields, STACK_FIELDS))
+        dict[str, Value], AfterValidator(lambda fields: only_known(fields, STACK_FIELDS))
     ] = {}
     mask: str = "full"
     axes: Axes = {}
@@ -158,7 +74,7 @@ class Sweep(BaseModel):
     seeds: Seeds = Seeds()
     quantities: list[Asked] = list(DEFAULT_QUANTITIES)
     tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2
-    run: Run = Run()
+    run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Sweep":
@@ -171,14 +87,6 @@ class Sweep(BaseModel):
         """Return all that the sweep's numbers depend on, and its name, as JSON can hold it."""
         found: dict[str, Any] = self.model_dump(mode="json")
         return found
-
-
-def _named(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
-    """Refuse names that are not known, all at once."""
-    unknown = [f"{name}: {not_known(name, known)}" for name in given if name not in known]
-    if unknown:
-        raise ValueError("\n".join(unknown))
-    return given
 
 
 def _problems(sweep: Sweep) -> Iterator[str]:
@@ -256,7 +164,7 @@ def make_sweep(**content: Any) -> Sweep:
 
 def _known(location: list[str]) -> tuple[str, ...]:
     models: dict[str, type[BaseModel]] = {
-        "": Sweep, "run": Run, "seeds": Seeds, "sobol": Sobol,
+        "": Sweep, "run": RunSettings, "seeds": Seeds, "sobol": Sobol,
     }  # fmt: skip
     place = ".".join(location)
     if place in models:

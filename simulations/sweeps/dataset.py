@@ -1,10 +1,6 @@
-"""How is a store read as one labelled data set, and taken elsewhere?"""
+"""How is a store read as one labelled data set?"""
 
-import importlib.util
 import json
-import os
-import shutil
-import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from simulations.machine.files import CorruptError
-from simulations.sweeps.cells import Grid, grid_of
+from simulations.sweeps.cells import Grid
+from simulations.sweeps.expansion import grid_of
 from simulations.sweeps.near_consensus import READINGS as LAW_READINGS
 from simulations.sweeps.store import open_store, read_cell, read_manifest
 from theory.arrays import InputError
@@ -117,46 +114,6 @@ def _coordinates(grid: Grid, depth: int) -> dict[str, Any]:
 def _attributes(manifest: Mapping[str, Any], made: Mapping[str, set[str]]) -> dict[str, str]:
     makers = {name: ", ".join(sorted(found)) for name, found in made.items()}
     return {"title": manifest["name"], "sweep": json.dumps(manifest), **makers}
-
-
-def export_store(root: Path | str, out: Path | str) -> int:
-    """Write a store as one netCDF file (.nc) or zarr folder (.zarr), with checksums in both.
-
-    Returns how many cells are not there yet: their numbers are NaN, or -1.
-
-    Raises: InputError for another ending, if ``out`` is there already, or a library is missing
-    """
-    out = Path(out)
-    if out.suffix not in (".nc", ".zarr"):
-        raise InputError(f"out must end in .nc or .zarr, but is {out.name!r}")
-    if out.exists():
-        raise InputError(f"{out} is there already; nothing is overwritten")
-    needed = {".nc": ("h5netcdf", "h5py"), ".zarr": ("zarr",)}[out.suffix]
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        names = " and ".join(missing)
-        raise InputError(f"{out.suffix} needs {names}: pip install 'oversmooth[sweep]'")
-    data = read_store(root)
-    part = out.with_name(f".{out.stem}.{uuid.uuid4().hex[:8]}.part{out.suffix}")
-    try:
-        if out.suffix == ".nc":
-            checksums = {name: {"fletcher32": True} for name in data.data_vars if data[name].ndim}
-            data.to_netcdf(part, engine="h5netcdf", encoding=checksums)
-            os.link(part, out)  # unlike a rename, never over what has come there meanwhile
-        else:
-            from zarr.codecs import Crc32cCodec
-
-            codec = {name: {"compressors": [Crc32cCodec()]} for name in data.data_vars}
-            data.to_zarr(part, mode="w-", encoding=codec, zarr_format=3, consolidated=False)
-            part.rename(out)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
-    return int((~data["complete"]).sum())
 
 
 def _xarray() -> Any:

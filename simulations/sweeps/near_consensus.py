@@ -6,13 +6,13 @@ they are not counted: the first fifth of the layers.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from simulations.centred.rollout import rollout
-from simulations.numbers import Numbers, log, ratio
+from simulations.numbers import Numbers, geometric_mean, ratio
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError
@@ -111,11 +111,8 @@ def _measured(
         if found.sigma_1 is not None:
             second = 1.0 if found.sigma_2 is None else found.sigma_2
             rows["law_sigma"].append(found.sigma_1 * second)
-    return {name: _geometric_mean(values) for name, values in rows.items()}
-
-
-def _geometric_mean(values: Iterable[Numbers]) -> Numbers:
-    """Return the mean over the layers; NaN where a distance was zero or a rate infinite."""
-    with np.errstate(invalid="ignore"):
-        mean: Numbers = np.exp(np.mean([log(each) for each in values], axis=0))
-    return mean
+    # Tokens that had become equal have a rate of NaN, which counts as zero.
+    return {
+        name: geometric_mean(np.nan_to_num(values, nan=0.0, posinf=np.inf), axis=0)
+        for name, values in rows.items()
+    }

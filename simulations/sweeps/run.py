@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simulations.machine.files import CorruptError, commit_file, commit_raw, read_file, remove_file
-from simulations.sweeps.cells import Grid, Task, expand
+from simulations.sweeps.cells import Grid, Task
 from simulations.sweeps.config import Sweep
+from simulations.sweeps.expansion import expand
 from simulations.sweeps.store import (
     Store,
     create_store,
@@ -23,10 +24,14 @@ from simulations.sweeps.store import (
     sweep_parts,
 )
 from simulations.sweeps.task import Compute, Order, StopError, compute_task, manifest_hash
-from simulations.sweeps.workers import Failure, Run, default_workers, require_dask, task_results
+from simulations.sweeps.workers import (
+    Failure,
+    RunTasks,
+    default_workers,
+    require_dask,
+    task_results,
+)
 from theory.arrays import InputError
-
-Progress = Callable[["Tally"], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def run_sweep(
     scheduler: str | None = None,
     retry_failed: bool = False,
     compute: Compute = compute_task,
-    on_progress: Progress | None = None,
+    on_progress: Callable[[Tally], None] | None = None,
 ) -> Tally:
     """Compute every cell that the store does not have yet, and keep it there.
 
@@ -131,7 +136,7 @@ class _Driver:
     done: set[str]
     failed: set[str]
     corrupt: int
-    on_progress: Progress | None
+    on_progress: Callable[[Tally], None] | None
     manifest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +153,7 @@ class _Driver:
         keys = self.grid.task_keys(task)
         return any(key not in self.done and key not in self.failed for key in keys)
 
-    def go_through(self, tasks: Iterable[Task], run: Run) -> None:
+    def go_through(self, tasks: Iterable[Task], run: RunTasks) -> None:
         """Run tasks; those that raise or kill their workers are run again cell by cell.
 
         A worker takes the tasks that wait for it along when it dies. So those that were lost are
@@ -160,13 +165,13 @@ class _Driver:
         for task in lost + lost_apart:
             self._alone(task, run)
 
-    def _alone(self, task: Task, run: Run) -> None:
+    def _alone(self, task: Task, run: RunTasks) -> None:
         raised, lost = self._round([task], run, last=True)
         for cell in _cells_apart(raised + lost):
             self._round([cell], run, last=True)
 
     def _round(
-        self, tasks: Iterable[Task], run: Run, *, last: bool = False
+        self, tasks: Iterable[Task], run: RunTasks, *, last: bool = False
     ) -> tuple[list[Task], list[Task]]:
         """Run tasks and return those that raised, which have several cells, and those lost.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simulations.machine.files import CorruptError, read_file
-from simulations.sweeps.cells import grid_of
+from simulations.sweeps.expansion import grid_of
 from simulations.sweeps.run import Tally
 from simulations.sweeps.store import (
     Store,
@@ -22,7 +22,7 @@ _RECENT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Status:
+class SweepStatus:
     """A tally; whether a driver is at work; cells a second of late; seconds left at that rate."""
 
     tally: Tally
@@ -45,7 +45,7 @@ class Status:
         }
 
 
-def sweep_status(root: Path | str) -> Status:
+def sweep_status(root: Path | str) -> SweepStatus:
     """Read every file of a store and say how far its sweep is; nothing is changed.
 
     A damaged cell counts as missing too: the next run will do it again.
@@ -73,7 +73,7 @@ def sweep_status(root: Path | str) -> Status:
     recent = [at for at in kept_at if at > time.time() - _RECENT_SECONDS]
     span = time.time() - min(recent) if recent else 0.0
     rate = len(recent) / span if running and span > 0 else 0.0
-    return Status(tally, running, rate, tally.missing / rate if rate else None)
+    return SweepStatus(tally, running, rate, tally.missing / rate if rate else None)
 
 
 def failures(store: Store) -> dict[str, Mapping[str, Any]]:

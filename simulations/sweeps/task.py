@@ -15,10 +15,10 @@ import numpy as np
 from simulations.engine.surveys import Quantity, survey
 from simulations.machine.backends import backend, device_count
 from simulations.machine.files import CorruptError, DiskError, read_file
-from simulations.machine.provenance import commit, version
-from simulations.stacks.masks import mask_by_name
+from simulations.machine.provenance import commit, versions
+from simulations.stacks.graphs import mask_by_name
 from simulations.sweeps.cells import Task
-from simulations.sweeps.config import LAW, Run, Sweep
+from simulations.sweeps.config import LAW, RunSettings, Sweep
 from simulations.sweeps.near_consensus import law_readings
 from simulations.sweeps.store import Store, commit_cells
 from theory.arrays import InputError
@@ -132,7 +132,7 @@ def run_task(order: Order, compute: Compute = compute_task) -> int:
 def _made_by() -> dict[str, str]:
     """Return what all cells of this process are made with: to look it up takes milliseconds."""
     found = {"commit": commit(), "python": platform.python_version(), "machine": platform.machine()}
-    return found | {library: version(library) for library in _LIBRARIES}
+    return found | versions(*_LIBRARIES)
 
 
 def manifest_hash(store: Store) -> str:
@@ -179,7 +179,7 @@ def worker_number() -> int | None:
     return name if isinstance(name, int) else None
 
 
-def worker_run(run: Run, number: int | None) -> Run:
+def worker_run(run: RunSettings, number: int | None) -> RunSettings:
     """Return on what a worker computes: device "cuda" becomes one device for each worker in turn.
 
     Not tried on several devices; its rule is tested with a count of them made up.
@@ -190,6 +190,6 @@ def worker_run(run: Run, number: int | None) -> Run:
     return run.model_copy(update={"device": f"cuda:{number % devices}"})
 
 
-def any_device(run: Run) -> bool:
+def any_device(run: RunSettings) -> bool:
     """Whether a sweep wants whichever CUDA device there is, not a certain one."""
     return run.device == "cuda" or (run.backend == "cupy" and run.device is None)

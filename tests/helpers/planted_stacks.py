@@ -70,13 +70,34 @@ PLANTED: dict[str, Planted] = {
         Block(attention(0.5 * UNIT), None, residual=0.0), TWO, 6, 100, NO, NO, None, 0.493
     ),
     "attention alone, no norm, two components": Planted(
-        Block(attention(0.5 * UNIT), None, NONE, NONE, residual=0.0), TWO, 6, 100, YES, NO, 0.50, 0.633
+        Block(attention(0.5 * UNIT), None, NONE, NONE, residual=0.0),
+        TWO,
+        6,
+        100,
+        YES,
+        NO,
+        0.50,
+        0.633,
     ),
     "attention alone, no norm": Planted(
-        Block(attention(0.5 * UNIT), None, NONE, NONE, residual=0.0), None, 6, 100, YES, YES, 0.0, 0.0
+        Block(attention(0.5 * UNIT), None, NONE, NONE, residual=0.0),
+        None,
+        6,
+        100,
+        YES,
+        YES,
+        0.0,
+        0.0,
     ),
     "large tau, two components": Planted(
-        Block(attention(0.5 * UNIT), feed_forward(), _LARGE, _LARGE), TWO, 6, 100, NO, NO, None, 0.775
+        Block(attention(0.5 * UNIT), feed_forward(), _LARGE, _LARGE),
+        TWO,
+        6,
+        100,
+        NO,
+        NO,
+        None,
+        0.775,
     ),
     "large eps, two components": Planted(
         Block(attention(0.5 * UNIT), None, Norm(eps=10.0)), TWO, 6, 100, YES, NO, 0.474, 0.506

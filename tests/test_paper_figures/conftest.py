@@ -14,5 +14,5 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = tmp_path / "stored"
     place.mkdir()
     store_all(place)
-    monkeypatch.setattr(fusion_runs, "FOLDER", place)
+    monkeypatch.setattr(fusion_runs, "RUNS_FOLDER", place)
     return place

@@ -2,36 +2,49 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import erfc, exp, pi, sqrt
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from array_api_compat import is_numpy_array
-from scipy.optimize import brentq, minimize_scalar
-from scipy.special import erfc as scipy_erfc
 
 from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
 
 _EPS = 2.0**-52  # of float64
 _TANH_CUBIC = 0.044715  # the cubic coefficient of the tanh approximation, hendrycks2016gelu
 
+Kind: TypeAlias = Literal["line", "hinge", "tanh", "gate"]
+
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise function phi with phi(0) = 0.
+    """An elementwise function phi with phi(0) = 0, and all that the project knows of it.
 
     ``function`` and ``derivative`` map (*b,) to (*b,), dtype kept; the derivative of ReLU at
-    zero is taken as 0. ``lipschitz`` is sup |phi'|, which `theory.symbolic.maps` derives.
+    zero is taken as 0. ``steepest`` computes ``lipschitz``. ``kind`` says how small differences
+    are kept: a "gate" is x g(x) with g(x) + g(-x) = 1. ``formula`` is phi as sympy reads it, in x;
+    a gate of g = sigmoid(w) gives its odd ``logit`` w instead.
     """
 
     name: str
     function: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
-    lipschitz: float
+    steepest: Callable[[], float]
+    kind: Kind
+    formula: str = ""
+    logit: str = ""
+
+    @cached_property
+    def lipschitz(self) -> float:
+        """The largest |phi'|, which `theory.symbolic.maps` derives; computed when asked for."""
+        return self.steepest()
 
 
 def _erfc(x: Array) -> Array:
     """Return the complementary error function, which the array API standard lacks."""
+    from scipy.special import erfc as scipy_erfc  # it takes a while to import, and few need it
+
     xp = namespace(x)
     if is_numpy_array(x):
         return scipy_erfc(x)
@@ -110,6 +123,8 @@ def _tanh_slope(x: Array) -> Array:
 
 def _steepest(slope: Callable[[Array], Array]) -> float:
     """Return the largest slope on [0, 8]; both gated functions are steepest there."""
+    from scipy.optimize import minimize_scalar  # it takes a second to import
+
     found = minimize_scalar(
         lambda x: -float(slope(np.float64(x))),
         bounds=(0, 8),
@@ -119,19 +134,55 @@ def _steepest(slope: Callable[[Array], Array]) -> float:
     return float(-found.fun)
 
 
-# GELU is steepest at sqrt 2, SiLU where x tanh(x / 2) = 2: see theory.symbolic.maps.
+def _steepest_silu() -> float:
+    """Return the slope where x tanh(x / 2) = 2: see theory.symbolic.maps."""
+    from scipy.optimize import brentq  # it takes a second to import
+
+    return float(_silu_slope(np.float64(brentq(lambda x: x * np.tanh(x / 2) - 2, 1, 4))))
+
+
+# GELU is steepest at sqrt 2: see theory.symbolic.maps.
 _GELU_LIPSCHITZ = 0.5 * erfc(-1.0) + exp(-1.0) / sqrt(pi)
-_SILU_LIPSCHITZ = float(_silu_slope(np.float64(brentq(lambda x: x * np.tanh(x / 2) - 2, 1, 4))))
 
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Activation("identity", lambda x: x, lambda x: namespace(x).ones_like(x), 1.0),
-        Activation("relu", _relu, _step, 1.0),
-        Activation("tanh", lambda x: namespace(x).tanh(x), _tanh_slope, 1.0),
-        Activation("gelu", _gelu, _gelu_slope, _GELU_LIPSCHITZ),
-        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_slope, _steepest(_gelu_tanh_slope)),
-        Activation("silu", _silu, _silu_slope, _SILU_LIPSCHITZ),
+        Activation(
+            "identity",
+            lambda x: x,
+            lambda x: namespace(x).ones_like(x),
+            lambda: 1.0,
+            "line",
+            formula="x",
+        ),
+        Activation(
+            "relu", _relu, _step, lambda: 1.0, "hinge", formula="Piecewise((0, x < 0), (x, True))"
+        ),
+        Activation(
+            "tanh",
+            lambda x: namespace(x).tanh(x),
+            _tanh_slope,
+            lambda: 1.0,
+            "tanh",
+            formula="tanh(x)",
+        ),
+        Activation(
+            "gelu",
+            _gelu,
+            _gelu_slope,
+            lambda: _GELU_LIPSCHITZ,
+            "gate",
+            formula="x * (1 + erf(x / sqrt(2))) / 2",
+        ),
+        Activation(
+            "gelu_tanh",
+            _gelu_tanh,
+            _gelu_tanh_slope,
+            lambda: _steepest(_gelu_tanh_slope),
+            "gate",
+            logit="2 * sqrt(2 / pi) * (x + 44715 / 10**6 * x**3)",  # (1 + tanh u) / 2 = sigmoid(2u)
+        ),
+        Activation("silu", _silu, _silu_slope, _steepest_silu, "gate", logit="x"),
     )
 }
 

@@ -2,8 +2,9 @@
 
 from theory.arrays import Array, InputError, namespace, require_mask
 from theory.blocks.activations import activation
-from theory.blocks.norms import Norm, normalise
+from theory.blocks.norms import normalise
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, require_fits
+from theory.blocks.wiring import Reading, read_through
 
 
 def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | None = None) -> Array:
@@ -79,28 +80,27 @@ def apply_block(
     Raises: InputError as `require_fits`, `attention_adjacency` and `apply_norm` do
     """
     require_fits(block, tokens, adjacency=adjacency)
-    post, sandwich = block.placement == "post", block.placement == "sandwich"
-    none = Norm(kind="none")
-    norm_1_in, norm_2_in = (none, none) if post else (block.norm_1, block.norm_2)
-    norm_1_out, norm_2_out = (block.norm_1_out, block.norm_2_out) if sandwich else (none, none)
+    seen, stds = adjacency, dict[str, Array | None]()
 
-    sublayer_in, std_1 = normalise(norm_1_in, tokens)
-    if adjacency is None:
-        adjacency = attention_adjacency(block.attention, sublayer_in, mask=mask)
-    change = attend(block.attention, adjacency, sublayer_in)
-    change, std_1_out = normalise(norm_1_out, change)
-    middle = block.residual * tokens + change
-    if post:
-        middle, std_1 = normalise(block.norm_1, middle)
-    if block.feed_forward is None:
-        return BlockStep(middle, adjacency, std_1, None, std_1_out)
+    def norm(name: str, stream: Array) -> Array:
+        out, stds[f"std_{name}"] = normalise(block.norm(name), stream)
+        return out
 
-    sublayer_in, std_2 = normalise(norm_2_in, middle)
-    change, std_2_out = normalise(norm_2_out, feed_forward(block.feed_forward, sublayer_in))
-    out = block.residual * middle + change
-    if post:
-        out, std_2 = normalise(block.norm_2, out)
-    return BlockStep(out, adjacency, std_1, std_2, std_1_out, std_2_out)
+    def listen(inner: Array) -> Array:
+        nonlocal seen
+        if seen is None:
+            seen = attention_adjacency(block.attention, inner, mask=mask)
+        return attend(block.attention, seen, inner)
+
+    def feed(inner: Array) -> Array:
+        assert block.feed_forward is not None  # otherwise nobody asks
+        return feed_forward(block.feed_forward, inner)
+
+    def add(stream: Array, change: Array) -> Array:
+        return block.residual * stream + change
+
+    out = read_through(block, tokens, Reading(norm, listen, feed, add))
+    return BlockStep(out, seen, **stds)
 
 
 def _add_bias(tokens: Array, bias: Array | None) -> Array:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from theory.arrays import Array, InputError, require_float, require_shape
 from theory.blocks.norms import Norm
 
 Placement: TypeAlias = Literal["post", "pre", "sandwich"]
-
+PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
+"""Where the norms may stand; `theory.blocks.wiring` says what each name means."""
+NORM_NAMES = ("1", "2", "1_out", "2_out")
+"""The names of the norms that a block has room for; a placement uses some of them."""
 
 _PLAIN = Norm()
 
@@ -71,7 +74,8 @@ class Block:
     pre:      y = r x + attention(norm_1(x)),      out = r y + feed_forward(norm_2(y))
     sandwich: as pre, each sublayer's output through norm_1_out / norm_2_out before the sum
 
-    with the residual scale r. Without a feed-forward sublayer the block ends at y.
+    with the residual scale r. Without a feed-forward sublayer the block ends at y. The order
+    itself is told in `theory.blocks.wiring`.
 
     Source: shi2022, xiong2020, ding2021cogview, wang2022deepnet
     """
@@ -86,10 +90,19 @@ class Block:
     norm_2_out: Norm = _PLAIN
 
     def __post_init__(self) -> None:
-        if self.placement not in ("post", "pre", "sandwich"):
-            raise InputError(
-                f"placement must be 'post', 'pre' or 'sandwich', but is {self.placement!r}"
-            )
+        require_placement(self.placement)
+
+    def norm(self, name: str) -> Norm:
+        """Return the norm called "1", "2", "1_out" or "2_out"."""
+        norm: Norm = getattr(self, f"norm_{name}")
+        return norm
+
+
+def require_placement(placement: str) -> None:
+    """Raise InputError unless there is a placement of this name."""
+    if placement not in PLACEMENTS:
+        *others, last = map(repr, PLACEMENTS)
+        raise InputError(f"placement must be {', '.join(others)} or {last}, but is {placement!r}")
 
 
 class BlockStep(NamedTuple):
@@ -101,10 +114,16 @@ class BlockStep(NamedTuple):
 
     output: Array
     adjacency: Array
-    std_1: Array | None
-    std_2: Array | None
+    std_1: Array | None = None
+    std_2: Array | None = None
     std_1_out: Array | None = None
     std_2_out: Array | None = None
+
+    @property
+    def stds(self) -> dict[str, Array]:
+        """Return what the norms that there are divide by, under the names std_*."""
+        every = {f"std_{name}": getattr(self, f"std_{name}") for name in NORM_NAMES}
+        return {name: std for name, std in every.items() if std is not None}
 
 
 def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None) -> None:
@@ -140,9 +159,9 @@ def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None)
             "feed_forward.bias_in": (ffn.bias_in, (f,)),
             "feed_forward.bias_out": (ffn.bias_out, (d,)),
         }
-    for name in ("norm_1", "norm_2", "norm_1_out", "norm_2_out"):
-        norm: Norm = getattr(block, name)
-        wanted |= {f"{name}.gain": (norm.gain, (d,)), f"{name}.shift": (norm.shift, (d,))}
+    for name in NORM_NAMES:
+        norm = block.norm(name)
+        wanted |= {f"norm_{name}.gain": (norm.gain, (d,)), f"norm_{name}.shift": (norm.shift, (d,))}
     batch = tuple(tokens.shape[:-2])
     for name, (array, shape) in wanted.items():
         if array is None:

@@ -8,14 +8,13 @@ of one token, in float64; what that loses, bounded by `theory.bounds.rounding`, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from theory.arrays import Floats
 from theory.blocks.norms import Norm, apply_norm, norm_std
 from theory.bounds.rounding import Running, after_norm
-
-Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 EPS = float(np.finfo(np.float64).eps)
 _STEPS = 12  # of the search for the best direction; each one is a bound

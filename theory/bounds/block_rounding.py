@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 
 from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.activations import activation
-from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, BlockStep
+from theory.blocks.wiring import Reading, read_through
 from theory.bounds.coefficients import Coefficients, WeightNorms, compose
 from theory.bounds.rounding import (
     Running,
@@ -142,29 +142,25 @@ def _follow(
     Returns the error of the output, and of the std values by their names in the step, all (*b,).
     """
     shape = tuple(tokens.shape)
-    post, sandwich = block.placement == "post", block.placement == "sandwich"
     weights = weight_errors(block.attention, block.feed_forward, norms=norms)
     errors: dict[str, Array] = {}
 
-    def norm(number: str, run: Running, *, wanted: bool) -> Running:
-        which: Norm = getattr(block, f"norm_{number}")
-        std: Array | None = getattr(step, f"std_{number}")
-        if not wanted or std is None:
+    def norm(name: str, run: Running) -> Running:
+        which, std = block.norm(name), step.stds.get(f"std_{name}")
+        if std is None:
             return run
-        errors[f"std_{number}"] = std_error(which, std, run, d=shape[-1])
+        errors[f"std_{name}"] = std_error(which, std, run, d=shape[-1])
         return after_norm(which, std, run, shape=shape)
+
+    def listen(run: Running) -> Running:
+        return after_attention(block.attention, step.adjacency, run, weights)
+
+    def feed(run: Running) -> Running:
+        assert block.feed_forward is not None  # otherwise nobody asks
+        return after_feed_forward(block.feed_forward, run, weights, tokens=shape[-2])
 
     def add(stream: Running, change: Running) -> Running:
         return after_sum(stream, change, factor=block.residual, like=tokens)
 
-    stream = exactly(tokens)
-    change = norm("1", stream, wanted=not post)
-    change = after_attention(block.attention, step.adjacency, change, weights)
-    change = norm("1_out", change, wanted=sandwich)
-    stream = norm("1", add(stream, change), wanted=post)
-    if block.feed_forward is None:
-        return stream.error, errors
-    change = norm("2", stream, wanted=not post)
-    change = after_feed_forward(block.feed_forward, change, weights, tokens=shape[-2])
-    change = norm("2_out", change, wanted=sandwich)
-    return norm("2", add(stream, change), wanted=post).error, errors
+    out = read_through(block, exactly(tokens), Reading(norm, listen, feed, add))
+    return out.error, errors

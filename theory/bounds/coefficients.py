@@ -1,11 +1,13 @@
 """How much one block can stretch the distance to consensus: v and its sharper forms."""
 
 from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 from theory.arrays import Array, constant, eps, namespace
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep
+from theory.blocks.wiring import Reading, read_through
 from theory.spectra.brackets import Bracket, spectral_bracket
 from theory.spectra.norms import coupling, product_norm, row_deviations, spectral_norm
 
@@ -156,18 +158,39 @@ def compose(
     """
     residual = abs(block.residual)
 
-    def stretch(norm: Norm, std: Array | None) -> Array:
-        return norm_stretch(norm, std, like=attention, token_mask=token_mask)
+    def norm(name: str, at: _Stretch) -> _Stretch:
+        std = getattr(step, f"std_{name}")
+        found = norm_stretch(block.norm(name), std, like=attention, token_mask=token_mask)
+        return at._replace(norms=at.norms * found)
 
-    first, second = stretch(block.norm_1, step.std_1), stretch(block.norm_2, step.std_2)
-    if block.placement == "post":
-        upper = first * (residual + attention)
-        return upper if block.feed_forward is None else upper * second * (residual + ffn)
-    if block.placement == "sandwich":
-        first = first * stretch(block.norm_1_out, step.std_1_out)
-        second = second * stretch(block.norm_2_out, step.std_2_out)
-    upper = residual + first * attention
-    return upper if block.feed_forward is None else upper * (residual + second * ffn)
+    def add(stream: _Stretch, change: _Stretch) -> _Stretch:
+        return _Stretch(stream.whole, residual + change.whole)
+
+    return read_through(
+        block,
+        _UNSTRETCHED,
+        Reading(
+            norm,
+            attend=lambda at: at._replace(sublayer=at.sublayer * attention),
+            feed_forward=lambda at: at._replace(sublayer=at.sublayer * ffn),
+            add=add,
+            branch=lambda _: _UNSTRETCHED,
+        ),
+    ).whole
+
+
+class _Stretch(NamedTuple):
+    """By how much differences have grown: from the norms, and from the last sublayer."""
+
+    norms: Any
+    sublayer: Any
+
+    @property
+    def whole(self) -> Array:
+        return self.norms * self.sublayer
+
+
+_UNSTRETCHED = _Stretch(1.0, 1.0)
 
 
 def norm_stretch(

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from theory.arrays import Array, InputError, to_numpy
-from theory.bounds.balls import Floats, Std
+from theory.arrays import Array, Floats, InputError, to_numpy
+from theory.bounds.balls import Std
 from theory.bounds.supremum import Suprema, Supremum
 
 _ALIKE = 1e-3  # bounds that differ by less are told as one number

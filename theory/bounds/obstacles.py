@@ -1,10 +1,11 @@
 """Which blocks cannot have a bound on v below 1 for all tokens, and for which is none known?"""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from theory.arrays import Floats
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block
-from theory.bounds.balls import Floats
 from theory.bounds.rounding import row_sum_allowance
 from theory.graphs.chains import closed_classes
 
@@ -33,7 +34,7 @@ def refusal(block: Block, heads: Floats | None) -> str:
     return ""
 
 
-def bias_free_obstacle(block: Block, mask: Floats, heads: Floats | None) -> str:
+def bias_free_obstacle(block: Block, mask: NDArray[np.bool_], heads: Floats | None) -> str:
     """Say why no v below 1 can hold for all tokens, where a theorem says so; else nothing.
 
     A post-LN block with true norms of one kind, without biases and shifts (those of queries and

@@ -1,9 +1,11 @@
 """How large can sqrt(lambda) be for all attention weights that a ball of tokens can make?"""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from theory.arrays import Floats
 from theory.blocks.weights import Attention
-from theory.bounds.balls import EPS, Ball, Floats
+from theory.bounds.balls import EPS, Ball
 from theory.graphs.conversions import random_walk
 from theory.spectra.norms import coupling, coupling_error, product_norm, product_norm_error
 
@@ -19,7 +21,12 @@ def worst_root(n: int) -> float:
 
 
 def largest_roots(
-    attention: Attention, ball: Ball, n: int, *, mask: Floats, heads: Floats | None = None
+    attention: Attention,
+    ball: Ball,
+    n: int,
+    *,
+    mask: NDArray[np.bool_],
+    heads: Floats | None = None,
 ) -> Floats:
     """Bound every head's sqrt(lambda) over all sets of n tokens in the ball.
 

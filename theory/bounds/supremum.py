@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.arrays import Array, to_numpy
+from theory.arrays import Array, Floats, to_numpy
 from theory.blocks.activations import activation
 from theory.blocks.forward import apply_block, attend, feed_forward
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, BlockStep
-from theory.bounds.balls import EPS, Ball, Change, Floats, Std, shortest, through_norm
+from theory.bounds.balls import EPS, Ball, Change, Std, shortest, through_norm
 from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms, compose, weight_norms
 from theory.bounds.obstacles import bias_free_obstacle, refusal

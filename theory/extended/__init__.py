@@ -5,15 +5,6 @@ as it takes those of any library that follows the array API standard. Its error 
 the eps of the digits there are. `recheck` tries a theorem on an instance in that way.
 """
 
-from theory.extended.array import ExtendedArray
-from theory.extended.library import library
-from theory.extended.verdicts import ExtendedVerdict, check_extended, extended, recheck
+from theory.doors import door
 
-__all__ = [
-    "ExtendedArray",
-    "ExtendedVerdict",
-    "check_extended",
-    "extended",
-    "library",
-    "recheck",
-]
+__getattr__, __dir__, __all__ = door(__name__)

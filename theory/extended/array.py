@@ -1,17 +1,29 @@
 """What is an array of numbers with more digits than float64 has?"""
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import Array
 
-if TYPE_CHECKING:
-    from theory.extended.library import Library
-
-Data: TypeAlias = NDArray[Any]
+Entries: TypeAlias = NDArray[Any]
 """Numbers of mpmath in an object array, or an array of bool or int64."""
+
+
+class Namespace(Protocol):
+    """What an array needs of the library that it belongs to; the kernels need more of it."""
+
+    digits: int
+
+    def wrap(self, data: Any) -> Array:
+        """Return numbers of this library, or a numpy array of bool or int64, as an array."""
+
+    def asarray(self, obj: Any, /, *, dtype: Any = None) -> Array:
+        """Return numbers, nested lists of them, or an array as an array."""
+
+    def binary(self, name: str, left: Any, right: Any) -> Any:
+        """Do what an operator between two things does, or leave it to the other's library."""
 
 
 class ExtendedArray:
@@ -28,10 +40,10 @@ class ExtendedArray:
     __array_ufunc__ = None  # so that numpy leaves mixed operations to this class, which refuses
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # == compares entries
 
-    def __init__(self, data: Data, library: "Library") -> None:
+    def __init__(self, data: Entries, library: Namespace) -> None:
         self.data, self.library = data, library
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> "Library":
+    def __array_namespace__(self, *, api_version: str | None = None) -> Namespace:
         return self.library
 
     @property
@@ -74,11 +86,11 @@ class ExtendedArray:
         del device, stream
         return self
 
-    def rounded(self) -> Data:
+    def rounded(self) -> Entries:
         """Return the nearest numbers of float64, as a numpy array; bool and int64 as they are."""
         return self.data.astype(np.float64) if self.data.dtype == object else self.data.copy()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Data:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Entries:
         if self.data.dtype == object:
             raise TypeError("as a numpy array this would lose digits: ask for that by .rounded()")
         return np.asarray(self.data, dtype=dtype)
@@ -157,7 +169,6 @@ _ARITHMETIC = {
     "sub": "subtract",
     "mul": "multiply",
     "truediv": "divide",
-    "floordiv": "floor_divide",
     "mod": "remainder",
     "pow": "pow",
     "matmul": "matmul",

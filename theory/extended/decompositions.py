@@ -6,15 +6,13 @@ mpmath's, with a few digits more inside than outside, so that the error bounds o
 
 from collections.abc import Callable
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from theory.arrays import Array
 from theory.extended.numbers import guarded
-
-if TYPE_CHECKING:
-    from theory.extended.library import Library
+from theory.extended.reductions import Reductions
 
 
 class QRResult(NamedTuple):
@@ -31,106 +29,67 @@ class EighResult(NamedTuple):
     eigenvectors: Array
 
 
-class SVDResult(NamedTuple):
-    """The factors U diag(S) Vh."""
+class Decompositions:
+    """The extension linalg of the standard, those parts that kernels call."""
 
-    U: Array
-    S: Array
-    Vh: Array
+    def __init__(self, library: Reductions) -> None:
+        self._library, self._inside = library, guarded(library.digits)
+        self._rounded = np.frompyfunc(library.context.mpf, 1, 1)
 
+    def svdvals(self, x: Array, /) -> Array:
+        """Return the singular values, largest first."""
+        return self._each(lambda a: (_flat(self._inside.svd_r(a, compute_uv=False)),), x)[0]
 
-def decompositions(xp: "Library") -> dict[str, Callable[..., Any]]:
-    """Return the extension linalg of the standard, as far as it goes with real numbers."""
-    ctx, more = xp.context, guarded(xp.digits)
-    rounded = np.frompyfunc(ctx.mpf, 1, 1)
+    def eigvalsh(self, x: Array, /) -> Array:
+        """Return the eigenvalues of symmetric matrices, smallest first."""
+        return self._each(lambda a: (sorted(self._inside.eigsy(a, eigvals_only=True)),), x)[0]
 
-    def each(function: Callable[..., tuple[Any, ...]], *operands: Array) -> tuple[Array, ...]:
+    def eigh(self, x: Array, /) -> EighResult:
+        """Return eigenvalues and eigenvectors of symmetric matrices."""
+
+        def factors(a: Any) -> tuple[Any, ...]:
+            values, vectors = self._inside.eigsy(a)
+            order = sorted(range(len(values)), key=lambda i: values[i])
+            columns = [[vectors[i, j] for j in order] for i in range(a.rows)]
+            return [values[j] for j in order], columns
+
+        return EighResult(*self._each(factors, x))
+
+    def qr(self, x: Array, /, *, mode: str = "reduced") -> QRResult:
+        """Return orthonormal columns and a triangle whose product is the matrix."""
+
+        def factors(a: Any) -> tuple[Any, ...]:
+            square = a[:, : a.rows] if a.cols > a.rows else a  # wide: the rest is Q^T times it
+            q, r = self._inside.qr(square, mode="skinny" if mode == "reduced" else "full")
+            return q, (q.T * a if a.cols > a.rows else r)
+
+        return QRResult(*self._each(factors, x))
+
+    def diagonal(self, x: Array, /, *, offset: int = 0) -> Array:
+        """Return the diagonals of the matrices in the last two axes."""
+        return self._library.wrap(np.linalg.diagonal(x.data, offset=offset))
+
+    def vector_norm(self, x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """Return the Euclidean length of all entries, or along some axes."""
+        squares = self._library.sum(x * x, axis=axis, keepdims=keepdims)
+        return self._library.sqrt(squares)
+
+    def _each(
+        self, function: Callable[[Any], tuple[Any, ...]], operand: Array
+    ) -> tuple[Array, ...]:
         """Apply to every matrix of a batch a function of mpmath's matrices, and stack."""
-        batch = operands[0].shape[:-2]
+        batch = operand.shape[:-2]
         results = []
         for i in product(*map(range, batch)):
-            matrices = [more.matrix(x.data[i].tolist()) for x in operands]
-            parts = function(*matrices)
-            results.append([np.asarray(rounded(_entries(part))) for part in parts])
+            parts = function(self._inside.matrix(operand.data[i].tolist()))
+            results.append([np.asarray(self._rounded(_entries(part))) for part in parts])
         stacked = []
         for parts in zip(*results, strict=True):
             data = np.empty((len(parts), *parts[0].shape), dtype=object)
             for j, part in enumerate(parts):
                 data[j] = part
-            stacked.append(xp.wrap(data.reshape(*batch, *data.shape[1:])))
+            stacked.append(self._library.wrap(data.reshape(*batch, *data.shape[1:])))
         return tuple(stacked)
-
-    def svdvals(x: Array, /) -> Array:
-        return each(lambda a: (_flat(more.svd_r(a, compute_uv=False)),), x)[0]
-
-    def svd(x: Array, /, *, full_matrices: bool = True) -> SVDResult:
-        def factors(a: Any) -> tuple[Any, ...]:
-            u, s, v = more.svd_r(a, full_matrices=full_matrices)
-            return u, _flat(s), v
-
-        return SVDResult(*each(factors, x))
-
-    def eigvalsh(x: Array, /) -> Array:
-        return each(lambda a: (sorted(more.eigsy(a, eigvals_only=True)),), x)[0]
-
-    def eigh(x: Array, /) -> EighResult:
-        def factors(a: Any) -> tuple[Any, ...]:
-            values, vectors = more.eigsy(a)
-            order = sorted(range(len(values)), key=lambda i: values[i])
-            columns = [[vectors[i, j] for j in order] for i in range(a.rows)]
-            return [values[j] for j in order], columns
-
-        return EighResult(*each(factors, x))
-
-    def qr(x: Array, /, *, mode: str = "reduced") -> QRResult:
-        def factors(a: Any) -> tuple[Any, ...]:
-            square = a[:, : a.rows] if a.cols > a.rows else a  # wide: the rest is Q^T times it
-            q, r = more.qr(square, mode="skinny" if mode == "reduced" else "full")
-            return q, (q.T * a if a.cols > a.rows else r)
-
-        return QRResult(*each(factors, x))
-
-    def cholesky(x: Array, /, *, upper: bool = False) -> Array:
-        lower = each(lambda a: (more.cholesky(a),), x)[0]
-        return lower.mT if upper else lower
-
-    def inv(x: Array, /) -> Array:
-        return each(lambda a: (more.inverse(a),), x)[0]
-
-    def solve(x: Array, y: Array, /) -> Array:
-        return xp.matmul(inv(x), y)
-
-    def det(x: Array, /) -> Array:
-        return each(lambda a: ([more.det(a)],), x)[0][..., 0]
-
-    def diagonal(x: Array, /, *, offset: int = 0) -> Array:
-        return xp.wrap(np.linalg.diagonal(x.data, offset=offset))
-
-    def trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
-        return xp.sum(diagonal(x, offset=offset), axis=-1, dtype=dtype)
-
-    def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-        size = abs(x)
-        if ord in (float("inf"), float("-inf")):
-            return (xp.max if ord > 0 else xp.min)(size, axis=axis, keepdims=keepdims)
-        if ord == 0:
-            return xp.sum(xp.astype(x != 0, xp.float64), axis=axis, keepdims=keepdims)
-        powers = xp.sum(size**ord, axis=axis, keepdims=keepdims)
-        return xp.sqrt(powers) if ord == 2 else powers ** (ctx.one / ord)
-
-    def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-        if ord == "fro":
-            return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
-        if ord in (2, -2, "nuc"):
-            values: Any = svdvals(x)
-            norm = {2: xp.max, -2: xp.min, "nuc": xp.sum}[ord](values, axis=-1)
-            return norm[..., None, None] if keepdims else norm
-        sums = xp.sum(abs(x), axis=-2 if abs(ord) == 1 else -1, keepdims=True)
-        return (xp.max if ord > 0 else xp.min)(sums, axis=(-2, -1), keepdims=keepdims)
-
-    functions: tuple[Any, ...] = (svdvals, svd, eigvalsh, eigh, qr, cholesky, inv, solve, det)
-    functions += (diagonal, trace, vector_norm, matrix_norm)
-    return {function.__name__: function for function in functions}
 
 
 def _flat(column: Any) -> list[Any]:

@@ -4,7 +4,6 @@ mpmath raises where IEEE arithmetic has an infinity or NaN, and goes over to com
 a real function is not defined. The kernels were written for IEEE arithmetic: so it is here.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from theory.arrays import InputError
 
-Number: TypeAlias = Any
+Real: TypeAlias = Any
 """A real number of mpmath."""
 
 FEWEST, MOST = 20, 250
@@ -48,99 +47,106 @@ def _context(digits: int) -> Any:
     return own
 
 
-@cache
-def elementwise(digits: int) -> dict[str, Callable[..., Any]]:
-    """Return the functions of the array API standard on numbers, as numpy ufuncs on objects."""
-    ctx, more = context(digits), guarded(digits)
+class Reals:
+    """Functions of real numbers with so many digits, each named as the array standard names it."""
 
-    def real(function: Callable[..., Number]) -> Callable[..., Number]:
-        def defined(*numbers: Number) -> Number:
+    def __init__(self, digits: int) -> None:
+        self.context, self.guarded = context(digits), guarded(digits)
+
+    def ufunc(self, name: str, count: int) -> Any:
+        """Return the function as one of numpy's on objects; NaN where it is not defined."""
+        function, ctx = getattr(self, name), self.context
+
+        def defined(*numbers: Real) -> Real:
             try:
                 value = function(*numbers)
             except (ValueError, ZeroDivisionError):  # where the function has a pole, or nothing
                 return ctx.nan
             return value if isinstance(value, ctx.mpf) else ctx.nan
 
-        return defined
+        return np.frompyfunc(defined, count, 1)
 
-    def divide(a: Number, b: Number) -> Number:
-        if b != 0:
-            return a / b
-        return ctx.nan if a == 0 or a != a else ctx.sign(a) * ctx.inf
+    def exp(self, x: Real) -> Real:
+        """Return e to that power."""
+        return self.context.exp(x)
 
-    def power(base: Number, exponent: Number) -> Number:
-        if base == 0 and exponent < 0:
-            return ctx.inf
-        return base**exponent
+    def expm1(self, x: Real) -> Real:
+        """Return e to that power, less one."""
+        return self.context.expm1(x)
 
-    def log2(x: Number) -> Number:
+    def sqrt(self, x: Real) -> Real:
+        """Return the root."""
+        return self.context.sqrt(x)
+
+    def log(self, x: Real) -> Real:
+        """Return the natural logarithm."""
+        return self.context.log(x)
+
+    def log1p(self, x: Real) -> Real:
+        """Return the natural logarithm of one more."""
+        return self.context.log1p(x)
+
+    def log2(self, x: Real) -> Real:
+        """Return the logarithm to base two, exact for powers of two."""
         sign, mantissa, exponent, _ = x._mpf_
         if mantissa == 1 and not sign:
-            return ctx.mpf(exponent)  # exact for powers of two
-        return ctx.log(x) / ctx.ln2 if x != 0 else -ctx.inf
+            return self.context.mpf(exponent)
+        return self.context.log(x) / self.context.ln2 if x != 0 else -self.context.inf
 
-    def erfc(x: Number) -> Number:
+    def tanh(self, x: Real) -> Real:
+        """Return the hyperbolic tangent."""
+        return self.context.tanh(x)
+
+    def erfc(self, x: Real) -> Real:
+        """Return one less the error function."""
+        more, ctx = self.guarded, self.context
         x = more.mpf(x)
         try:
             return ctx.mpf(more.erfc(x))
         except OverflowError:  # from 1e150 on; the next term is x^-2 of this
             return ctx.mpf(more.exp(-x * x) / (x * more.sqrt(more.pi)))
 
-    def larger(a: Number, b: Number) -> Number:
+    def floor(self, x: Real) -> Real:
+        """Return the largest whole number that is not above."""
+        return self.context.floor(x)
+
+    def round(self, x: Real) -> Real:
+        """Return the nearest whole number, the even one of two."""
+        return self.context.nint(x)
+
+    def abs(self, x: Real) -> Real:
+        """Return the size."""
+        return abs(x)
+
+    def negative(self, x: Real) -> Real:
+        """Return the opposite."""
+        return -x
+
+    def divide(self, a: Real, b: Real) -> Real:
+        """Return the quotient, infinite or NaN where b is zero."""
+        ctx = self.context
+        if b != 0:
+            return a / b
+        return ctx.nan if a == 0 or a != a else ctx.sign(a) * ctx.inf
+
+    def pow(self, base: Real, exponent: Real) -> Real:
+        """Return the power, infinite where the base is zero and the exponent negative."""
+        if base == 0 and exponent < 0:
+            return self.context.inf
+        return base**exponent
+
+    def remainder(self, a: Real, b: Real) -> Real:
+        """Return what a leaves when divided by b."""
+        return a - b * self.context.floor(a / b)
+
+    def hypot(self, a: Real, b: Real) -> Real:
+        """Return the root of the sum of the squares."""
+        return self.context.hypot(a, b)
+
+    def maximum(self, a: Real, b: Real) -> Real:
+        """Return the larger one, NaN if there is one."""
         return a if a >= b or a != a else b
 
-    def smaller(a: Number, b: Number) -> Number:
+    def minimum(self, a: Real, b: Real) -> Real:
+        """Return the smaller one, NaN if there is one."""
         return a if a <= b or a != a else b
-
-    one: dict[str, Callable[[Number], Any]] = {
-        name: getattr(ctx, name)
-        for name in (
-            *("exp", "expm1", "sqrt", "log", "log1p", "log10", "erf", "sign", "floor", "ceil"),
-            *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
-            *("asinh", "acosh", "atanh"),
-        )
-    }
-    one |= {
-        "abs": abs,
-        "negative": lambda x: -x,
-        "positive": lambda x: x,
-        "square": lambda x: x * x,
-        "reciprocal": lambda x: divide(ctx.one, x),
-        "round": ctx.nint,
-        "trunc": lambda x: ctx.floor(x) if x > 0 else ctx.ceil(x),
-        "log2": log2,
-        "erfc": erfc,
-    }
-    two: dict[str, Callable[[Number, Number], Any]] = {
-        "divide": divide,
-        "pow": power,
-        "maximum": larger,
-        "minimum": smaller,
-        "remainder": lambda a, b: a - b * ctx.floor(a / b),
-        "floor_divide": lambda a, b: ctx.floor(a / b),
-        "hypot": ctx.hypot,
-        "atan2": ctx.atan2,
-        "copysign": lambda a, b: -abs(a) if b < 0 else abs(a),
-        "logaddexp": lambda a, b: larger(a, b) + ctx.log1p(ctx.exp(-abs(a - b))),
-    }
-    found: dict[str, Callable[..., Any]] = {
-        "add": np.add,
-        "subtract": np.subtract,
-        "multiply": np.multiply,
-    }
-    found |= {name: np.frompyfunc(real(function), 1, 1) for name, function in one.items()}
-    found |= {name: np.frompyfunc(real(function), 2, 1) for name, function in two.items()}
-    return found
-
-
-@cache
-def predicates(digits: int) -> dict[str, Callable[..., Any]]:
-    """Return isfinite, isnan, isinf, signbit on numbers."""
-    ctx = context(digits)
-    tests = {
-        "isfinite": ctx.isfinite,
-        "isnan": ctx.isnan,
-        "isinf": ctx.isinf,
-        "signbit": lambda x: x < 0,
-    }
-    return {name: np.frompyfunc(test, 1, 1) for name, test in tests.items()}

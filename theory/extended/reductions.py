@@ -1,142 +1,98 @@
 """What do arrays with more digits sum up to, which entry is largest, what is their order?"""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from theory.arrays import Array
-from theory.extended.array import Data
-from theory.extended.numbers import elementwise
-
-if TYPE_CHECKING:
-    from theory.extended.library import Library
+from theory.extended.array import Entries
+from theory.extended.elementwise import Elementwise
 
 
-def reductions(xp: "Library") -> dict[str, Callable[..., Any]]:
-    """Return the functions of the standard that look at many entries at once."""
-    ctx, table = xp.context, elementwise(xp.digits)
+class Reductions(Elementwise):
+    """The functions of the standard that look at many entries at once, those that kernels call."""
 
-    def axes_of(x: Array, axis: Any) -> tuple[int, ...]:
-        axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-        return tuple(sorted((a % x.ndim for a in axes), reverse=True))
+    def sum(
+        self, x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: Any = False
+    ) -> Array:
+        """Add up; truth values are counted."""
+        x = self.astype(x, dtype or (self.float64 if x.dtype == self.float64 else self.int64))
+        zero = self.context.mpf(0) if x.dtype == self.float64 else 0
+        return self._fold(np.add, x.data, axis, keepdims, start=zero)
 
-    def fold(function: Any, data: Data, axes: tuple[int, ...], keepdims: Any, start: Any) -> Any:
-        # One axis after the other: numpy does not know that these may be swapped.
-        for axis in axes:
-            if start is not None and data.shape[axis] == 0:
-                shape = tuple(1 if i == axis else k for i, k in enumerate(data.shape))
+    def mean(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
+        """Return the average."""
+        number = int(np.prod([x.shape[a] for a in _axes(x.data, axis)], dtype=np.int64))
+        return self.sum(self.astype(x, self.float64), axis=axis, keepdims=keepdims) / number
+
+    def max(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
+        """Return the largest entry, NaN if there is one."""
+        function = self._ufuncs["maximum"] if x.dtype == self.float64 else np.maximum
+        return self._fold(function, x.data, axis, keepdims)
+
+    def min(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
+        """Return the smallest entry, NaN if there is one."""
+        function = self._ufuncs["minimum"] if x.dtype == self.float64 else np.minimum
+        return self._fold(function, x.data, axis, keepdims)
+
+    def any(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
+        """Say whether an entry is not zero."""
+        return self.wrap(np.any(self._true(x), axis=axis, keepdims=keepdims))
+
+    def all(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
+        """Say whether no entry is zero."""
+        return self.wrap(np.all(self._true(x), axis=axis, keepdims=keepdims))
+
+    def count_nonzero(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
+        """Return how many entries are not zero."""
+        return self.wrap(np.count_nonzero(self._true(x), axis=axis, keepdims=keepdims))
+
+    def nonzero(self, x: Array, /) -> tuple[Array, ...]:
+        """Return the indices of what is not zero, an array for each axis."""
+        return tuple(self.wrap(part) for part in np.nonzero(self._true(x)))
+
+    def cumulative_sum(self, x: Array, /, *, axis: int = -1) -> Array:
+        """Return the sums of all entries so far along an axis."""
+        x = self.astype(x, self.float64 if x.dtype == self.float64 else self.int64)
+        return self.wrap(np.add.accumulate(x.data, axis=axis))
+
+    def sort(self, x: Array, /, *, axis: int = -1) -> Array:
+        """Return the entries in order, the smallest first."""
+        return self.wrap(np.sort(x.data, axis=axis, stable=True))
+
+    def unique_values(self, x: Array, /) -> Array:
+        """Return every entry once."""
+        return self.wrap(np.unique(x.data))
+
+    def matmul(self, left: Any, right: Any, /) -> Array:
+        """Return products of matrices."""
+        a, b = self.numbers(left), self.numbers(right)
+        if a.shape[-1] == 0:
+            empty = np.matmul(np.zeros(a.shape), np.zeros(b.shape))
+            return self.asarray(empty)
+        return self.wrap(np.matmul(a, b))
+
+    def vecdot(self, left: Any, right: Any, /, *, axis: int = -1) -> Array:
+        """Return sums of products along an axis."""
+        return self.sum(self._real("multiply", left, right), axis=axis)
+
+    def _true(self, x: Array) -> Entries:
+        data: Entries = self.astype(x, self.bool).data
+        return data
+
+    def _fold(
+        self, function: Any, data: Entries, axis: Any, keepdims: Any, *, start: Any = None
+    ) -> Array:
+        axes = _axes(data, axis)
+        for each in axes:  # numpy does not know that the order is ours
+            if start is not None and data.shape[each] == 0:
+                shape = tuple(1 if i == each else k for i, k in enumerate(data.shape))
                 data = np.full(shape, start, dtype=data.dtype)
             else:
-                data = np.asarray(function.reduce(data, axis=axis, keepdims=True))
-        return xp.wrap(data if keepdims else data.squeeze(axes))
-
-    def summed(name: str, function: Any, start: int) -> Callable[..., Array]:
-        def reduce(
-            x: Array, /, *, axis: Any = None, dtype: Any = None, keepdims: Any = False
-        ) -> Array:
-            kind = dtype or (xp.float64 if x.dtype == xp.float64 else xp.int64)
-            x = xp.astype(x, kind)
-            first = ctx.mpf(start) if x.dtype == xp.float64 else start
-            return fold(function, x.data, axes_of(x, axis), keepdims, first)
-
-        return named(name, reduce)
-
-    def extreme(name: str, whole: Any) -> Callable[..., Array]:
-        def reduce(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
-            function = table[f"{name}imum"] if x.dtype == xp.float64 else whole
-            return fold(function, x.data, axes_of(x, axis), keepdims, None)
-
-        return named(name, reduce)
-
-    def mean(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Any:
-        number = int(np.prod([x.shape[a] for a in axes_of(x, axis)], dtype=np.int64))
-        return total(xp.astype(x, xp.float64), axis=axis, keepdims=keepdims) / number
-
-    def var(x: Array, /, *, axis: Any = None, correction: float = 0, keepdims: Any = False) -> Any:
-        number = int(np.prod([x.shape[a] for a in axes_of(x, axis)], dtype=np.int64))
-        rest: Any = xp.binary("subtract", x, mean(x, axis=axis, keepdims=True))
-        return total(rest * rest, axis=axis, keepdims=keepdims) / (number - correction)
-
-    def std(x: Array, /, **options: Any) -> Any:
-        return xp.wrap(table["sqrt"](var(x, **options).data))
-
-    def logical(name: str) -> Callable[..., Array]:
-        def reduce(x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:
-            true = xp.astype(x, xp.bool).data
-            return xp.wrap(getattr(np, name)(true, axis=axis, keepdims=keepdims))
-
-        return named(name, reduce)
-
-    def where_extreme(name: str) -> Callable[..., Array]:
-        def find(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
-            return xp.wrap(getattr(np, name)(x.data, axis=axis, keepdims=keepdims))
-
-        return named(name, find)
-
-    def running(name: str, function: Any, start: int) -> Callable[..., Array]:
-        def accumulate(
-            x: Array, /, *, axis: int = -1, dtype: Any = None, include_initial: Any = False
-        ) -> Array:
-            x = xp.astype(x, dtype or (xp.float64 if x.dtype == xp.float64 else xp.int64))
-            if include_initial:
-                shape = tuple(1 if i == axis % x.ndim else k for i, k in enumerate(x.shape))
-                x = xp.concat([xp.full(shape, start, dtype=x.dtype), x], axis=axis)
-            return xp.wrap(function.accumulate(x.data, axis=axis))
-
-        return named(name, accumulate)
-
-    def sort(
-        x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True
-    ) -> Array:
-        del stable  # it always is
-        found = np.sort(x.data, axis=axis, stable=True)
-        return xp.wrap(np.flip(found, axis=axis) if descending else found)
-
-    def argsort(
-        x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True
-    ) -> Array:
-        del stable  # it always is
-        return xp.wrap(np.argsort(-x.data if descending else x.data, axis=axis, stable=True))
-
-    def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-        return xp.wrap(np.take(x.data, indices.data, axis=axis))
-
-    def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
-        return xp.wrap(np.take_along_axis(x.data, indices.data, axis=axis))
-
-    def diff(x: Array, /, *, axis: int = -1, n: int = 1) -> Array:
-        return xp.wrap(np.diff(x.data, axis=axis, n=n))
-
-    def nonzero(x: Array, /) -> tuple[Array, ...]:
-        return tuple(xp.wrap(part) for part in np.nonzero(xp.astype(x, xp.bool).data))
-
-    def searchsorted(x: Array, values: Array, /, *, side: Any = "left") -> Any:
-        return xp.wrap(np.searchsorted(x.data, values.data, side=side))
-
-    def unique_values(x: Array, /) -> Array:
-        return xp.wrap(np.unique(x.data))
-
-    total = summed("sum", np.add, 0)
-    singles = (mean, var, std, sort, argsort, take, take_along_axis, diff, nonzero)
-    found: list[Any] = [
-        total,
-        summed("prod", np.multiply, 1),
-        *singles,
-        searchsorted,
-        unique_values,
-    ]
-    found += [extreme("max", np.maximum), extreme("min", np.minimum)]
-    found += [logical(name) for name in ("any", "all", "count_nonzero")]
-    found += [where_extreme(name) for name in ("argmax", "argmin")]
-    found += [
-        running("cumulative_sum", np.add, 0),
-        running("cumulative_prod", np.multiply, 1),
-    ]
-    return {function.__name__: function for function in found}
+                data = np.asarray(function.reduce(data, axis=each, keepdims=True))
+        return self.wrap(data if keepdims else data.squeeze(axes))
 
 
-def named(name: str, function: Callable[..., Array]) -> Callable[..., Array]:
-    """Give a function the name that the standard has for it."""
-    function.__name__ = name
-    return function
+def _axes(data: Entries, axis: Any) -> tuple[int, ...]:
+    axes = range(data.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return tuple(sorted((a % data.ndim for a in axes), reverse=True))

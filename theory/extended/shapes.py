@@ -1,61 +1,53 @@
 """How do arrays with more digits change their shape?"""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from theory.arrays import Array
-from theory.extended.array import ExtendedArray
-
-if TYPE_CHECKING:
-    from theory.extended.library import Library
-
-# Functions of numpy that move entries and look at none.
-_MOVING = (
-    *("broadcast_to", "expand_dims", "flip", "moveaxis", "permute_dims", "reshape"),
-    *("roll", "squeeze", "tile"),
-)
+from theory.extended.core import Core
 
 
-def shapes(xp: "Library") -> dict[str, Callable[..., Any]]:
-    """Return the functions of the standard that move entries."""
+class Shapes(Core):
+    """The functions of the standard that move entries, and look at none."""
 
-    def moving(name: str) -> Callable[..., Array]:
-        def move(x: Array, /, *args: Any, copy: Any = None, **options: Any) -> Array:
-            del copy  # kernels write into no array, so that a view is as good
-            return xp.wrap(getattr(np, name)(x.data, *args, **options))
+    def reshape(self, x: Array, /, shape: tuple[int, ...], *, copy: Any = None) -> Array:
+        """Return the entries in the same order, in another shape."""
+        del copy  # kernels write into no array, so that a view is as good
+        return self.wrap(np.reshape(x.data, shape))
 
-        return move
+    def broadcast_to(self, x: Array, /, shape: tuple[int, ...]) -> Array:
+        """Repeat an array along its axes of length one."""
+        return self.wrap(np.broadcast_to(x.data, shape))
 
-    def concat(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Array:
-        return xp.wrap(np.concat([x.data for x in xp.promoted(*arrays)], axis=axis))
+    def expand_dims(self, x: Array, /, *, axis: int = 0) -> Array:
+        """Put in an axis of length one."""
+        return self.wrap(np.expand_dims(x.data, axis))
 
-    def stack(arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
-        return xp.wrap(np.stack([x.data for x in xp.promoted(*arrays)], axis=axis))
+    def moveaxis(self, x: Array, source: Any, destination: Any, /) -> Array:
+        """Move an axis to another place."""
+        return self.wrap(np.moveaxis(x.data, source, destination))
 
-    def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
-        return tuple(xp.wrap(part) for part in np.moveaxis(x.data, axis, 0))
-
-    def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
-        times = repeats.data if isinstance(repeats, ExtendedArray) else repeats
-        return xp.wrap(np.repeat(x.data, times, axis=axis))
-
-    def broadcast_arrays(*arrays: Array) -> list[Array]:
-        return [xp.wrap(x) for x in np.broadcast_arrays(*(x.data for x in arrays))]
-
-    def matrix_transpose(x: Array, /) -> Array:
+    def matrix_transpose(self, x: Array, /) -> Array:
+        """Return the transposes of the matrices in the last two axes."""
         return x.mT
 
-    def tril(x: Array, /, *, k: int = 0) -> Array:
-        rows, columns = x.shape[-2:]
-        return xp.where(xp.wrap(np.tri(rows, columns, k).astype(np.bool_)), x, 0)
+    def concat(self, arrays: Sequence[Array], /, *, axis: int | None = 0) -> Array:
+        """Join arrays along an axis that they have."""
+        return self.wrap(np.concat([x.data for x in self.promoted(*arrays)], axis=axis))
 
-    def triu(x: Array, /, *, k: int = 0) -> Array:
-        rows, columns = x.shape[-2:]
-        return xp.where(xp.wrap(np.tri(rows, columns, k - 1).astype(np.bool_)), 0, x)
+    def stack(self, arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
+        """Join arrays along a new axis."""
+        return self.wrap(np.stack([x.data for x in self.promoted(*arrays)], axis=axis))
 
-    functions: tuple[Callable[..., Any], ...] = (concat, stack, unstack, repeat, tril, triu)
-    functions += (broadcast_arrays, matrix_transpose)
-    named = {function.__name__: function for function in functions}
-    return named | {name: moving(name) for name in _MOVING}
+    def take(self, x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
+        """Return the parts with these indices along an axis."""
+        return self.wrap(np.take(x.data, indices.data, axis=axis))
+
+    def tril(self, x: Array, /, *, k: int = 0) -> Array:
+        """Return the matrices with zeros above a diagonal."""
+        rows, columns = x.shape[-2:]
+        lower = np.tri(rows, columns, k).astype(np.bool_)
+        zero = self.asarray(0, dtype=x.dtype).data
+        return self.wrap(np.where(lower, x.data, zero))

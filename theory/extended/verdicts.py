@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.arrays import Array, to_numpy
+from theory.arrays import Array, Floats, to_numpy
 from theory.extended.array import ExtendedArray
 from theory.extended.library import library
 from theory.statements.domains import Params, Sizes
+from theory.statements.evaluation import evaluate
 from theory.statements.instances import Instance, map_arrays
-from theory.statements.theorem import Numbers, Theorem, Verdict, judge
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 
 DIGITS = 50
 
@@ -22,7 +24,7 @@ class ExtendedVerdict(Verdict):
     """A verdict taken with more digits, and rounded to float64 only afterwards.
 
     ``exact`` has the same numbers unrounded (as mpmath's, in arrays of objects): it is what the
-    properties that judge are read from.
+    properties that evaluate are read from.
     """
 
     digits: int
@@ -34,7 +36,7 @@ class ExtendedVerdict(Verdict):
         return self.exact.applies
 
     @property
-    def excess(self) -> Numbers:
+    def excess(self) -> Floats:
         """By how much the left side exceeds the right one, all digits of which are right."""
         return _float64(self.exact.excess)
 
@@ -49,7 +51,7 @@ class ExtendedVerdict(Verdict):
         return self.exact.decided
 
     @property
-    def ratio(self) -> Numbers:
+    def ratio(self) -> Floats:
         """lhs, with the rounding taken off, over rhs, as in `Verdict`."""
         xp = library(self.digits)
         lhs, rhs, rounding = (
@@ -93,7 +95,7 @@ def check_extended(
     """Try a theorem on an instance as it is, number by number, but compute with more digits.
 
     A hypothesis that float64 meets up to rounding may not be met by the same numbers any more:
-    see `recheck`, and `theory.statements.theorem.check` for what the verdict says.
+    see `recheck`, and `theory.statements.evaluation.check` for what the verdict says.
 
     Raises: InputError if there are fewer than 20 or more than 250 digits
     """
@@ -102,7 +104,7 @@ def check_extended(
     def read(values: Array) -> NDArray[Any]:
         return np.asarray(library(digits).asarray(values, dtype=np.float64).data)
 
-    verdict = _each(read, judge(theorem, exact, read=read))  # a NaN of its own may be among them
+    verdict = _each(read, evaluate(theorem, exact, read=read))  # a NaN of its own may be among them
     rounded = _each(_float64, verdict)
     return ExtendedVerdict(
         **{field.name: getattr(rounded, field.name) for field in fields(Verdict)},
@@ -123,5 +125,5 @@ def _each(function: Callable[[Any], NDArray[Any]], verdict: Verdict) -> Verdict:
     )
 
 
-def _float64(numbers: NDArray[Any]) -> Numbers:
+def _float64(numbers: NDArray[Any]) -> Floats:
     return np.asarray(numbers).astype(np.float64)

@@ -5,17 +5,15 @@ probabilities: from i to j along the edge i -> j. What it finds in the long run 
 i ends up hearing. These are algorithms on one graph and run in NumPy, whatever comes in.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, shortest_path
 
-from theory.arrays import Array, InputError, eps, tiny
+from theory.arrays import Array, Floats, InputError, eps, tiny
 from theory.graphs.conversions import one_graph
 from theory.graphs.stochastic import require_row_stochastic
-
-Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Classes(NamedTuple):
@@ -74,7 +72,7 @@ def radius(adjacency: Array) -> int | None:
     return int(least) if np.isfinite(least) else None
 
 
-def stationary_distributions(adjacency: Array) -> Matrix:
+def stationary_distributions(adjacency: Array) -> Floats:
     """Return one distribution pi = pi A for each closed class, zero outside of it.
 
     All other stationary distributions are mixtures of these. The order is that of
@@ -131,7 +129,7 @@ def spectral_gap(adjacency: Array) -> float:
     return max(0.0, 1.0 - float(abs(values[1]))) if len(values) > 1 else 1.0
 
 
-def _walk(adjacency: Array) -> Matrix:
+def _walk(adjacency: Array) -> Floats:
     """Return one row-stochastic matrix as NumPy float64."""
     walk = one_graph("adjacency", adjacency)
     require_row_stochastic("adjacency", adjacency)
@@ -178,7 +176,7 @@ def _period(listens: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
     return int(np.gcd.reduce(level[i] + 1 - level[j]))
 
 
-def _stationary(walk: Matrix) -> Matrix:
+def _stationary(walk: Floats) -> Floats:
     """Return the stationary distribution of an irreducible walk.
 
     Tokens are taken out one by one, their visits handed on to those left (Grassmann, Taksar and
@@ -202,7 +200,7 @@ def _stationary(walk: Matrix) -> Matrix:
     return out
 
 
-def _irreducible_spectrum(block: Matrix, adjacency: Array) -> np.ndarray[Any, Any]:
+def _irreducible_spectrum(block: Floats, adjacency: Array) -> np.ndarray[Any, Any]:
     if len(block) == 1:
         return np.diagonal(block)
     if _is_reversible(block, rounding=eps(adjacency), normal=tiny(adjacency)):
@@ -211,7 +209,7 @@ def _irreducible_spectrum(block: Matrix, adjacency: Array) -> np.ndarray[Any, An
     return np.linalg.eigvals(block)
 
 
-def _is_reversible(block: Matrix, *, rounding: float, normal: float) -> bool:
+def _is_reversible(block: Floats, *, rounding: float, normal: float) -> bool:
     """Return whether d_i B_ij = d_j B_ji for some d > 0, to rounding, in a strongly connected B.
 
     log d follows along a tree and must then fit every edge. An edge compares two entries, each

@@ -5,10 +5,9 @@ sits at [i, j]. Information flows against the arrow, from j to i.
 """
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import array_api_compat
-import networkx as nx
 import numpy as np
 
 from theory.arrays import (
@@ -22,6 +21,9 @@ from theory.arrays import (
     to_numpy,
 )
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 
 def to_networkx(adjacency: Array, *, threshold: float = 0.0) -> "nx.DiGraph[int]":
     """Return the directed graph on the tokens 0 ... n - 1 with the edges above ``threshold``.
@@ -34,6 +36,8 @@ def to_networkx(adjacency: Array, *, threshold: float = 0.0) -> "nx.DiGraph[int]
     Raises: InputError if adjacency is not one square matrix, or not finite, or has a negative
             entry; if threshold is negative or not finite
     """
+    import networkx as nx  # when it is wanted: it takes a third of a second
+
     if not 0 <= threshold < float("inf"):
         raise InputError(f"threshold must be finite and not negative, but is {threshold}")
     weights = one_graph("adjacency", adjacency)
@@ -60,6 +64,8 @@ def from_networkx(
     Raises: InputError if there is no node; if nodelist has a node twice or one that is not in the
             graph; if a weight is negative, not finite or no number
     """
+    import networkx as nx
+
     if not isinstance(graph, nx.Graph):
         raise InputError(f"graph must be a networkx graph, but is a {type(graph).__name__}")
     if len(graph if nodelist is None else nodelist) == 0:

@@ -8,14 +8,16 @@ equal.
 
 from collections.abc import Hashable, Sequence
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import array_api_compat
-import networkx as nx
 import numpy as np
 
 from theory.arrays import Array, InputError, namespace
 from theory.graphs.conversions import from_networkx
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 def full_mask(n: int, *, like: Array | None = None) -> Array:

@@ -19,7 +19,7 @@ def norm_jacobian(norm: Norm, token: Array) -> Array:
     y = x C / std, it is (C - y^T y / d) diag(gain) / (tau std). An eps > 0 is in std and in y,
     and changes nothing else. A fixed std is a constant, so that only C diag(gain) / (tau std)
     is left. At eps = 0 changes along y and, for LayerNorm, along 1 are lost: LayerNorm of two
-    features has derivative zero. `theory.symbolic.maps.norm_jacobian` derives it.
+    features has derivative zero. `theory.symbolic.maps.derive_norm_jacobian` derives it.
 
     Shapes: token (*b, d) -> (*b, d, d)
     Raises: InputError as `theory.blocks.norms.apply_norm` does: at a token of zero variance

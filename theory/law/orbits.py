@@ -12,6 +12,7 @@ import numpy as np
 
 from theory.arrays import Array, InputError, require_float, to_numpy
 from theory.blocks.weights import Block
+from theory.blocks.wiring import block_norms
 from theory.law.synchronised import linearise, synchronised_step, transverse_factor
 from theory.statements.instances import map_arrays
 
@@ -74,18 +75,15 @@ def host_token(token: Array) -> Matrix:
 
 def is_homogeneous(block: Block) -> bool:
     """Return whether block(c x) = c block(x) for every c > 0 because nothing in it has a scale."""
-    norms = [block.norm_1]
     attention, ffn = block.attention, block.feed_forward
     if ffn is not None:
-        norms.append(block.norm_2)
         if ffn.activation not in ("relu", "identity"):
             return False
         if ffn.bias_in is not None or ffn.bias_out is not None:
             return False
-    if block.placement == "sandwich":
-        norms += [block.norm_1_out] + ([block.norm_2_out] if ffn is not None else [])
     scaleless = all(
-        norm.kind == "none" or (norm.fixed_std is not None and norm.shift is None) for norm in norms
+        norm.kind == "none" or (norm.fixed_std is not None and norm.shift is None)
+        for norm in block_norms(block).values()
     )
     return scaleless and attention.bias is None
 

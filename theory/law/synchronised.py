@@ -7,6 +7,7 @@ nothing at first order.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import array_api_compat
@@ -15,9 +16,8 @@ from theory.arrays import Array, InputError, namespace, require_float, require_s
 from theory.blocks.forward import attend, feed_forward
 from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.weights import Block, require_fits
+from theory.blocks.wiring import Reading, read_through
 from theory.law.jacobians import feed_forward_jacobian, norm_jacobian, value_output
-
-_NONE = Norm(kind="none")
 
 
 class Linearised(NamedTuple):
@@ -53,40 +53,58 @@ def linearise(block: Block, token: Array) -> Linearised:
     """
     _require_token(block, token)
     xp = namespace(token)
-    post, sandwich = block.placement == "post", block.placement == "sandwich"
-    residual = block.residual
     unit = xp.eye(token.shape[-1], dtype=token.dtype, device=array_api_compat.device(token))
+    listening, heads = token, token  # until the attention sublayer is reached
 
-    norm_in = _NONE if post else block.norm_1
-    listening = _norm(norm_in, token)
-    change = _values(block, listening)
-    heads = value_output(block.attention)
-    if not post:
-        heads = norm_jacobian(norm_in, token)[..., None, :, :] @ heads
-    if sandwich:
-        heads = heads @ norm_jacobian(block.norm_1_out, change)[..., None, :, :]
-        change = _norm(block.norm_1_out, change)
-    middle = residual * token + change
-    after = unit + xp.zeros_like(middle)[..., None]
-    if post:
-        after = norm_jacobian(block.norm_1, middle)
-        middle = _norm(block.norm_1, middle)
-    if block.feed_forward is None:
-        return Linearised(middle, listening, residual, heads, after)
+    def norm(name: str, at: _Sloped) -> _Sloped:
+        which = block.norm(name)
+        slope = norm_jacobian(which, at.token)
+        if at.by_head:
+            slope = slope[..., None, :, :]
+        return replace(at, token=_norm(which, at.token), slope=_chain(at.slope, slope))
 
-    norm_in = _NONE if post else block.norm_2
-    inner = _norm(norm_in, middle)
-    slope = norm_jacobian(norm_in, middle) @ feed_forward_jacobian(block.feed_forward, inner)
-    change = feed_forward(block.feed_forward, inner[..., None, :])[..., 0, :]
-    if sandwich:
-        slope = slope @ norm_jacobian(block.norm_2_out, change)
-        change = _norm(block.norm_2_out, change)
-    after = after @ (residual * unit + slope)
-    out = residual * middle + change
-    if post:
-        after = after @ norm_jacobian(block.norm_2, out)
-        out = _norm(block.norm_2, out)
-    return Linearised(out, listening, residual, heads, after)
+    def listen(at: _Sloped) -> _Sloped:
+        nonlocal listening
+        listening = at.token
+        before = None if at.slope is None else at.slope[..., None, :, :]
+        slope = _chain(before, value_output(block.attention))
+        return _Sloped(_values(block, at.token), slope, by_head=True)
+
+    def feed(at: _Sloped) -> _Sloped:
+        assert block.feed_forward is not None  # otherwise nobody asks
+        slope = feed_forward_jacobian(block.feed_forward, at.token)
+        return _Sloped(_fed(block, at.token), _chain(at.slope, slope))
+
+    def add(stream: _Sloped, change: _Sloped) -> _Sloped:
+        nonlocal heads
+        token = block.residual * stream.token + change.token
+        if change.by_head:  # what has come so far is before K
+            heads = change.slope
+            return _Sloped(token, None)
+        return _Sloped(token, _chain(stream.slope, block.residual * unit + change.slope))
+
+    steps = Reading(norm, listen, feed, add, branch=lambda stream: _Sloped(stream.token, None))
+    out = read_through(block, _Sloped(token, None), steps)
+    after = unit + xp.zeros_like(out.token)[..., None] if out.slope is None else out.slope
+    return Linearised(out.token, listening, block.residual, heads, after)
+
+
+@dataclass(frozen=True)
+class _Sloped:
+    """A token, and what a small change has been multiplied by; None while that is the unit.
+
+    ``by_head``: by T_k up to here, for every head, to be mixed by P_k and summed over k.
+
+    Shapes: token (*b, d), slope (*b, d, d) or (*b, h, d, d)
+    """
+
+    token: Array
+    slope: Array | None
+    by_head: bool = False
+
+
+def _chain(first: Array | None, then: Array) -> Array:
+    return then if first is None else first @ then
 
 
 def synchronised_step(block: Block, token: Array) -> Array:
@@ -95,21 +113,13 @@ def synchronised_step(block: Block, token: Array) -> Array:
     Raises: InputError as `linearise` does
     """
     _require_token(block, token)
-    post, sandwich = block.placement == "post", block.placement == "sandwich"
-    change = _values(block, token if post else _norm(block.norm_1, token))
-    if sandwich:
-        change = _norm(block.norm_1_out, change)
-    middle = block.residual * token + change
-    if post:
-        middle = _norm(block.norm_1, middle)
-    if block.feed_forward is None:
-        return middle
-    inner = middle if post else _norm(block.norm_2, middle)
-    change = feed_forward(block.feed_forward, inner[..., None, :])[..., 0, :]
-    if sandwich:
-        change = _norm(block.norm_2_out, change)
-    out = block.residual * middle + change
-    return _norm(block.norm_2, out) if post else out
+    steps = Reading[Array](
+        norm=lambda name, at: _norm(block.norm(name), at),
+        attend=lambda at: _values(block, at),
+        feed_forward=lambda at: _fed(block, at),
+        add=lambda stream, change: block.residual * stream + change,
+    )
+    return read_through(block, token, steps)
 
 
 def synchronised_orbit(blocks: Iterable[Block], token: Array) -> Iterator[Linearised]:
@@ -158,6 +168,11 @@ def _require_token(block: Block, token: Array) -> None:
 
 def _norm(norm: Norm, token: Array) -> Array:
     return apply_norm(norm, token[..., None, :])[..., 0, :]
+
+
+def _fed(block: Block, token: Array) -> Array:
+    assert block.feed_forward is not None  # otherwise nobody asks
+    return feed_forward(block.feed_forward, token[..., None, :])[..., 0, :]
 
 
 def _values(block: Block, token: Array) -> Array:

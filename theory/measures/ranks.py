@@ -19,7 +19,7 @@ def effective_rank(tokens: Array, *, token_mask: Array | None = None) -> Array:
     Raises: InputError if tokens that count are not finite or all zero, or none counts
     Source: roy2007effective
     """
-    return entropy_rank_of(spectrum(tokens, token_mask=token_mask))
+    return entropy_rank_of(relative_singular_values(tokens, token_mask=token_mask))
 
 
 def stable_rank(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -27,7 +27,7 @@ def stable_rank(tokens: Array, *, token_mask: Array | None = None) -> Array:
 
     Shapes, Raises: as `effective_rank`
     """
-    return stable_rank_of(spectrum(tokens, token_mask=token_mask))
+    return stable_rank_of(relative_singular_values(tokens, token_mask=token_mask))
 
 
 def participation_rank(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -37,7 +37,7 @@ def participation_rank(tokens: Array, *, token_mask: Array | None = None) -> Arr
 
     Shapes, Raises: as `effective_rank`
     """
-    return participation_rank_of(spectrum(tokens, token_mask=token_mask))
+    return participation_rank_of(relative_singular_values(tokens, token_mask=token_mask))
 
 
 def rank_one_fraction(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -51,7 +51,7 @@ def rank_one_fraction(tokens: Array, *, token_mask: Array | None = None) -> Arra
     return 1 / stable_rank(tokens, token_mask=token_mask)
 
 
-def spectrum(tokens: Array, *, token_mask: Array | None = None) -> Array:
+def relative_singular_values(tokens: Array, *, token_mask: Array | None = None) -> Array:
     """Return the tokens' singular values divided by the largest, so that the first is one.
 
     Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> (*b, min(n, d)); a token that does

@@ -73,7 +73,7 @@ def measure_tokens(tokens: Array, *, token_mask: Array | None = None) -> TokenMe
     Raises: InputError if fewer than two tokens count, or those that do are not finite or all zero
     """
     counted = count_tokens(tokens, token_mask=token_mask, least=2)
-    values = ranks.spectrum(tokens, token_mask=token_mask)
+    values = ranks.relative_singular_values(tokens, token_mask=token_mask)
     apart = mean_average_distance(tokens, token_mask=token_mask)
     return TokenMeasures(
         norm=frobenius_norm(counted.tokens),
@@ -123,11 +123,11 @@ def mean_average_distance(tokens: Array, *, token_mask: Array | None = None) -> 
     number = counted.number[..., 0, 0]
     moving = xp.any(counted.tokens != 0, axis=-1)
     zeros = number - xp.sum(xp.astype(moving, counted.tokens.dtype), axis=-1)
-    steps = centre(counted._replace(tokens=_direction_steps(counted)))
+    steps = centre(counted._replace(tokens=_from_common_direction(counted)))
     return zeros / number + xp.sum(steps * steps, axis=(-2, -1)) / (number - 1)
 
 
-def _direction_steps(counted: Counted) -> Array:
+def _from_common_direction(counted: Counted) -> Array:
     """Return u_i - w for the unit rows u_i (zero for zero tokens) and one common vector w.
 
     w is the direction c/|c| of the mean token c, or zero where c is rounding noise. For tokens

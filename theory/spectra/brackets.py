@@ -26,7 +26,7 @@ from theory.arrays import (
     tiny,
 )
 from theory.spectra.enclosures import enclose, roundoff, sums
-from theory.spectra.gram import NotFiniteError, Source, gram, norm_of_rows
+from theory.spectra.gram import MatrixBatch, NotFiniteError, gram, norm_of_rows
 from theory.spectra.norms import coupling, coupling_error, spectral_norm, spectral_norm_error
 from theory.spectra.polynomials import State, advance, begin, ends, slices, take
 
@@ -64,7 +64,9 @@ def spectral_bracket(
         return _exact(spectral_norm(matrices), spectral_norm_error(matrices))
     xp, shape = namespace(matrices), tuple(matrices.shape)
     wanted = matrices if shape[-2] <= shape[-1] else xp.matrix_transpose(matrices)
-    source = Source(xp.reshape(wanted, (math.prod(shape[:-2]), *wanted.shape[-2:])), None, False)
+    source = MatrixBatch(
+        xp.reshape(wanted, (math.prod(shape[:-2]), *wanted.shape[-2:])), None, False
+    )
     return _reshape(
         _in_chunks(source, "matrices", wanted.shape, tolerance, chunk_bytes), shape[:-2]
     )
@@ -102,7 +104,7 @@ def coupling_bracket(
             raise InputError("token_mask must let at least one token of each sentence count")
         counts = xp.broadcast_to(xp.expand_dims(token_mask, axis=-2), shape[:-1])
         counts = xp.astype(xp.reshape(counts, flat), adjacency.dtype)
-    source = Source(xp.reshape(adjacency, (*flat, n)), counts, True)
+    source = MatrixBatch(xp.reshape(adjacency, (*flat, n)), counts, True)
     return _reshape(_in_chunks(source, "adjacency", shape, tolerance, chunk_bytes), shape[:-2])
 
 
@@ -117,7 +119,7 @@ def _schedule(n: int) -> tuple[tuple[int, int], ...]:
 
 
 def _in_chunks(
-    source: Source, name: str, shape: tuple[int, ...], tolerance: float, chunk_bytes: int
+    source: MatrixBatch, name: str, shape: tuple[int, ...], tolerance: float, chunk_bytes: int
 ) -> Bracket:
     xp, dtype, own = namespace(source.matrices), source.matrices.dtype, eps(source.matrices)
     wanted = 1 + max(0.0, tolerance - 8 * own)
@@ -134,7 +136,7 @@ def _in_chunks(
     return Bracket(xp.astype(lower, dtype), xp.astype(upper, dtype), xp.astype(tier, xp.int8))
 
 
-def _narrow(source: Source, wanted: float) -> Bracket:
+def _narrow(source: MatrixBatch, wanted: float) -> Bracket:
     """Go through the tiers, with those members whose upper / lower is not yet as wanted.
 
     All in float64: rounding to float32 comes last. For matrices in float32 the last tier is to
@@ -182,7 +184,7 @@ def _spread(values: Array, mask: Array) -> Array:
     return xp.take(values, xp.maximum(place, 0 * place), axis=0)
 
 
-def _by_lapack(source: Source) -> Bracket:
+def _by_lapack(source: MatrixBatch) -> Bracket:
     """Return the ends from all eigenvalues of the Gram matrix.
 
     The tridiagonal form is reached by reflections of length n from both sides: as in

@@ -20,7 +20,7 @@ class Sums(NamedTuple):
     trace: Array
 
 
-class Known(NamedTuple):
+class Enclosure(NamedTuple):
     """What is certain of the symmetric parts S of computed matrices P.
 
     Shapes: all (b,), float64: skew, at least |P - S|_F; defect, so that no eigenvalue of S is
@@ -71,7 +71,7 @@ def _row(n: int) -> int:
     return next(length for length in range(min(256, n * n), n * n + 1) if n * n % length == 0)
 
 
-def enclose(found: Sums, skew: Array, defect: Array, *, n: int, unit: float) -> Known:
+def enclose(found: Sums, skew: Array, defect: Array, *, n: int, unit: float) -> Enclosure:
     """Enclose the norms from sums over matrices of size n, computed with round-off ``unit``."""
     xp = namespace(skew)
     own = gamma(_row(n) + 1, unit) + 2 * n * n * WIDE
@@ -83,7 +83,7 @@ def enclose(found: Sums, skew: Array, defect: Array, *, n: int, unit: float) -> 
     largest = xp.maximum(least, 0 * least) / xp.where(total > 0, total, 1.0)
     lower = xp.where(largest > defect, largest, -defect)
     upper = xp.minimum(high + (n - 1) * defect, wolkowicz_styan(low, high, size * size, n))
-    return Known(skew, defect, size, low, high, lower, upper)
+    return Enclosure(skew, defect, size, low, high, lower, upper)
 
 
 def wolkowicz_styan(low: Array, high: Array, square: Array, number: Array | int) -> Array:
@@ -100,24 +100,31 @@ def wolkowicz_styan(low: Array, high: Array, square: Array, number: Array | int)
     return bound + 16 * WIDE * root
 
 
-def scaled(known: Known, factor: Array, *, lost: Array) -> Known:
+def times_power_of_two(known: Enclosure, factor: Array, *, lost: Array) -> Enclosure:
     """Follow a multiplication by powers of two, in which at most ``lost`` vanishes."""
-    known = Known(*(field * factor for field in known))
+    known = Enclosure(*(field * factor for field in known))
     more = {name: getattr(known, name) + lost for name in ("skew", "defect", "upper")}
     return known._replace(lower=known.lower - lost, **more)
 
 
 def shifted(
-    known: Known, found: Sums, centre: Array, *, n: int, unit: float
-) -> tuple[Known, Array]:
+    known: Enclosure, found: Sums, centre: Array, *, n: int, unit: float
+) -> tuple[Enclosure, Array]:
     """Enclose P - centre, rounded; also return how much is lost."""
     lost = MIND * unit * (known.size + n**0.5 * namespace(centre).abs(centre))
     return enclose(found, known.skew, known.defect + centre + lost, n=n, unit=unit), lost
 
 
 def squared(
-    known: Known, found: Sums, centre: Array, *, loss: float, unit: float, transposed: bool, n: int
-) -> tuple[Known, Array]:
+    known: Enclosure,
+    found: Sums,
+    centre: Array,
+    *,
+    loss: float,
+    unit: float,
+    transposed: bool,
+    n: int,
+) -> tuple[Enclosure, Array]:
     """Enclose the rounded P @ P - centre, or P @ P^T - centre; also return how much is lost.
 
     ``loss`` is the relative error of the product. With P = S + K, K skew, the symmetric part of

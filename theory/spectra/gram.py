@@ -20,7 +20,7 @@ class NotFiniteError(ArithmeticError):
     """A matrix holds a NaN or an infinity; whoever knows its name says where."""
 
 
-class Source(NamedTuple):
+class MatrixBatch(NamedTuple):
     """Matrices (b, p, q), p <= q; with ``counts`` (b, n) the rows' deviations of those that count.
 
     ``deviations``: the norm wanted is that of (I - e e^T) A, A restricted to what counts.
@@ -30,18 +30,18 @@ class Source(NamedTuple):
     counts: Array | None
     deviations: bool
 
-    def part(self, where: slice) -> "Source":
+    def part(self, where: slice) -> "MatrixBatch":
         """Return some members, a view where the library has views."""
         counts = None if self.counts is None else self.counts[where, ...]
         return self._replace(matrices=self.matrices[where, ...], counts=counts)
 
-    def take(self, index: Array) -> "Source":
+    def take(self, index: Array) -> "MatrixBatch":
         """Return the members with these indices."""
         xp = namespace(self.matrices)
         counts = None if self.counts is None else xp.take(self.counts, index, axis=0)
         return self._replace(matrices=xp.take(self.matrices, index, axis=0), counts=counts)
 
-    def double(self) -> "Source":
+    def double(self) -> "MatrixBatch":
         """Return the same in float64."""
         counts = None if self.counts is None else wide(self.counts)
         return self._replace(matrices=wide(self.matrices), counts=counts)
@@ -69,7 +69,7 @@ class Scale(NamedTuple):
     drift: Array
 
 
-def gram(source: Source) -> tuple[Array, Scale]:
+def gram(source: MatrixBatch) -> tuple[Array, Scale]:
     """Return Gram matrices (b, p, p), and how to get back from their norms.
 
     Rows of deviations are centred twice. What the first mean misses (for attention near consensus:

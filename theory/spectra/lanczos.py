@@ -48,7 +48,7 @@ from theory.arrays import Array, constant, namespace
 from theory.spectra.enclosures import (
     MIND,
     WIDE,
-    Known,
+    Enclosure,
     Sums,
     gamma,
     roundoff,
@@ -124,7 +124,7 @@ def _orthogonality(vectors: Array) -> tuple[Array, Array]:
     return loss * MIND, xp.sum(used[..., :-1], axis=-1)
 
 
-def refine(known: Known, found: Krylov, *, n: int, unit: float) -> Known:
+def refine(known: Enclosure, found: Krylov, *, n: int, unit: float) -> Enclosure:
     """Return the enclosure narrowed by what Lanczos found (see the top of this file)."""
     xp, k = namespace(known.skew), found.lengths.shape[-1]
     if k == 0:

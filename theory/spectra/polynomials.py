@@ -13,16 +13,16 @@ import array_api_compat
 from theory.arrays import Array, eps, namespace, tiny
 from theory.spectra.enclosures import (
     MIND,
-    Known,
+    Enclosure,
     Sums,
     enclose,
     roundoff,
-    scaled,
     shifted,
     squared,
     sums,
+    times_power_of_two,
 )
-from theory.spectra.gram import Scale, Source, gram, norm_of_rows, product_loss
+from theory.spectra.gram import MatrixBatch, Scale, gram, norm_of_rows, product_loss
 from theory.spectra.gram import product as multiply
 from theory.spectra.lanczos import Krylov, lanczos, refine
 
@@ -60,7 +60,7 @@ class State(NamedTuple):
     """
 
     blocks: list[Array]
-    known: Known
+    known: Enclosure
     scale: Scale
     centre: Array
     squared: bool
@@ -81,7 +81,7 @@ class _Work(NamedTuple):
     krylov: Krylov
 
 
-def begin(source: Source, squarings: int, steps: int) -> State:
+def begin(source: MatrixBatch, squarings: int, steps: int) -> State:
     """Form the Gram matrices, then `advance`, all block by block."""
     xp, work, scales = namespace(source.matrices), [], []
     on_cpu = "cpu" in str(array_api_compat.device(source.matrices)).lower()
@@ -203,7 +203,7 @@ def _follow(state: State, work: list[_Work], squarings: int) -> State:
         lost = lost + MIND * unit * factor * known.size
         known = known._replace(skew=zero)
     steps = [*state.steps, Step(factor, 1, zero, lost, known.defect)]
-    known, loss = scaled(known, factor, lost=lost), product_loss(n, unit)
+    known, loss = times_power_of_two(known, factor, lost=lost), product_loss(n, unit)
     shifts = len(amounts) - squarings
     for at, amount in enumerate(amounts):
         floor = known.defect
@@ -249,7 +249,7 @@ def take(state: State, kept: Array) -> State:
     def pick(fields: tuple[Any, ...]) -> list[Any]:
         return [f if isinstance(f, int) else xp.take(f, index, axis=0) for f in fields]
 
-    known, scale = Known(*pick(state.known)), Scale(*pick(state.scale))
+    known, scale = Enclosure(*pick(state.known)), Scale(*pick(state.scale))
     steps = tuple(Step(*pick(step)) for step in state.steps)
     (centre,) = pick((state.centre,))
     return State(blocks, known, scale, centre, state.squared, steps)

@@ -10,7 +10,7 @@ from theory.arrays import Array, namespace
 
 _LEAST = 1e-140  # pivots whose inverse squares are far from overflow
 
-STEPS = 6
+_STEPS = 6
 """Convergence is cubic; with fewer steps the two numbers are safe too, only further apart."""
 
 
@@ -45,7 +45,7 @@ def largest_eigenvalue(diagonal: Sequence[Array], beside: Sequence[Array]) -> tu
     safe = whole > _LEAST**2  # or squares vanished
     upper = xp.where(safe, xp.minimum(upper, xp.sqrt(whole)), upper) + slack  # Frobenius
     at = upper
-    for _ in range(STEPS):
+    for _ in range(_STEPS):
         first, second, above = _log_derivatives(diagonal, squares, at)
         upper = xp.where(above, at, upper)
         lower = xp.where(above, xp.maximum(lower, at - k / first), lower)

@@ -6,8 +6,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from theory.arrays import Floats
+
 Kind: TypeAlias = Literal["tokens", "matrix", "graph", "vector", "scalar"]
-Floats: TypeAlias = NDArray[np.float64]
 Ensemble: TypeAlias = Callable[[np.random.Generator, tuple[int, ...]], Floats]
 
 

@@ -2,24 +2,35 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias
 
 import numpy as np
 
-from theory.arrays import Array, namespace
-from theory.statements.awkward import ALIGNED, DEGENERATE, ENSEMBLES, Ensemble, Floats, Kind
+from theory.arrays import Array, Floats, namespace
+from theory.statements.awkward import ALIGNED, DEGENERATE, ENSEMBLES, Ensemble, Kind
 from theory.statements.instances import Instance
+from theory.statements.sizes import Size
 
 Sizes: TypeAlias = Mapping[str, int]
+"""Sizes as they are stored: whole numbers."""
+
+Chosen: TypeAlias = Mapping[str, Any]
+"""Sizes as whoever makes an instance reads them: lengths, exponents, and choices by name."""
+
 Params: TypeAlias = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class Free:
-    """A free array: what kind of thing it holds, and the sizes that its axes have."""
+    """A free array: what kind of thing it holds, and the sizes that its axes have.
+
+    ``typical`` says what it holds in a layer with random weights: "random" numbers, all "zeros",
+    all "ones", or a graph's "scores", where otherwise its weights are their exponentials' roots.
+    """
 
     kind: Kind
     axes: tuple[str, ...] = ()
+    typical: Literal["random", "zeros", "ones", "scores"] = "random"
 
 
 @dataclass(frozen=True)
@@ -33,31 +44,45 @@ class Sample(Generic[Instance]):
 
 @dataclass(frozen=True)
 class Domain(Generic[Instance]):
-    """All the instances that ``build`` makes; each meets its theorem's hypotheses.
+    """All the instances that ``make`` makes; each meets its theorem's hypotheses.
 
-    ``sizes`` are named ranges of whole numbers, both ends included: lengths, but also choices
-    and exponents. ``free`` are arrays of any finite numbers up to 1000; ``build`` maps them,
-    smoothly wherever it can, to an instance. It takes leading batch axes (*b, ...) on every
-    array and passes them on; the sizes are shared by a batch.
+    ``sizes`` are lengths, exponents and choices, ``free`` arrays of any finite numbers up to
+    1000; ``make`` maps them, smoothly wherever it can, to an instance. It takes leading batch axes
+    (*b, ...) on every array and passes them on; the sizes are shared by a batch.
     """
 
-    sizes: Mapping[str, tuple[int, int]]
+    sizes: Mapping[str, Size]
     free: Mapping[str, Free]
-    build: Callable[[Sizes, Params], Instance]
+    make: Callable[[Chosen, Params], Instance]
 
     def shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
         """Return the shape of every free array."""
         return {name: tuple(sizes[axis] for axis in free.axes) for name, free in self.free.items()}
 
+    def build(self, sizes: Sizes, params: Params) -> Instance:
+        """Make the instance that belongs to stored sizes and the free numbers."""
+        return self.make({name: self.sizes[name].means(sizes[name]) for name in sizes}, params)
+
     def sample(self, sizes: Sizes, params: Params) -> Sample[Instance]:
-        """Build the instance that belongs to the given numbers."""
+        """Return the instance that belongs to the given numbers, together with these."""
         return Sample(sizes, params, self.build(sizes, params))
 
 
 def draw(
     domain: Domain[Instance], rng: np.random.Generator, *, members: int | None = None
 ) -> Sample[Instance]:
-    """Draw sizes and a batch of that many members, or one instance without a batch axis.
+    """Draw sizes and a batch of that many members, or one instance without a batch axis."""
+    sizes = {name: size.draw(rng) for name, size in domain.sizes.items()}
+    params = draw_params(domain, sizes, rng, members=1 if members is None else members)
+    if members is None:
+        params = {name: values[0] for name, values in params.items()}
+    return domain.sample(sizes, params)
+
+
+def draw_params(
+    domain: Domain[Any], sizes: Sizes, rng: np.random.Generator, *, members: int
+) -> dict[str, Floats]:
+    """Draw the free arrays of that many members; the first axis is the member's.
 
     Every array of every member comes from an ensemble of its own: gaussian, sparse whole
     numbers, nearly equal tokens, permutations, hubs, disconnected graphs, and so on. In one
@@ -66,14 +91,12 @@ def draw(
     one of eight one array is degenerate (all zero, all tokens equal): often both sides are zero
     then, and rounding decides.
     """
-    count = 1 if members is None else members
-    sizes = {name: _whole(rng, *ends) for name, ends in domain.sizes.items()}
-    case = rng.integers(8, size=count)
-    broken = np.where(case == 1, rng.integers(max(1, len(domain.free)), size=count), -1)
+    case = rng.integers(8, size=members)
+    broken = np.where(case == 1, rng.integers(max(1, len(domain.free)), size=members), -1)
     params = {}
     for number, (name, shape) in enumerate(domain.shapes(sizes).items()):
         kind = domain.free[name].kind
-        params[name] = np.zeros((count, *shape))
+        params[name] = np.zeros((members, *shape))
         aligned, degenerate = case == 0, broken == number
         for where, ensembles in (
             (~aligned & ~degenerate, ENSEMBLES[kind]),
@@ -81,9 +104,7 @@ def draw(
             (degenerate, DEGENERATE[kind]),
         ):
             params[name][where] = _mixture(rng, ensembles, int(where.sum()), shape)
-    if members is None:
-        params = {name: values[0] for name, values in params.items()}
-    return domain.sample(sizes, params)
+    return params
 
 
 def samples(
@@ -92,13 +113,6 @@ def samples(
     """Yield that many instances in batches whose members share their sizes."""
     for start in range(0, trials, batch):
         yield draw(domain, rng, members=min(batch, trials - start))
-
-
-def _whole(rng: np.random.Generator, low: int, high: int) -> int:
-    """Draw a whole number; a range on both sides of zero is an exponent, half the time zero."""
-    if low < 0 < high and rng.random() < 0.5:
-        return 0
-    return int(rng.integers(low, high, endpoint=True))
 
 
 def _mixture(

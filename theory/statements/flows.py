@@ -3,22 +3,20 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
-from theory.arrays import InputError
-from theory.statements.theorem import Numbers
+from theory.arrays import Floats, InputError
 
 TOLERANCE = 1e-9
 """Relative and absolute tolerance of the solver, for the rms over all coordinates."""
 
 
 def solve(
-    velocity: Callable[[float, Numbers], Numbers],
-    start: Numbers,
-    times: Numbers,
+    velocity: Callable[[float, Floats], Floats],
+    start: Floats,
+    times: Floats,
     *,
-    until: Callable[[float, Numbers], float] | None = None,
-) -> tuple[Numbers, Numbers]:
+    until: Callable[[float, Floats], float] | None = None,
+) -> tuple[Floats, Floats]:
     """Return the times reached and the states (times, *shape), from start at times[0].
 
     ``until`` ends the flow where it falls through zero; that state comes last then.
@@ -26,11 +24,13 @@ def solve(
     Shapes: start any; velocity maps that shape to itself
     Raises: InputError if the solver gives up
     """
+    from scipy.integrate import solve_ivp  # it brings scipy.optimize, which takes a second
+
     shape = start.shape
     events = None
     if until is not None:
 
-        def event(t: float, y: Numbers) -> float:
+        def event(t: float, y: Floats) -> float:
             return until(t, y.reshape(shape))
 
         event.terminal = True  # type: ignore[attr-defined]
@@ -57,7 +57,7 @@ def solve(
     return reached, states.reshape(-1, *shape)
 
 
-def softmax(scores: Numbers, mask: Numbers | None = None) -> Numbers:
+def flow_weights(scores: Floats, mask: Floats | None = None) -> Floats:
     """Return row-stochastic weights; masked entries, where the mask is zero, get none."""
     if mask is not None:
         scores = np.where(mask > 0, scores, -np.inf)
@@ -68,10 +68,10 @@ def softmax(scores: Numbers, mask: Numbers | None = None) -> Numbers:
 def on_sphere(
     beta: float,
     *,
-    form: Numbers | None = None,
-    value: Numbers | None = None,
-    mask: Numbers | None = None,
-) -> Callable[[float, Numbers], Numbers]:
+    form: Floats | None = None,
+    value: Floats | None = None,
+    mask: Floats | None = None,
+) -> Callable[[float, Floats], Floats]:
     """Return the velocity of tokens (*b, n, d) on the unit sphere under softmax attention.
 
     x_i' is the tangential part of sum_j softmax_j(beta x_i . form x_j) x_j value.
@@ -79,9 +79,9 @@ def on_sphere(
     Shapes: form (*b, d, d), the identity by default; value (d, d), likewise; mask (n, n)
     """
 
-    def velocity(_: float, tokens: Numbers) -> Numbers:
+    def velocity(_: float, tokens: Floats) -> Floats:
         queries = tokens if form is None else tokens @ form
-        weights = softmax(beta * queries @ np.swapaxes(tokens, -1, -2), mask)
+        weights = flow_weights(beta * queries @ np.swapaxes(tokens, -1, -2), mask)
         pull = weights @ (tokens if value is None else tokens @ value)
         along = np.sum(pull * tokens, axis=-1, keepdims=True)
         return np.asarray(pull - along * tokens / np.sum(tokens**2, axis=-1, keepdims=True))
@@ -89,12 +89,12 @@ def on_sphere(
     return velocity
 
 
-def draw_on_sphere(rng: np.random.Generator, *shape: int) -> Numbers:
+def draw_on_sphere(rng: np.random.Generator, *shape: int) -> Floats:
     """Return independent uniform points on the unit sphere of the last axis."""
     points = rng.standard_normal(shape)
     return np.asarray(points / np.linalg.norm(points, axis=-1, keepdims=True))
 
 
-def widest(tokens: Numbers, centre: Numbers) -> Numbers:
+def widest(tokens: Floats, centre: Floats) -> Floats:
     """Return the largest distance of a token from a centre; (*b,)."""
     return np.asarray(np.linalg.norm(tokens - centre, axis=-1).max(axis=-1))

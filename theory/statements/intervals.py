@@ -6,13 +6,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special  # scipy.stats takes half a second to load, for two quantiles
 
-from theory.statements.theorem import Numbers
+from theory.arrays import Floats
 
 Method: TypeAlias = Literal["mean", "bounded mean", "proportion", "every"]
 Found: TypeAlias = tuple[float, float, float]
 
 
-def student(samples: Numbers, bounds: tuple[float, float], alpha: float) -> Found:
+def student(samples: Floats, bounds: tuple[float, float], alpha: float) -> Found:
     """Return the mean of the samples and its interval, as if they were normally distributed.
 
     Exact for normal samples. Others must themselves be averages of much: at a level of 1e-9 the
@@ -27,7 +27,7 @@ def student(samples: Numbers, bounds: tuple[float, float], alpha: float) -> Foun
     return mean, mean - half, mean + half
 
 
-def bernstein(samples: Numbers, bounds: tuple[float, float], alpha: float) -> Found:
+def bernstein(samples: Floats, bounds: tuple[float, float], alpha: float) -> Found:
     """Return the mean and an interval that holds for any distribution within the bounds.
 
     Two one-sided empirical Bernstein bounds, at alpha / 2 each.
@@ -43,7 +43,7 @@ def bernstein(samples: Numbers, bounds: tuple[float, float], alpha: float) -> Fo
     return mean, max(mean - half, low), min(mean + half, high)
 
 
-def clopper_pearson(samples: Numbers, bounds: tuple[float, float], alpha: float) -> Found:
+def clopper_pearson(samples: Floats, bounds: tuple[float, float], alpha: float) -> Found:
     """Return the share of ones among zeros and ones, with the exact binomial interval.
 
     ``bounds`` are not used.
@@ -59,14 +59,14 @@ def clopper_pearson(samples: Numbers, bounds: tuple[float, float], alpha: float)
     return float(samples.mean()), float(lower), float(upper)
 
 
-INTERVALS: dict[str, Callable[[Numbers, tuple[float, float], float], Found]] = {
+INTERVALS: dict[str, Callable[[Floats, tuple[float, float], float], Found]] = {
     "mean": student,
     "bounded mean": bernstein,
     "proportion": clopper_pearson,
 }
 
 
-def slopes(x: Numbers, y: Numbers) -> Numbers:
+def slopes(x: Floats, y: Floats) -> Floats:
     """Return the least-squares slope of every row of y against x, or against its own row of x.
 
     Shapes: x (m,) or (k, m); y (k, m); result (k,)

@@ -17,7 +17,7 @@ ENTRIES = st.integers(-9, 9).map(float) | st.floats(-1000, 1000)
 @st.composite
 def _from_entries(pick: st.DrawFn, domain: Domain[Instance]) -> Sample[Instance]:
     """Choose every size and every entry on its own."""
-    sizes = {name: pick(st.integers(*ends)) for name, ends in domain.sizes.items()}
+    sizes = {name: pick(st.integers(size.low, size.high)) for name, size in domain.sizes.items()}
     params = {
         name: pick(arrays(np.float64, shape, elements=ENTRIES))
         for name, shape in domain.shapes(sizes).items()
@@ -30,7 +30,7 @@ def _from_ensembles(domain: Domain[Instance], seed: int) -> Sample[Instance]:
     return draw(domain, np.random.default_rng(seed))
 
 
-def samples(domain: Domain[Instance]) -> st.SearchStrategy[Sample[Instance]]:
+def sample_strategy(domain: Domain[Instance]) -> st.SearchStrategy[Sample[Instance]]:
     """Draw instances of a domain together with the numbers that they were built from."""
     seeded = st.integers(0, 2**32 - 1).map(lambda seed: _from_ensembles(domain, seed))
     return _from_entries(domain) | seeded
@@ -38,4 +38,4 @@ def samples(domain: Domain[Instance]) -> st.SearchStrategy[Sample[Instance]]:
 
 def instances(theorem: Theorem[Any]) -> st.SearchStrategy[Any]:
     """Draw instances that meet a theorem's hypotheses by construction; nothing is filtered."""
-    return samples(theorem.domain).map(lambda sample: sample.instance)
+    return sample_strategy(theorem.domain).map(lambda sample: sample.instance)

@@ -207,7 +207,8 @@ FORMULAS: dict[str, Callable[[], Formula]] = {
     "weighted-sum": _weighted_sum,
     **{
         f"activation-{name.replace('_', '-')}": lambda name=name: _activation(name)  # type: ignore[misc]
-        for name in ("relu", "tanh", "gelu", "gelu_tanh", "silu")
+        for name in ACTIVATIONS
+        if name != "identity"
     },
     "attention": lambda: _inequality(AFTER, sp.sqrt(LAMBDA) * BEFORE, _HEARD),
     "layer-norm": _norm,

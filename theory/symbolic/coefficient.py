@@ -14,6 +14,7 @@ import sympy as sp
 
 from theory.arrays import Array, InputError
 from theory.blocks.weights import Placement
+from theory.blocks.wiring import Reading, read_placement
 
 Expr: TypeAlias = sp.Expr
 
@@ -77,38 +78,57 @@ PLAIN: dict[sp.Symbol, Expr] = {
 # for the distance to consensus and, with other factors, for the largest norm of a row.
 
 
-def linear(size: Expr, norm: Expr) -> Expr:
+def linear_size(size: Expr, norm: Expr) -> Expr:
     """X -> X W (+ bias, for the distance): multiplies by the spectral norm of W."""
     return norm * size
 
 
-def activate(size: Expr, factor: Expr) -> Expr:
+def activation_size(size: Expr, factor: Expr) -> Expr:
     """X -> phi(X): multiplies by the Lipschitz constant (distance) or growth (row norm)."""
     return factor * size
 
 
-def mix(size: Expr, factor: Expr) -> Expr:
+def mixing_size(size: Expr, factor: Expr) -> Expr:
     """X -> A X: multiplies by sqrt(lambda) (distance), or by 1 (row norm: convex combinations)."""
     return factor * size
 
 
-def add(*terms: tuple[Expr, Expr]) -> Expr:
+def sum_size(*terms: tuple[Expr | int, Expr]) -> Expr:
     """Sum of ``weight * X`` over (weight, size of X): the triangle inequality."""
     return sp.Add(*(sp.Abs(weight) * size for weight, size in terms))
 
 
-def normalise(size: Expr, gain: Expr, tau: Expr, sigma: Expr) -> Expr:
+def norm_size(size: Expr, gain: Expr, tau: Expr, sigma: Expr) -> Expr:
     """X -> LN(X): multiplies the distance by max|gamma| / (tau sigma), sigma the least std."""
     return gain * size / (tau * sigma)
 
 
+NORM_SYMBOLS: dict[str, tuple[Expr, Expr, Expr]] = {
+    "1": (GAIN_1, TAU_1, SIGMA_1),
+    "2": (GAIN_2, TAU_2, SIGMA_2),
+    "1_out": (GAIN_1_OUT, TAU_1_OUT, SIGMA_1_OUT),
+    "2_out": (GAIN_2_OUT, TAU_2_OUT, SIGMA_2_OUT),
+}
+"""Gain, tau and least std of each norm, by the names of `theory.blocks.wiring`."""
+
+
+def _sizes(attend: Callable[[Expr], Expr], feed_forward: Callable[[Expr], Expr]) -> Reading[Expr]:
+    """Read a block lemma by lemma, with those of its two sublayers."""
+    return Reading(
+        norm=lambda name, size: norm_size(size, *NORM_SYMBOLS[name]),
+        attend=attend,
+        feed_forward=feed_forward,
+        add=lambda stream, change: sum_size((RESIDUAL, stream), (1, change)),
+    )
+
+
 def _attention(size: Expr, factor: Expr) -> Expr:
     head = sp.Symbol("k", integer=True)
-    return sp.Sum(linear(mix(size, factor), S), (head, 1, HEADS)).doit()
+    return sp.Sum(linear_size(mixing_size(size, factor), S), (head, 1, HEADS)).doit()
 
 
 def _feed_forward(size: Expr, factor: Expr) -> Expr:
-    return linear(activate(linear(size, S), factor), S)
+    return linear_size(activation_size(linear_size(size, S), factor), S)
 
 
 @cache
@@ -123,22 +143,11 @@ def block_coefficient(placement: Placement = "post") -> Expr:
             those of `theory.blocks.weights.Block`
     """
     start = sp.Symbol("D", positive=True)
-    spread = sp.sqrt(LAMBDA)
-    norm_1, norm_2 = (GAIN_1, TAU_1, SIGMA_1), (GAIN_2, TAU_2, SIGMA_2)
-    if placement == "post":
-        middle = normalise(add((RESIDUAL, start), (1, _attention(start, spread))), *norm_1)
-        out = normalise(add((RESIDUAL, middle), (1, _feed_forward(middle, LIPSCHITZ))), *norm_2)
-    elif placement in ("pre", "sandwich"):
-        change = _attention(normalise(start, *norm_1), spread)
-        if placement == "sandwich":
-            change = normalise(change, GAIN_1_OUT, TAU_1_OUT, SIGMA_1_OUT)
-        middle = add((RESIDUAL, start), (1, change))
-        change = _feed_forward(normalise(middle, *norm_2), LIPSCHITZ)
-        if placement == "sandwich":
-            change = normalise(change, GAIN_2_OUT, TAU_2_OUT, SIGMA_2_OUT)
-        out = add((RESIDUAL, middle), (1, change))
-    else:
-        raise InputError(f"placement must be 'post', 'pre' or 'sandwich', but is {placement!r}")
+    reading = _sizes(
+        lambda size: _attention(size, sp.sqrt(LAMBDA)),
+        lambda size: _feed_forward(size, LIPSCHITZ),
+    )
+    out = read_placement(placement, start, reading)
     coefficient = sp.factor(out / start)
     assert start not in coefficient.free_symbols, "a lemma is not homogeneous"
     return coefficient
@@ -160,13 +169,16 @@ def sharp_coefficient(heads: int) -> Expr:
     lambdas = sp.symbols(f"lambda_1:{heads + 1}", nonnegative=True)
     norms = sp.symbols(f"nu_1:{heads + 1}", nonnegative=True)
     inner, outer = sp.symbols("omega_1 omega_2", nonnegative=True)
-    mixed = [
-        (sp.Integer(1), linear(mix(start, sp.sqrt(lam)), norm))
-        for lam, norm in zip(lambdas, norms, strict=True)
-    ]
-    middle = normalise(add((RESIDUAL, start), *mixed), GAIN_1, TAU_1, SIGMA_1)
-    change = linear(activate(linear(middle, inner), LIPSCHITZ), outer)
-    out = normalise(add((RESIDUAL, middle), (1, change)), GAIN_2, TAU_2, SIGMA_2)
+
+    def attend(size: Expr) -> Expr:
+        heads = zip(lambdas, norms, strict=True)
+        mixed = ((mixing_size(size, sp.sqrt(lam)), norm) for lam, norm in heads)
+        return sum_size(*((1, linear_size(value, norm)) for value, norm in mixed))
+
+    def feed(size: Expr) -> Expr:
+        return linear_size(activation_size(linear_size(size, inner), LIPSCHITZ), outer)
+
+    out = read_placement("post", start, _sizes(attend, feed))
     return sp.factor(out / start)
 
 
@@ -195,11 +207,19 @@ def std_ceilings() -> tuple[Expr, Expr]:
     g sqrt(d) / tau whatever came in. A token's std is at most its norm over sqrt(d), and the
     smallest std is at most any token's.
     """
-    one = sp.Integer(1)
-    first = add((RESIDUAL, ROW), (one, _attention(ROW, one)))
-    middle = GAIN_1 / TAU_1
-    second = add((RESIDUAL, middle), (one, _feed_forward(middle, GROWTH)))
-    return sp.factor(first), sp.factor(second)
+    ceilings: list[Expr] = []
+
+    def norm(name: str, size: Expr) -> Expr:
+        ceilings.append(size)
+        gain, tau, _ = NORM_SYMBOLS[name]
+        return gain / tau
+
+    reading = _sizes(
+        lambda size: _attention(size, sp.Integer(1)), lambda size: _feed_forward(size, GROWTH)
+    )
+    read_placement("post", ROW, reading._replace(norm=norm))
+    first, second = map(sp.factor, ceilings)
+    return first, second
 
 
 @cache

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import sympy as sp
 
 from theory.arrays import InputError
+from theory.blocks.activations import activation
+from theory.blocks.wiring import Reading, read_placement
 
 Expr: TypeAlias = sp.Expr
 
@@ -15,20 +17,21 @@ X = sp.Symbol("x", real=True)
 DIGITS = 50
 """To which numeric values are computed."""
 
-_LOGITS: dict[str, Expr] = {
-    "silu": X,  # below: 1/2 (1 + tanh u) = 1 / (1 + exp(-2 u))
-    "gelu_tanh": 2 * sp.sqrt(2 / sp.pi) * (X + sp.Rational(44715, 10**6) * X**3),
-}
-"""The odd w where phi(x) = x / (1 + exp(-w(x)))."""
 
-FORMULAS: dict[str, Expr] = {
-    "identity": X,
-    "relu": sp.Piecewise((0, X < 0), (X, True)),
-    "tanh": sp.tanh(X),
-    "gelu": X * (1 + sp.erf(X / sp.sqrt(2))) / 2,
-    **{name: X / (1 + sp.exp(-logit)) for name, logit in _LOGITS.items()},
-}
-"""The activations, under their names in `theory.blocks.activations`."""
+def activation_formula(name: str) -> Expr:
+    """Return an activation in sympy, a function of `X`.
+
+    Raises: InputError for an unknown name
+    """
+    phi = activation(name)
+    if phi.logit:
+        return X / (1 + sp.exp(-_logit(name)))
+    return sp.sympify(phi.formula, locals={"x": X})
+
+
+def _logit(name: str) -> Expr:
+    """Return the odd w where phi(x) = x / (1 + exp(-w(x)))."""
+    return sp.sympify(activation(name).logit, locals={"x": X})
 
 
 @dataclass(frozen=True)
@@ -60,24 +63,22 @@ def lipschitz_constant(name: str) -> LipschitzConstant:
     Raises: InputError for an unknown name
     Source: hendrycks2016gelu, elfwing2018silu
     """
-    if name not in FORMULAS:
-        raise InputError(f"name must be one of {', '.join(FORMULAS)}, but is {name!r}")
-    function = FORMULAS[name]
+    function = activation_formula(name)
     slope = function.diff(X)
     slopes = tuple((place, _slope_at(slope, place)) for place in _places(name, slope))
     place, steepest = max(slopes, key=lambda pair: sp.N(abs(pair[1]), DIGITS))
     constant = abs(steepest)
     exact = None if constant.has(sp.Float) else constant
     # |phi(x) / x| is at most c (phi(0) = 0); a gate phi(x) / x = G(x), 0 < G < 1, tends to 1.
-    growth = sp.limit(function / X, X, sp.oo) if name in ("gelu", *_LOGITS) else constant
+    growth = sp.limit(function / X, X, sp.oo) if activation(name).kind == "gate" else constant
     return LipschitzConstant(function, slopes, place, exact, sp.N(constant, DIGITS), growth)
 
 
 def _places(name: str, slope: Expr) -> tuple[Expr, ...]:
     """Return where |phi'| may be largest."""
-    if name in ("identity", "relu"):  # piecewise linear: one place in each piece
+    if activation(name).kind in ("line", "hinge"):  # one place in each piece
         return (sp.Integer(-1), sp.Integer(1))
-    if name in _LOGITS:
+    if activation(name).logit:
         root = gate_root(name)
         return (-sp.oo, -root, root, sp.oo)
     zeros = sp.solveset(sp.simplify(slope.diff(X)), X, sp.S.Reals)
@@ -110,7 +111,7 @@ def gate_stationarity(name: str) -> Stationarity:
     there is at most one positive root. SiLU: x tanh(x / 2) = 2, and c = 1/2 + x/4 there.
     """
     x = sp.Symbol("x", positive=True)
-    logit = _LOGITS[name].subs(X, x)
+    logit = _logit(name).subs(X, x)
     falling = sp.simplify((2 * logit.diff(x) + x * logit.diff(x, 2)) / logit.diff(x) ** 2)
     rising = x * sp.tanh(logit / 2)
     half = sp.tanh(logit / 2)
@@ -155,7 +156,7 @@ class Jacobian(NamedTuple):
 
 
 @cache
-def norm_jacobian(d: int, kind: Literal["layer", "rms"] = "layer") -> Jacobian:
+def derive_norm_jacobian(d: int, kind: Literal["layer", "rms"] = "layer") -> Jacobian:
     """Differentiate LayerNorm (RMSNorm) at a general x of d features, without gain.
 
     Closed form: (I - 1 1^T / d - y y^T / d) / std, with y the normalised x and
@@ -216,17 +217,27 @@ def tau_degeneracy(activation: Any = None, shift: Expr | int = 0) -> tuple[Expr,
     inner, outer = homogeneous("W_1", 1), homogeneous("W_2", 1)
     norms = [homogeneous(f"LN_{i}", 0) for i in (1, 2)]
 
-    def block(tokens: tuple[Expr, ...], scale: Expr, tau_1: Expr, tau_2: Expr) -> list[Expr]:
-        out = []
-        for token in tokens:
-            mixed = alpha * token
+    def block(tokens: tuple[Expr, ...], scale: Expr, tau_1: Expr, tau_2: Expr) -> tuple[Expr, ...]:
+        def norm(name: str, states: tuple[Expr, ...]) -> tuple[Expr, ...]:
+            function, tau = {"1": (norms[0], tau_1), "2": (norms[1], tau_2)}[name]
+            return tuple(function(state) / tau + shift for state in states)
+
+        def hear(token: Expr, others: tuple[Expr, ...]) -> Expr:
+            heard = sp.Integer(0)
             for value, score in zip(values, scores, strict=True):
-                pairs = [(sp.exp(scale * score(token, other)), value(other)) for other in tokens]
-                mixed += sum(w * v for w, v in pairs) / sum(w for w, _ in pairs)
-            middle = norms[0](mixed) / tau_1 + shift
-            change = outer(phi(inner(middle)))
-            out.append(norms[1](alpha * middle + change) / tau_2 + shift)
-        return out
+                pairs = [(sp.exp(scale * score(token, other)), value(other)) for other in others]
+                heard += sum(w * v for w, v in pairs) / sum(w for w, _ in pairs)
+            return heard
+
+        reading = Reading[tuple[Expr, ...]](
+            norm,
+            attend=lambda states: tuple(hear(state, states) for state in states),
+            feed_forward=lambda states: tuple(outer(phi(inner(state))) for state in states),
+            add=lambda stream, change: tuple(
+                alpha * old + new for old, new in zip(stream, change, strict=True)
+            ),
+        )
+        return read_placement("post", tokens, reading)
 
     scaled = block(tuple(token / tau_0 for token in tokens), theta, tau_1, tau_2)
     plain = block(tokens, theta / tau_0**2, sp.Integer(1), sp.Integer(1))

@@ -5,20 +5,21 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
 from paper_figures.sources.stacks import trace
-from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
+from paper_figures.workshop.drawing import band_variables, draw_band
+from simulations.numbers import geometric_mean
 from simulations.stacks.stack import Stack
 
-RANDOM = Stack(depth=6, tokens=128, width=768, heads=12, ffn_width=3072, weights="bert")
+_RANDOM = Stack(depth=6, tokens=128, width=768, heads=12, ffn_width=3072, weights="bert")
 SMALL = Stack(depth=6, tokens=32, width=384, heads=12, ffn_width=1536, weights="bert")
-PANELS = {"random": "random weights", **MODELS}
-CURVES = ("v", "v_sharp", "ratio")
+_PANELS = {"random": "random weights", **MODELS}
+_CURVES = ("v", "v_sharp", "ratio")
 
 
 def compute(settings: Settings) -> Dataset:
     """Return v, its sharper form and the measured ratio of d_M, layer by layer."""
-    stack = SMALL if settings.quick else RANDOM
+    stack = SMALL if settings.quick else _RANDOM
     seeds = range(settings.seed, settings.seed + (1 if settings.quick else 2))
     run = trace(stack, seeds=seeds)
     random = tuple(run.blocks[name].T for name in ("v", "v_sharp", "measured_ratio"))
@@ -33,8 +34,8 @@ def compute(settings: Settings) -> Dataset:
     for name, curves in measured.items():
         key = name.replace("-", "_")
         layer = f"layer_{key}"
-        for curve, values in zip(CURVES, curves, strict=True):
-            variables |= summarise(
+        for curve, values in zip(_CURVES, curves, strict=True):
+            variables |= band_variables(
                 f"{curve}_{key}", values, (layer,), f"{curve} of {name}", logarithmic=True
             )
         coords[layer] = Variable((layer,), np.arange(1, curves[0].shape[1] + 1), "layer")
@@ -46,8 +47,8 @@ def compute(settings: Settings) -> Dataset:
         "worst": worst,
         "least": min(least.values()),
         "trained_least": min(least[name] for name in MODELS),
-        "random_v": float(np.exp(np.log(random[0]).mean())),
-        "random_ratio": float(np.exp(np.log(random[2]).mean())),
+        "random_v": float(geometric_mean(random[0])),
+        "random_ratio": float(geometric_mean(random[2])),
         **facts,
     }
     return Dataset(variables, coords, attrs)
@@ -62,9 +63,9 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw the three curves of each set of weights on one logarithmic axis."""
     panels = canvas.subplots(1, 3, sharey=True, width_ratios=(0.8, 1.2, 0.8))
     labels = (r"$v$ (theorem)", r"$v$ sharp", r"measured ratio of $d_M$")
-    for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
+    for axes, (name, title) in zip(panels, _PANELS.items(), strict=True):
         key = name.replace("-", "_")
-        for index, (curve, label) in enumerate(zip(CURVES, labels, strict=True)):
+        for index, (curve, label) in enumerate(zip(_CURVES, labels, strict=True)):
             draw_band(
                 axes,
                 data,

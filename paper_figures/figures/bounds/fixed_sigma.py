@@ -12,20 +12,20 @@ from simulations.stacks.stack import Stack
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block
 
-SIGMAS = (1.2, 2.0, 4.0, 8.0)
-DEPTH, TOKENS, WIDTH = 24, 24, 24
-OPPOSED = -0.5  # the counterexample's value matrix is this multiple of the identity
+_SIGMAS = (1.2, 2.0, 4.0, 8.0)
+_DEPTH, _TOKENS, _WIDTH = 24, 24, 24
+_OPPOSED = -0.5  # the counterexample's value matrix is this multiple of the identity
 OPPOSED_SIGMA = 1.25
 
 
-def stack(sigma: float) -> Stack:
+def _stack_at(sigma: float) -> Stack:
     """Return the stack whose norms divide by ``sigma``; no biases, ReLU."""
     return Stack(
-        depth=DEPTH,
-        tokens=TOKENS,
-        width=WIDTH,
+        depth=_DEPTH,
+        tokens=_TOKENS,
+        width=_WIDTH,
         heads=2,
-        ffn_width=WIDTH,
+        ffn_width=_WIDTH,
         weights="orthogonal",
         activation="relu",
         score_gain=0.3,
@@ -35,24 +35,24 @@ def stack(sigma: float) -> Stack:
     )
 
 
-def counterexample(seed: int) -> Trace:
+def _counterexample(seed: int) -> Trace:
     """Run uniform attention with V = -I / 2 and no feed-forward: v = 1 / sigma exactly."""
-    zero = np.zeros((1, WIDTH, 1))
-    attention = Attention(zero, zero, OPPOSED * np.eye(WIDTH)[None])
+    zero = np.zeros((1, _WIDTH, 1))
+    attention = Attention(zero, zero, _OPPOSED * np.eye(_WIDTH)[None])
     block = Block(attention, norm_1=Norm(fixed_std=OPPOSED_SIGMA))
-    rng = generator(seed, "tokens around a common one", TOKENS, WIDTH)
-    tokens = 1.5 * rng.standard_normal(WIDTH) + rng.standard_normal((1, TOKENS, WIDTH))
-    return trace_centred([block] * DEPTH, tokens)
+    rng = generator(seed, "tokens around a common one", _TOKENS, _WIDTH)
+    tokens = 1.5 * rng.standard_normal(_WIDTH) + rng.standard_normal((1, _TOKENS, _WIDTH))
+    return trace_centred([block] * _DEPTH, tokens)
 
 
 def compute(settings: Settings) -> Dataset:
     """Return both distances and the product of v for each fixed sigma and the counterexample."""
     seeds = range(settings.seed, settings.seed + 1)
-    traces = [trace(stack(sigma), seeds=seeds) for sigma in SIGMAS]
-    traces.append(counterexample(settings.seed))
+    traces = [trace(_stack_at(sigma), seeds=seeds) for sigma in _SIGMAS]
+    traces.append(_counterexample(settings.seed))
     grid = ("run", "depth")
     v = np.stack([run.blocks["v"][:, 0] for run in traces])
-    labels = [f"$\\sigma$ = {sigma:g}" for sigma in SIGMAS]
+    labels = [f"$\\sigma$ = {sigma:g}" for sigma in _SIGMAS]
     labels.append(f"$V=-\\frac{{1}}{{2}}I$, $\\sigma$ = {OPPOSED_SIGMA:g}")
     sup = v.max(axis=1)
     relative, norm = _tokens(traces, "relative_distance"), _tokens(traces, "norm")
@@ -74,11 +74,13 @@ def compute(settings: Settings) -> Dataset:
                 np.asarray([f"{a}: sup $v$ = {b:.2f}" for a, b in zip(labels, sup, strict=True)]),
                 "name of the run",
             ),
-            "depth": Variable(("depth",), np.arange(DEPTH + 1), "blocks applied"),
-            "sigma": Variable(("run",), np.asarray([*SIGMAS, OPPOSED_SIGMA]), "what LN divides by"),
+            "depth": Variable(("depth",), np.arange(_DEPTH + 1), "blocks applied"),
+            "sigma": Variable(
+                ("run",), np.asarray([*_SIGMAS, OPPOSED_SIGMA]), "what LN divides by"
+            ),
         },
         attrs={
-            "stack": repr(stack(SIGMAS[0])),
+            "stack": repr(_stack_at(_SIGMAS[0])),
             "relative_lowest": float(relative[:-1, -1].min()),
             "relative_highest": float(relative[:-1, -1].max()),
             "opposed_first": float(relative[-1, 0]),

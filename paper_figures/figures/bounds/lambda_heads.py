@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
+from simulations.numbers import geometric_mean
 
 
 def compute(settings: Settings) -> Dataset:
@@ -15,7 +16,7 @@ def compute(settings: Settings) -> Dataset:
     facts, peaks, single = dict[str, str | int](), [], []
     for name in MODELS:
         runs, key = runs_of(name, settings), name.replace("-", "_")
-        mean = np.exp(np.log(runs.lambda_).mean(axis=0))  # (layers, heads)
+        mean = geometric_mean(runs.lambda_, axis=0)  # (layers, heads)
         layers, heads = mean.shape
         layer, head = f"layer_{key}", f"head_{key}"
         variables[f"lambda_{key}"] = Variable(

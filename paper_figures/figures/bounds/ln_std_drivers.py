@@ -6,25 +6,25 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from scipy.stats import gmean
 
 from paper_figures.sources.stacks import late_mean, trace
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
-from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Values, Variable
+from paper_figures.workshop.drawing import where_one
 from simulations.instruments.trace import Trace
+from simulations.numbers import geometric_mean
 from simulations.stacks.stack import Stack
 
 BASE = Stack(depth=24, tokens=32, width=64, heads=4, ffn_width=128, ffn_gain=0.5)
-SWEEPS = {
+_SWEEPS = {
     "value gain": ("value_gain", (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0)),
     "residual scale": ("residual", (0.125, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0)),
     "norm gains": ("norm_gain", (0.125, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)),
     "biases": ("bias_std", (0.0, 0.125, 0.25, 0.5, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0)),
 }
-RAISED = 7  # the setting of each sweep whose course is drawn, beside the common base
-FEW = (0, 2, 4, RAISED, 9)  # the settings of a quick run
-FACTORS = {
+_RAISED = 7  # the setting of each sweep whose course is drawn, beside the common base
+_FEW = (0, 2, 4, _RAISED, 9)  # the settings of a quick run
+_FACTORS = {
     "rate": "d_M ratio a layer",
     "sigma": "sigma_1 sigma_2",
     "v": "block coefficient v",
@@ -36,29 +36,32 @@ def compute(settings: Settings) -> Dataset:
     """Return rates and coefficients for each driver and setting, and the courses of some."""
     seeds = range(settings.seed, settings.seed + (2 if settings.quick else 4))
     base = trace(BASE, seeds=seeds)
-    places = FEW if settings.quick else range(len(SWEEPS["biases"][1]))
+    places = _FEW if settings.quick else range(len(_SWEEPS["biases"][1]))
     runs = {
         driver: [trace(_driven(field, values[i]), seeds=seeds) for i in places]
-        for driver, (field, values) in SWEEPS.items()
+        for driver, (field, values) in _SWEEPS.items()
     }
-    raised = list(places).index(RAISED)
+    raised = list(places).index(_RAISED)
     late = {
         name: np.stack([[late_mean(_factor(run, name)) for run in row] for row in runs.values()])
-        for name in FACTORS
+        for name in _FACTORS
     }
     courses = [base, *(traces[raised] for traces in runs.values())]
-    names = ["all at their base", *(f"{driver} {SWEEPS[driver][1][RAISED]:g}" for driver in SWEEPS)]
+    names = [
+        "all at their base",
+        *(f"{driver} {_SWEEPS[driver][1][_RAISED]:g}" for driver in _SWEEPS),
+    ]
+    means = {name: geometric_mean(values, axis=-1) for name, values in late.items()}
     crossing, crossing_sharp = (
-        list(map(where_one, gmean(late["sigma"], axis=-1), gmean(late[name], axis=-1)))
-        for name in ("v", "v_sharp")
+        list(map(where_one, means["sigma"], means[name])) for name in ("v", "v_sharp")
     )
     grid = ("driver", "setting", "seed")
-    gains = list(SWEEPS).index("norm gains")
+    gains = list(_SWEEPS).index("norm gains")
     rate, sigma = late["rate"].mean(axis=-1), late["sigma"].mean(axis=-1)
-    product = (late["rate"] * late["sigma"])[list(SWEEPS).index("biases")].mean(axis=-1)
+    product = (late["rate"] * late["sigma"])[list(_SWEEPS).index("biases")].mean(axis=-1)
     return Dataset(
         {
-            **{name: Variable(grid, late[name], text) for name, text in FACTORS.items()},
+            **{name: Variable(grid, late[name], text) for name, text in _FACTORS.items()},
             "crossing": Variable(("driver",), np.asarray(crossing), "sigma_1 sigma_2 at v = 1"),
             "crossing_sharp": Variable(
                 ("driver",), np.asarray(crossing_sharp), "sigma_1 sigma_2 at v sharp = 1"
@@ -67,10 +70,10 @@ def compute(settings: Settings) -> Dataset:
             "absolute": _course(courses, "log10_distance", "log10 of d_M"),
         },
         coords={
-            "driver": Variable(("driver",), np.asarray(list(SWEEPS)), "what is varied"),
+            "driver": Variable(("driver",), np.asarray(list(_SWEEPS)), "what is varied"),
             "value": Variable(
                 ("driver", "setting"),
-                np.asarray([[values[i] for i in places] for _, values in SWEEPS.values()]),
+                np.asarray([[values[i] for i in places] for _, values in _SWEEPS.values()]),
                 "its value",
             ),
             "course": Variable(("course",), np.asarray(names), "setting of the course"),
@@ -98,7 +101,7 @@ def _driven(field: str, value: float) -> Stack:
 
 
 def _factor(run: Trace, name: str) -> Values:
-    """Return one of `FACTORS` in each layer: (depth, seeds)."""
+    """Return one of `_FACTORS` in each layer: (depth, seeds)."""
     if name == "sigma":
         product: Values = run.blocks["sigma_1"] * run.blocks["sigma_2"]
         return product
@@ -111,7 +114,7 @@ def _course(runs: list[Trace], name: str, text: str) -> Variable:
 
 def _say(crossings: list[float]) -> str:
     """Return where there is a crossing, and along which driver."""
-    found = [f"{x:.2g} ({name})" for name, x in zip(SWEEPS, crossings, strict=True) if x == x]
+    found = [f"{x:.2g} ({name})" for name, x in zip(_SWEEPS, crossings, strict=True) if x == x]
     return "at " + ", ".join(found) if found else "nowhere"
 
 

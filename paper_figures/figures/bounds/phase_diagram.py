@@ -7,25 +7,25 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, TwoSlopeNorm
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.sweep_summaries import facts, load_summary
+from paper_figures.sources.sweep_summaries import load_summary, sweep_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
-from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Variable
+from paper_figures.workshop.drawing import where_one
 
-NAME = "phase_diagram"
-FIELDS = {
+_NAME = "phase_diagram"
+_FIELDS = {
     "measured": "measured factor on $d_M$ a layer",
     "v_sharp": "$v$ sharp",
     "v": "$v$",
 }
-PLACEMENTS = {"post": "post-LN", "pre": "pre-LN"}
-HIDDEN = 0.1
+_PLACEMENTS = {"post": "post-LN", "pre": "pre-LN"}
+_HIDDEN = 0.1
 """Settings of which more of the blocks are hidden by rounding are marked."""
 
 
 def compute(_: Settings) -> Dataset:
     """Return what the stored summary says; there is no small version and no other seed."""
-    summary = load_summary(NAME)
+    summary = load_summary(_NAME)
     grid = ("value_gain", "placement", "mask")
     gain = summary["value_gain"]
     variables = dict(summary.data_vars)
@@ -36,9 +36,9 @@ def compute(_: Settings) -> Dataset:
             grid[1:], crossing, f"value gain at which the mean of {name} is 1"
         )
     variables["marked"] = Variable(
-        grid, summary["hidden"] > HIDDEN, f"rounding hides more than {HIDDEN:.0%} of the blocks"
+        grid, summary["hidden"] > _HIDDEN, f"rounding hides more than {_HIDDEN:.0%} of the blocks"
     )
-    attrs = {**summary.attrs, **_told(summary, variables), **facts([NAME], [summary])}
+    attrs = {**summary.attrs, **_told(summary, variables), **sweep_facts([_NAME], [summary])}
     return Dataset(variables, summary.coords, attrs)
 
 
@@ -58,7 +58,7 @@ def _told(summary: Dataset, variables: dict[str, Variable]) -> dict[str, Any]:
         "v_lowest": float(summary["v"].min()),
         "sharp_lowest": float(summary["v_sharp"].min()),
     }
-    for kind in PLACEMENTS:
+    for kind in _PLACEMENTS:
         at = kinds.index(kind)
         for name in ("measured", "relative"):
             values = summary[name][:, at]
@@ -69,9 +69,8 @@ def _told(summary: Dataset, variables: dict[str, Variable]) -> dict[str, Any]:
             found[f"{bound}_{count}"] = int(summary[f"{bound}_{count}"].sum())
         largest = summary.attrs[f"{bound}_largest"]
         found[f"{bound}_ratio"] = largest["ratio"]
-        found[f"{bound}_at"] = (
-            f"{PLACEMENTS[largest['placement']]}, {largest['mask']}, gain {largest['value_gain']:g}"
-        )
+        placement = _PLACEMENTS[largest["placement"]]
+        found[f"{bound}_at"] = f"{placement}, {largest['mask']}, gain {largest['value_gain']:g}"
     return found
 
 
@@ -95,11 +94,11 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         "v_sharp": LogNorm(1.0, 100.0),
         "v": LogNorm(1.0, 1e4),
     }
-    for j, (name, label) in enumerate(FIELDS.items()):
+    for j, (name, label) in enumerate(_FIELDS.items()):
         maps = {"norm": norms[name], "cmap": "RdBu_r" if name == "measured" else "YlOrRd"}
-        for i, kind in enumerate(PLACEMENTS):
+        for i, kind in enumerate(_PLACEMENTS):
             shades = _map(panels[i, j], data, name, list(data["placement"]).index(kind), maps)
-            panels[i, j].set_title(f"{PLACEMENTS[kind]}: {label}", fontsize=8)
+            panels[i, j].set_title(f"{_PLACEMENTS[kind]}: {label}", fontsize=8)
             if j:
                 panels[i, j].set_yticklabels([])
         bar = canvas.colorbar(
@@ -110,9 +109,9 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     for axes, bound in zip(panels[2, :2], ("v_sharp", "v"), strict=True):
         for i, kind in enumerate(data["kind"]):
             curve = data[f"{bound}_curve"][i]
-            axes.plot(curve, data["share"], color=f"C{i}", label=PLACEMENTS[str(kind)])
+            axes.plot(curve, data["share"], color=f"C{i}", label=_PLACEMENTS[str(kind)])
         axes.axvline(1, color="0.4", lw=0.8)
-        axes.set(xscale="log", xlabel=f"ratio of $d_M$ over {FIELDS[bound]}", ylim=(0, 1.01))
+        axes.set(xscale="log", xlabel=f"ratio of $d_M$ over {_FIELDS[bound]}", ylim=(0, 1.01))
     panels[2, 0].set_ylabel("share of blocks")
     panels[2, 0].legend(loc="upper left", fontsize=7)
     _worst(panels[2, 2], data)

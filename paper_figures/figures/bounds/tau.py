@@ -6,20 +6,20 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.sources.stacks import late_mean, trace
-from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
+from paper_figures.workshop.drawing import band_variables, draw_band
 from simulations.instruments.trace import Trace, trace_centred
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from theory.graphs.masks import causal_mask
 
-TAUS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-SHOWN = (0.25, 1.0, 4.0, 16.0)  # the taus whose course is drawn, and those of a quick run
-DEPTH, TOKENS = 40, 24
+_TAUS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_SHOWN = (0.25, 1.0, 4.0, 16.0)  # the taus whose course is drawn, and those of a quick run
+_DEPTH, _TOKENS = 40, 24
 BASE = Stack(
-    depth=DEPTH,
-    tokens=TOKENS,
+    depth=_DEPTH,
+    tokens=_TOKENS,
     width=24,
     heads=2,
     ffn_width=24,
@@ -38,7 +38,7 @@ FAMILIES = {
 
 def compute(settings: Settings) -> Dataset:
     """Return courses far from M against a score temperature, and rates near M, for each tau."""
-    seed, taus = settings.seed, SHOWN if settings.quick else TAUS
+    seed, taus = settings.seed, _SHOWN if settings.quick else _TAUS
     one = range(seed, seed + 1)
     tokens = draw_tokens(BASE, seeds=one)
     scaled, heated = [], []
@@ -53,7 +53,7 @@ def compute(settings: Settings) -> Dataset:
         for traces in (scaled, heated)
     )
 
-    mask = causal_mask(TOKENS, like=tokens)
+    mask = causal_mask(_TOKENS, like=tokens)
     seeds = range(seed, seed + (2 if settings.quick else 6))
     near = {
         name: [
@@ -74,14 +74,14 @@ def compute(settings: Settings) -> Dataset:
             "heated": Variable(
                 ("tau", "depth"), temperature, "d_M / |H| with scores divided by tau^2"
             ),
-            **summarise("rate", rate, grid, "ratio of d_M / |H| a layer, near M, causal mask"),
-            **summarise("v", v, grid, "block coefficient v, near M, causal mask"),
+            **band_variables("rate", rate, grid, "ratio of d_M / |H| a layer, near M, causal mask"),
+            **band_variables("v", v, grid, "block coefficient v, near M, causal mask"),
         },
         coords={
             "tau": Variable(("tau",), np.asarray(taus), "LN std scale"),
-            "depth": Variable(("depth",), np.arange(DEPTH + 1), "blocks applied"),
+            "depth": Variable(("depth",), np.arange(_DEPTH + 1), "blocks applied"),
             "shown": Variable(
-                ("course",), np.asarray([taus.index(tau) for tau in SHOWN]), "place of a drawn tau"
+                ("course",), np.asarray([taus.index(tau) for tau in _SHOWN]), "place of a drawn tau"
             ),
             "family": Variable(("family",), np.asarray(list(FAMILIES)), "kind of stack"),
         },

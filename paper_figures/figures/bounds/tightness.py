@@ -5,17 +5,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.models import PACKAGES, facts
+from paper_figures.sources.models import PACKAGES, model_facts
 from paper_figures.sources.real_layers import layers_of_texts
-from paper_figures.sources.statements import Record, theorem_record, trend_record
+from paper_figures.sources.statements import theorem_record, trend_record
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
-from paper_figures.workshop.data import Dataset, Values, Variable
-from theory.theorems import CATALOGUE, TRENDS
+from paper_figures.workshop.data import Dataset, Record, Values, Variable
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
-LOWEST, HIGHEST = 1e-6, 1e2
+_LOWEST, HIGHEST = 1e-6, 1e2
 """What is drawn; ratios beyond are drawn at the edge, with another marker."""
 
-SERIES = {
+_SERIES = {
     "layers": "median in all-MiniLM-L6-v2",
     "typical": "median of Gaussian instances",
     "random": "worst of random search",
@@ -29,7 +29,7 @@ _MARKERS = {
 }
 
 
-def effort(settings: Settings) -> dict[str, int]:
+def _effort(settings: Settings) -> dict[str, int]:
     """Return how many trials, evaluations and instances of each kind a theorem gets."""
     if settings.quick:
         return {"trials": 192, "budget": 400, "members": 8, "sentences": 1, "layers": 2}
@@ -38,12 +38,12 @@ def effort(settings: Settings) -> dict[str, int]:
 
 def compute(settings: Settings) -> Dataset:
     """Return the ratios of every theorem, and under "statements" all that the page shows."""
-    return collect(settings, keys=CATALOGUE, trends=TRENDS)
+    return try_statements(settings, keys=CATALOGUE, trends=TRENDS)
 
 
-def collect(settings: Settings, *, keys: Any, trends: Any) -> Dataset:
+def try_statements(settings: Settings, *, keys: Any, trends: Any) -> Dataset:
     """Try the named theorems and trends."""
-    tried = effort(settings)
+    tried = _effort(settings)
     every = layers_of_texts(tried.pop("sentences"), seed=settings.seed)
     count = tried.pop("layers")
     layers = every if count == len(every) else [every[0], every[-1]]
@@ -53,7 +53,9 @@ def collect(settings: Settings, *, keys: Any, trends: Any) -> Dataset:
     judged = [trend_record(TRENDS[key], seed=settings.seed) for key in trends]
     drawn = [record for record in theorems if not record["equality"]]
     variables, coords = _variables(drawn)
-    return Dataset(variables, coords, {**_summary(theorems, judged, settings), **facts("minilm")})
+    return Dataset(
+        variables, coords, {**_summary(theorems, judged, settings), **model_facts("minilm")}
+    )
 
 
 def _variables(drawn: list[Record]) -> tuple[dict[str, Variable], dict[str, Variable]]:
@@ -65,11 +67,11 @@ def _variables(drawn: list[Record]) -> tuple[dict[str, Variable], dict[str, Vari
         ),
         "tight": Variable(rows, np.asarray([x["tight"] for x in drawn]), "called tight"),
     }
-    for name, label in SERIES.items():
+    for name, label in _SERIES.items():
         ratio = np.asarray([_ratio(record, name) for record in drawn])
         missing, infinite = np.isnan(ratio), np.isinf(ratio)
-        place = np.clip(np.where(infinite, HIGHEST, ratio), LOWEST, HIGHEST)
-        side = np.where(missing, 0, (ratio > HIGHEST) * 1 - (ratio < LOWEST) * 1)
+        place = np.clip(np.where(infinite, HIGHEST, ratio), _LOWEST, HIGHEST)
+        side = np.where(missing, 0, (ratio > HIGHEST) * 1 - (ratio < _LOWEST) * 1)
         kept = np.where(infinite, np.nan, ratio)
         variables[name] = Variable(rows, kept, f"lhs / rhs: {label}")
         variables[f"{name}_place"] = Variable(rows, place, f"where it is drawn: {label}")
@@ -78,7 +80,7 @@ def _variables(drawn: list[Record]) -> tuple[dict[str, Variable], dict[str, Vari
 
 
 def _ratio(record: Record, name: str) -> float:
-    """Return a theorem's ratio in one of `SERIES`; NaN where it was not tried."""
+    """Return a theorem's ratio in one of `_SERIES`; NaN where it was not tried."""
     found = record[name]
     if found is None:
         return np.nan
@@ -93,7 +95,7 @@ def _summary(theorems: list[Record], judged: list[Record], settings: Settings) -
     tight = [x for x in theorems if x["tight"] and not x["equality"]]
     gaps = sorted((x["attack"]["shortfall"], x["key"]) for x in tight)
     statements = theorems + judged
-    tried = effort(settings)
+    tried = _effort(settings)
     return {
         **{name: tried[name] for name in ("trials", "budget", "members", "sentences", "layers")},
         "theorems": len(theorems),
@@ -129,7 +131,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     for row in rows[::2]:
         axes.axhspan(row - 0.5, row + 0.5, color="0.965", lw=0, zorder=-2)
     axes.axvline(1, color="0.4", lw=0.7, zorder=-1)
-    for name, label in SERIES.items():
+    for name, label in _SERIES.items():
         place, side = data[f"{name}_place"], data[f"{name}_side"]
         marker, color, size = _MARKERS[name]
         width = 1.6 if marker == "|" else 0.0
@@ -141,7 +143,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         for beyond, arrow in ((-1, "<"), (1, ">")):
             at = side == beyond
             axes.plot(place[at], rows[at], marker=arrow, ms=4.5, mew=0, **style)
-    axes.set(xscale="log", xlim=(LOWEST, HIGHEST), ylim=(len(names) - 0.5, -0.5))
+    axes.set(xscale="log", xlim=(_LOWEST, HIGHEST), ylim=(len(names) - 0.5, -0.5))
     axes.set_xlabel("left side over right side (arrows: beyond the axis, or zero)")
     axes.set_yticks(rows, labels=names, fontsize=6.8)
     for text, false, tight in zip(

@@ -10,7 +10,7 @@ from simulations.stacks.seeds import generator
 from simulations.stacks.stack import Stack
 from theory.graphs.masks import graph_mask
 
-GRAPHS = (
+COMPARED_GRAPHS = (
     "complete",
     "path",
     "ring",

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.figures.exact_law.configurations import graph
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from simulations.law.comparison import draw_network
-from simulations.law.windows import simulate_differences
+from simulations.law.differences import simulate_differences
+from simulations.law.networks import draw_network
 from simulations.stacks.seeds import generator
 from simulations.stacks.stack import Stack
 from theory.blocks.weights import Block
@@ -19,34 +19,34 @@ from theory.graphs.conversions import random_walk
 from theory.law.orbits import find_attractor
 from theory.law.rates import mode_rates
 
-TOKENS, WIDTH = 16, 16
-BASE = Stack(
+_TOKENS, _WIDTH = 16, 16
+_BASE = Stack(
     depth=1,
-    tokens=TOKENS,
-    width=WIDTH,
+    tokens=_TOKENS,
+    width=_WIDTH,
     heads=2,
-    ffn_width=2 * WIDTH,
+    ffn_width=2 * _WIDTH,
     ffn_gain=0.5,
     activation="gelu",
     tied=True,
 )
 STACKS = {
-    "value gain 0.5": replace(BASE, value_gain=0.5),
-    "value gain 2": replace(BASE, value_gain=2.0),
-    "$V$ near $-0.4\\,I$": replace(BASE, value_gain=-0.4, weights="identity"),
+    "value gain 0.5": replace(_BASE, value_gain=0.5),
+    "value gain 2": replace(_BASE, value_gain=2.0),
+    "$V$ near $-0.4\\,I$": replace(_BASE, value_gain=-0.4, weights="identity"),
 }
-GRAPHS = ("complete", "star", "tree", "small world", "ring", "path", "bipartite", "causal")
+SHOWN_GRAPHS = ("complete", "star", "tree", "small world", "ring", "path", "bipartite", "causal")
 QUICK_GRAPHS = ("complete", "ring", "bipartite")
 PLANE = 1  # the stack whose rates at complex eigenvalues are shown
 ARCS = ("directed ring", "random arcs")
-LAYERS = 120
-FAINTEST = 25.0  # a mode is read while it is less than e^-25 of what rounding could have excited
+_LAYERS = 120
+_FAINTEST = 25.0  # a mode is read while it is less than e^-25 of what rounding could have excited
 
 
 def compute(settings: Settings) -> Dataset:
     """Return each stack's curve, the modes of graphs simulated one by one, and the plane."""
-    names = QUICK_GRAPHS if settings.quick else GRAPHS
-    layers = LAYERS // 2 if settings.quick else LAYERS
+    names = QUICK_GRAPHS if settings.quick else SHOWN_GRAPHS
+    layers = _LAYERS // 2 if settings.quick else _LAYERS
     mu = np.linspace(-1, 1, 41 if settings.quick else 161)
     curves, methods, modes = [], [], list[tuple[int, int, float, float, float]]()
     spectra = [_modes(name, settings.seed) for name in names]
@@ -139,7 +139,7 @@ def _settled(stack: Stack, seed: int) -> tuple[Block, Values]:
 
 def _modes(name: str, seed: int) -> tuple[Values, Values]:
     """Return a walk's eigenvalues and its modes as columns, each once, without the constant one."""
-    values, modes = np.linalg.eig(random_walk(graph(name, TOKENS, seed=seed)))
+    values, modes = np.linalg.eig(random_walk(graph(name, _TOKENS, seed=seed)))
     order = np.lexsort((values.imag, values.real))[::-1]
     values, modes = values[order], modes[:, order]
     kept = [
@@ -154,15 +154,15 @@ def _simulate(
     block: Block, token: Values, name: str, values: Values, modes: Values, seed: int, layers: int
 ) -> list[tuple[complex, float, float]]:
     """Return (eigenvalue, law, simulated rate) of each mode that rounding leaves alone."""
-    mask = graph(name, TOKENS, seed=seed)
+    mask = graph(name, _TOKENS, seed=seed)
     law = mode_rates(block, values, token, depth=1).rates
     slowest = float(mode_rates(block, np.linalg.eigvals(random_walk(mask)), token).rates.max())
-    shape = generator(seed, "law mode", WIDTH).standard_normal((2, WIDTH))
+    shape = generator(seed, "law mode", _WIDTH).standard_normal((2, _WIDTH))
     found = []
     for value, mode, rate in zip(values, modes.T, law, strict=True):
         # Rounding excites slower modes, which then grow on this one.
         lead = np.log(slowest / rate)
-        run = layers if lead * layers < FAINTEST else int(FAINTEST / lead)
+        run = layers if lead * layers < _FAINTEST else int(_FAINTEST / lead)
         if run < 24:
             continue
         real = np.outer(mode.real, shape[0]) - np.outer(mode.imag, shape[1])

@@ -7,20 +7,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.models import MODELS, PACKAGES, checkpoint, facts
+from paper_figures.sources.models import MODELS, PACKAGES, checkpoint, model_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
+from simulations.law.differences import simulate_differences
 from simulations.law.models import ModelLaw, model_law
-from simulations.law.windows import simulate_differences
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.forward import embed
 from simulations.models.texts import sentences
 from simulations.models.tokens import encode
+from simulations.numbers import geometric_mean
 from theory.graphs.masks import full_mask
 from theory.law.orbits import host_block
 
-BOUNDS = {"v": ("$v$ (theorem)", "o"), "v_sharp": ("$v$ sharp", "s")}
-RATES = {
+_BOUNDS = {"v": ("$v$ (theorem)", "o"), "v_sharp": ("$v$ sharp", "s")}
+_RATES = {
     "measured": ("measured", {"color": "black", "marker": "D"}),
     "own": ("derivative at the text", {"color": "C2", "marker": "v"}),
     "leading": ("leading tangent vector", {"color": "C3", "marker": "^"}),
@@ -50,14 +51,14 @@ def compute(settings: Settings) -> Dataset:
             "law": real.law,
             "near": near,
         }
-        rows = {part: np.exp(np.log(values).mean(axis=0)) for part, values in means.items()}
-        rows |= {part: getattr(real, part).max(axis=0) for part in BOUNDS}
+        rows = {part: geometric_mean(values, axis=0) for part, values in means.items()}
+        rows |= {part: getattr(real, part).max(axis=0) for part in _BOUNDS}
         rows["largest"] = equal.largest[: len(texts)].max(axis=0)
         layer = f"layer_{key}"
         coords[layer] = Variable((layer,), np.arange(1, real.v.shape[1] + 1), "layer")
         for part, values in rows.items():
             variables[f"{part}_{key}"] = Variable((layer,), values, f"{part} of {name}")
-        total = {part: float(np.exp(np.log(rows[part]).mean())) for part in means}
+        total = {part: float(geometric_mean(rows[part])) for part in means}
         attrs |= {f"{key}_{part}": value for part, value in total.items()}
         attrs |= {
             f"{key}_law_lowest": float(rows["law"].min()),
@@ -68,7 +69,7 @@ def compute(settings: Settings) -> Dataset:
             "ordered": attrs["ordered"] and found.ordered,
             "near_off": max(attrs["near_off"], float(np.abs(near / real.law - 1).max())),
             "lowest_sharp": min(attrs["lowest_sharp"], float(real.v_sharp.min())),
-            **facts(name),
+            **model_facts(name),
         }
     return Dataset(variables, coords, attrs)
 
@@ -120,11 +121,11 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         key = name.replace("-", "_")
         layers = data[f"layer_{key}"]
         above, below = panels[0, column], panels[1, column]
-        for index, (part, (label, marker)) in enumerate(BOUNDS.items()):
+        for index, (part, (label, marker)) in enumerate(_BOUNDS.items()):
             colour = ("0.1", "0.5")[index]
             values = data[f"{part}_{key}"]
             above.plot(layers, values, color=colour, marker=marker, label=label)
-        for part, (label, style) in RATES.items():
+        for part, (label, style) in _RATES.items():
             below.plot(layers, data[f"{part}_{key}"], label=label, **style)
         _finish(above, below, layers)
         above.set_title(title)

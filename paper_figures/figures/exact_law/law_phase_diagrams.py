@@ -12,12 +12,12 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from paper_figures.sources.sweep_summaries import facts, load_summary
+from paper_figures.sources.sweep_summaries import load_summary, sweep_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
-from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Values, Variable
+from paper_figures.workshop.drawing import where_one
 
-X = "value_gain"
+_X = "value_gain"
 PLANES = {
     "value gain, FFN gain": ("law_value_ffn", "ffn_gain"),
     "value gain, residual": ("law_value_residual", "residual"),
@@ -25,21 +25,21 @@ PLANES = {
 }
 """The sweep of each plane, and its second driver."""
 FIXED = 2  # the plane of these three whose sigma is fixed
-MASKS = {"full": "full", "causal": "causal", "window:2": "sliding window"}
-LABELS = {
+_MASK_TITLES = {"full": "full", "causal": "causal", "window:2": "sliding window"}
+_LABELS = {
     "value_gain": "value gain",
     "ffn_gain": "FFN gain",
     "residual": "residual scale",
     "fixed_std": r"fixed $\sigma$",
 }
-STYLES: dict[str, tuple[str, dict[str, Any]]] = {
+_STYLES: dict[str, tuple[str, dict[str, Any]]] = {
     "law": (r"$\rho$", {"colors": "black", "linewidths": 1.8}),
     "v": ("$v$", {"colors": "C1", "linewidths": 1.4}),
     "v_sharp": ("$v$ sharp", {"colors": "C1", "linewidths": 1.2, "linestyles": "dashed"}),
 }
 """Lines at 1, where there is a crossing."""
 
-FIELDS = {
+_FIELDS = {
     "measured": ("law_measured", "measured factor on d_M a layer"),
     "law": ("law_rate", "law: the largest rate"),
     "growth": ("law_growth", "factor on the token a layer, all tokens equal"),
@@ -58,29 +58,29 @@ def compute(_: Settings) -> Dataset:
     summaries = [load_summary(name) for name in names]
     seconds = [second for _, second in PLANES.values()]
     for summary, second in zip(summaries, seconds, strict=True):
-        assert summary.data_vars["law_rate"].dims == ("mask", second, X, "seed")
-        assert list(summary["mask"]) == list(MASKS)
+        assert summary.data_vars["law_rate"].dims == ("mask", second, _X, "seed")
+        assert list(summary["mask"]) == list(_MASK_TITLES)
     each = {
         name: np.stack([summary[reading] for summary in summaries])
-        for name, (reading, _) in FIELDS.items()
+        for name, (reading, _) in _FIELDS.items()
     }
     error = np.stack([summary["law_error"] for summary in summaries]) / each["law"]
-    x = np.stack([summary[X] for summary in summaries])
+    x = np.stack([summary[_X] for summary in summaries])
     y = np.stack([summary[name] for summary, name in zip(summaries, seconds, strict=True)])
     fields = {name: np.median(values, axis=-1) for name, values in each.items()}
     crossing = {
         name: np.asarray([[_crosses(values) for values in plane] for plane in fields[name]])
-        for name in STYLES
+        for name in _STYLES
     }
     grid = ("plane", "mask", "y_place", "x_place")
     return Dataset(
         {
             **{
                 name: Variable(grid, fields[name], f"{text}, median over the seeds")
-                for name, (_, text) in FIELDS.items()
+                for name, (_, text) in _FIELDS.items()
             },
             **{
-                f"{name}_each": Variable((*grid, "seed"), each[name], FIELDS[name][1])
+                f"{name}_each": Variable((*grid, "seed"), each[name], _FIELDS[name][1])
                 for name in JUDGED
             },
             **{
@@ -90,7 +90,9 @@ def compute(_: Settings) -> Dataset:
         },
         coords={
             "plane": Variable(("plane",), np.asarray(list(PLANES)), "the two drivers"),
-            "mask": Variable(("mask",), np.asarray(list(MASKS.values())), "who may listen to whom"),
+            "mask": Variable(
+                ("mask",), np.asarray(list(_MASK_TITLES.values())), "who may listen to whom"
+            ),
             "x": Variable(("plane", "x_place"), x, "first driver"),
             "y": Variable(("plane", "y_place"), y, "second driver"),
             "seed": summaries[0].coords["seed"],
@@ -102,7 +104,7 @@ def compute(_: Settings) -> Dataset:
             **_told(each, error, x, y),
             "panels": int(crossing["law"].size),
             **{f"{name}_crossed": int(found.sum()) for name, found in crossing.items()},
-            **facts(names, summaries),
+            **sweep_facts(names, summaries),
         },
     )
 
@@ -166,7 +168,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     highest = float(np.max(data["measured"][:FIXED]))
     norm = TwoSlopeNorm(1.0, vmin=0.2, vmax=max(1.1, highest))
     for i, plane in enumerate(data["plane"]):
-        x_name, y_name = LABELS[X], LABELS[PLANES[str(plane)][1]]
+        x_name, y_name = _LABELS[_X], _LABELS[PLANES[str(plane)][1]]
         for j, mask in enumerate(data["mask"]):
             axes = panels[i, j]
             x, y = data["x"][i], data["y"][i]
@@ -190,7 +192,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     bar = canvas.colorbar(shades, ax=panels, shrink=0.6, extend="both", aspect=30)
     bar.set_label("measured factor on $d_M$ a layer")
     bar.set_ticks([0.2, 0.4, 0.6, 0.8, 1.0, 1.05, 1.1])
-    styles = [*STYLES.values(), (r"$\sigma_1\sigma_2$", {"colors": "0.35", "linewidths": 0.5})]
+    styles = [*_STYLES.values(), (r"$\sigma_1\sigma_2$", {"colors": "0.35", "linewidths": 0.5})]
     styles.append(("token: 1", {"colors": "0.2", "linewidths": 1.2, "linestyles": "dotted"}))
     lines = [
         Line2D(
@@ -198,7 +200,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         )
         for _, style in styles
     ]
-    labels = [f"{label} = 1" for label, _ in STYLES.values()] + [label for label, _ in styles[3:]]
+    labels = [f"{label} = 1" for label, _ in _STYLES.values()] + [label for label, _ in styles[3:]]
     canvas.legend(lines, labels, loc="outside upper center", ncols=len(lines))
 
 
@@ -212,7 +214,7 @@ def _lines(axes: Axes, data: Dataset, i: int, j: int) -> None:
         grown = data["growth"][i, j]
         axes.contour(x, y, grown, levels=[1.0], colors="0.2", linestyles="dotted", linewidths=1.2)
     missing = []
-    for name, (label, style) in STYLES.items():
+    for name, (label, style) in _STYLES.items():
         if data[f"{name}_crosses"][i, j]:
             axes.contour(x, y, data[name][i, j], levels=[1.0], **style)
         else:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.figures.exact_law.configurations import (
-    GRAPHS,
+    COMPARED_GRAPHS,
     GROWING,
     KINDS,
     configuration,
@@ -16,33 +16,34 @@ from paper_figures.figures.exact_law.configurations import (
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
 from simulations.centred.rollout import rollout
-from simulations.law.comparison import Comparison, draw_network, law_beside_simulation
+from simulations.law.comparison import Comparison, law_beside_simulation
+from simulations.law.networks import draw_network
 from simulations.stacks.seeds import generator
 from theory.graphs.conversions import random_walk
 from theory.law.cocycle import linear_distances
 from theory.law.orbits import find_attractor
 
-DEPTH = 24
-LAYERS, QUICK_LAYERS = 280, 160
+_DEPTH = 24
+_LAYERS, _QUICK_LAYERS = 280, 160
 SETTLED = 1e-4
 """What is left of the slower modes' excess where a run counts as being in its limit."""
 
-AWAY = {"post-LN": "ring", "post-LN, biases": "causal", "pre-LN": "small world"}
+_AWAY = {"post-LN": "ring", "post-LN, biases": "causal", "pre-LN": "small world"}
 """Kinds and graphs of the runs that begin at finite distances from consensus."""
 
-AWAY_DEPTH = 8
-STARTS = 10.0 ** np.arange(-8.0, 0.01, 0.5)
-FLOOR = 1e-16  # differences below rounding are drawn here
+_AWAY_DEPTH = 8
+_STARTS = 10.0 ** np.arange(-8.0, 0.01, 0.5)
+_FLOOR = 1e-16  # differences below rounding are drawn here
 
 
 def compute(settings: Settings) -> Dataset:
     """Return both rates of every configuration at equal depth and in the limit, and far from M."""
     seeds = range(settings.seed, settings.seed + (1 if settings.quick else 2))
     kinds = ("post-LN, biases", "no norm", "pre-LN") if settings.quick else tuple(KINDS)
-    layers = QUICK_LAYERS if settings.quick else LAYERS
+    layers = _QUICK_LAYERS if settings.quick else _LAYERS
     names = [
         (name, kind, tied, seed)
-        for name in GRAPHS
+        for name in COMPARED_GRAPHS
         for kind in kinds
         for tied in ((True,) if settings.quick else (True, False))
         for seed in (seeds if tied and kind not in GROWING else seeds[:1])
@@ -61,7 +62,7 @@ def compute(settings: Settings) -> Dataset:
     # What has no settled rate is a run whose modes are too close to each other, or defective.
     open_ = np.isfinite(off) & ~settled
     worst_open = int(np.nanargmax(np.where(open_, off, -1.0)))
-    far = [_away(kind, name, settings.seed) for kind, name in AWAY.items()]
+    far = [_away(kind, name, settings.seed) for kind, name in _AWAY.items()]
     slopes = [_slope(curve) for curve in far]
     one = ("run",)
     ordered = sum(c.ordering == "holds" for c in found)
@@ -82,16 +83,16 @@ def compute(settings: Settings) -> Dataset:
             "graph": Variable(one, np.asarray([name[0] for name in names]), "graph"),
             "kind": Variable(one, np.asarray([name[1] for name in names]), "kind of block"),
             "tied": Variable(one, np.asarray([name[2] for name in names]), "weights are tied"),
-            "start": Variable(("start",), STARTS, "distance of the first tokens over the token"),
+            "start": Variable(("start",), _STARTS, "distance of the first tokens over the token"),
             "curve": Variable(
                 ("curve",),
-                np.asarray([f"{kind}, {name}" for kind, name in AWAY.items()]),
+                np.asarray([f"{kind}, {name}" for kind, name in _AWAY.items()]),
                 "kind and graph",
             ),
         },
         attrs={
             "runs": len(names),
-            "depth": DEPTH,
+            "depth": _DEPTH,
             "layers": layers,
             "worst": float(residual.max()),
             "worst_over_error": float((residual / error).max()),
@@ -103,14 +104,14 @@ def compute(settings: Settings) -> Dataset:
             "ordered": int(ordered),
             "slope_lowest": float(min(slopes)),
             "slope_highest": float(max(slopes)),
-            "away_percent": float(np.stack(far)[:, STARTS <= 1.01e-2].max() * 100),
+            "away_percent": float(np.stack(far)[:, _STARTS <= 1.01e-2].max() * 100),
         },
     )
 
 
 def _compare(name: str, kind: str, tied: bool, seed: int, *, layers: int) -> Comparison:
     limit = tied and kind not in GROWING
-    stack = configuration(name, kind, tied=tied, depth=DEPTH, seed=seed)
+    stack = configuration(name, kind, tied=tied, depth=_DEPTH, seed=seed)
     network, token = draw_network(stack, seed=seed)
     assert token is not None
     if not isinstance(network, list):
@@ -118,13 +119,13 @@ def _compare(name: str, kind: str, tied: bool, seed: int, *, layers: int) -> Com
         if attractor is not None:
             token = attractor.points[0]  # where the limit is; the way there may be long
         if not limit:
-            network = [network] * DEPTH  # as many layers as are compared
+            network = [network] * _DEPTH  # as many layers as are compared
     return law_beside_simulation(
         network,
         graph(name, stack.tokens, seed=seed),
         token=token,
         seed=seed,
-        depth=DEPTH,
+        depth=_DEPTH,
         layers=layers,
         law_layers=layers,
     )
@@ -137,7 +138,7 @@ def _late(
     settles = all(method != "lyapunov" for method in found.law.methods)
     if kind in GROWING or not tied or not settles or found.late is None:
         return np.nan, np.nan, np.nan
-    stack = configuration(name, kind, tied=tied, depth=DEPTH, seed=seed)
+    stack = configuration(name, kind, tied=tied, depth=_DEPTH, seed=seed)
     left = found.transient * _skew(graph(name, stack.tokens, seed=seed))
     return found.late.simulated, found.law.rate, min(left, 1.0)
 
@@ -156,7 +157,7 @@ def _skew(mask: Values) -> float:
 
 def _away(kind: str, name: str, seed: int) -> Values:
     """Return by how much the law is off over a few layers, from tokens at finite distances."""
-    stack = configuration(name, kind, tied=True, depth=AWAY_DEPTH, seed=seed)
+    stack = configuration(name, kind, tied=True, depth=_AWAY_DEPTH, seed=seed)
     block, token = draw_network(stack, seed=seed)
     assert token is not None
     assert not isinstance(block, list)
@@ -165,20 +166,20 @@ def _away(kind: str, name: str, seed: int) -> Values:
     deviations = deviations - deviations.mean(axis=0)
     size = np.linalg.norm(token) * stack.tokens**0.5 / np.linalg.norm(deviations)
     mask = graph(name, stack.tokens, seed=seed)
-    logs = linear_distances([block] * AWAY_DEPTH, mask, token, deviations, depth=AWAY_DEPTH)
-    tokens = token + STARTS[:, None, None] * size * deviations
-    (*_, last) = rollout([block] * AWAY_DEPTH, tokens, mask=mask)
-    grown = last[-1].log_scale - np.log(STARTS * size * np.linalg.norm(deviations))
-    off: Values = np.abs(np.expm1((grown - (logs[-1] - logs[0])) / AWAY_DEPTH))
+    logs = linear_distances([block] * _AWAY_DEPTH, mask, token, deviations, depth=_AWAY_DEPTH)
+    tokens = token + _STARTS[:, None, None] * size * deviations
+    (*_, last) = rollout([block] * _AWAY_DEPTH, tokens, mask=mask)
+    grown = last[-1].log_scale - np.log(_STARTS * size * np.linalg.norm(deviations))
+    off: Values = np.abs(np.expm1((grown - (logs[-1] - logs[0])) / _AWAY_DEPTH))
     return off
 
 
 def _slope(off: Values) -> float:
     """Return the power of the distance by which the law is off, where rounding is far below."""
-    near = (STARTS >= 1e-6) & (STARTS <= 1e-2) & (off > 1e-12)
+    near = (_STARTS >= 1e-6) & (_STARTS <= 1e-2) & (off > 1e-12)
     if near.sum() < 3:
         return float("nan")
-    return float(np.polyfit(np.log(STARTS[near]), np.log(off[near]), 1)[0])
+    return float(np.polyfit(np.log(_STARTS[near]), np.log(off[near]), 1)[0])
 
 
 def refuted(data: Dataset) -> bool:
@@ -231,18 +232,18 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         kept = kept & np.isfinite(values)
         edge = "C1" if fill == "white" else fill
         style = {"ls": "", "marker": "o", "ms": 2.8, "mfc": fill, "mec": edge, "mew": 0.7}
-        residuals.plot(x[kept] + shift, np.maximum(values[kept], FLOOR), **style, label=label)
+        residuals.plot(x[kept] + shift, np.maximum(values[kept], _FLOOR), **style, label=label)
     residuals.axhline(1e-3, color="0.6", lw=0.6, zorder=0)
     residuals.set(yscale="log", title="(c) residuals", ylabel="|simulated / law \u2212 1|")
     residuals.set_xticks(list(place.values()), list(place), rotation=40, ha="right", fontsize=7)
-    residuals.set_ylim(FLOOR / 5, 30)
+    residuals.set_ylim(_FLOOR / 5, 30)
     residuals.legend(loc="upper center", ncols=3, fontsize=7, columnspacing=1.0)
 
     for index, name in enumerate(data["curve"]):
         kind = list(KINDS).index(name.rpartition(", ")[0])
         away.plot(
             data["start"],
-            np.maximum(data["away"][index], FLOOR),
+            np.maximum(data["away"][index], _FLOOR),
             color=f"C{kind}",
             marker="osD^vp"[kind],
             label=name,

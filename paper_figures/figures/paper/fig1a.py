@@ -4,13 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
-from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.drawing import band_variables, draw_band
+from paper_figures.workshop.reference import load_reference
 
-PAPER = ("BERT", "RoBERTa", "ALBERT")
-PAPER_LAYERS = 12
+_PAPER = ("BERT", "RoBERTa", "ALBERT")
+_PAPER_LAYERS = 12
 
 
 def compute(settings: Settings) -> Dataset:
@@ -21,7 +21,7 @@ def compute(settings: Settings) -> Dataset:
         runs, key = runs_of(name, settings), name.replace("-", "_")
         depth = f"depth_{key}"
         layers = runs.cosine.shape[1] - 1
-        variables |= summarise(f"cosine_{key}", runs.cosine, (depth,), f"CosSim of {name}")
+        variables |= band_variables(f"cosine_{key}", runs.cosine, (depth,), f"CosSim of {name}")
         variables[f"std_{key}"] = Variable(
             (depth,), runs.cosine.std(axis=0), f"CosSim of {name}: std over the sentences"
         )
@@ -29,11 +29,11 @@ def compute(settings: Settings) -> Dataset:
         coords[depth] = Variable((depth,), relative, "layer over number of layers")
         mean = runs.cosine.mean(axis=0)
         attrs |= {f"{key}_first": float(mean[0]), f"{key}_last": float(mean[-1]), **runs.facts}
-    reference = load("fig1a")
-    for model in PAPER:
+    reference = load_reference("fig1a")
+    for model in _PAPER:
         layer, cosine = reference.series(model)
         depth = f"depth_{model}"
-        coords[depth] = Variable((depth,), layer / PAPER_LAYERS, "layer over number of layers")
+        coords[depth] = Variable((depth,), layer / _PAPER_LAYERS, "layer over number of layers")
         variables[f"paper_{model}"] = Variable(
             (depth,), cosine, f"CosSim of {model}, read off figure 1a of {reference.source}"
         )
@@ -56,7 +56,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         draw_band(
             axes, data, f"depth_{key}", f"cosine_{key}", color=f"C{index}", label=label, marker="o"
         )
-    for model, style in zip(PAPER, ("--s", "^", "v"), strict=True):
+    for model, style in zip(_PAPER, ("--s", "^", "v"), strict=True):
         curve = axes.plot(
             data[f"depth_{model}"], data[f"paper_{model}"], style, color="0.45", lw=0.9, mfc="white"
         )

@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.fusion_runs import facts, load_experiments, say
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments, say
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
-from simulations.fusion.runs import over_seeds
+from paper_figures.workshop.reference import load_reference
+from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 
 
@@ -31,7 +31,7 @@ def compute(_settings: Settings) -> Dataset:
         }
         for name, (mean, half) in measures.items():
             found[name][i, : len(mean)], found[f"{name}_half"][i, : len(mean)] = mean, half
-    reference = load("fig1b")
+    reference = load_reference("fig1b")
     paper_layer, paper_cosine = reference.series("BERT", quantity="CosSim")
     _, paper_error = reference.series("BERT", quantity="error (%)")
     both = ("experiment", "layer")
@@ -62,7 +62,7 @@ def compute(_settings: Settings) -> Dataset:
             "nearest_label": experiments[best].label,
             "nearest_layer": at,
             "paper_nearest": float(paper_error.min() - paper_error[-1]),
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 

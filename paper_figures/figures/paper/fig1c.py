@@ -3,12 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.fusion_runs import facts, load_experiments, say
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments, say
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import over_seeds
+from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 
 
@@ -32,7 +32,7 @@ def compute(_settings: Settings) -> Dataset:
             found["gain"][i, j], found["gain_half"][i, j] = over_seeds(scores - plain)
             comparisons = (len(fusions) - 1) * len(depths)
             joint[i, j] = over_seeds(scores - plain, comparisons=comparisons)[1]
-    reference = load("fig1c")
+    reference = load_reference("fig1c")
     paper_depth, plain = reference.series("BERT")
     _, fused = reference.series("fusion")
     both = ("fusion", "depth")
@@ -68,7 +68,7 @@ def compute(_settings: Settings) -> Dataset:
             "gain_deep": say(found["gain"][-1, -1], found["gain_half"][-1, -1]),
             "clear": int(clear[1:].sum()),
             "comparisons": int(clear[1:].size),
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 

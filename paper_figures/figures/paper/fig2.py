@@ -4,37 +4,37 @@ import networkx as nx
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.models import PACKAGES, checkpoint, facts
+from paper_figures.sources.models import PACKAGES, checkpoint, model_facts
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from paper_figures.workshop.token_graphs import circle, draw_graph
+from paper_figures.workshop.drawing import circle, draw_graph
 from simulations.models.forward import run
 from simulations.models.texts import sentences
 from simulations.models.tokens import Encoded, encode
 from theory.arrays import InputError
 from theory.graphs.conversions import to_networkx
 
-MODEL = "e5-small"
-LAYERS = (1, 6, 12)
-SHORTEST, LONGEST = 14, 17  # tokens: enough for a graph, few enough to read
-CANDIDATES = 100
-STRONG = 1.5  # an edge is drawn where a token listens this many times as much as on average
+_MODEL = "e5-small"
+_LAYERS = (1, 6, 12)
+_SHORTEST, _LONGEST = 14, 17  # tokens: enough for a graph, few enough to read
+_CANDIDATES = 100
+_STRONG = 1.5  # an edge is drawn where a token listens this many times as much as on average
 
 
 def compute(settings: Settings) -> Dataset:
     """Return the attention of one sentence, heads averaged, and a place for every token."""
-    model = checkpoint(MODEL)
+    model = checkpoint(_MODEL)
     encoded = _sentence(settings.seed)
     pieces = encoded.pieces[0]
     adjacency = np.concatenate(
         [
             layer.step.adjacency.mean(axis=1).astype(np.float64)
             for layer in run(model, encoded)
-            if layer.layer in LAYERS
+            if layer.layer in _LAYERS
         ]
     )
     size = len(pieces)
-    graphs = [to_networkx(weights, threshold=STRONG / size) for weights in adjacency]
+    graphs = [to_networkx(weights, threshold=_STRONG / size) for weights in adjacency]
     places = circle(size)
     received = adjacency.sum(axis=1)
     return Dataset(
@@ -45,7 +45,7 @@ def compute(settings: Settings) -> Dataset:
             "drawn": Variable(
                 ("layer", "listener", "heard"),
                 np.stack([_edges(graph, size) for graph in graphs]),
-                f"whether the weight is above {STRONG} / n",
+                f"whether the weight is above {_STRONG} / n",
             ),
             "received": Variable(("layer", "heard"), received, "sum of the attention received"),
             "place": Variable(("heard", "axis"), places, "place on paper"),
@@ -56,7 +56,7 @@ def compute(settings: Settings) -> Dataset:
             ),
         },
         coords={
-            "layer": Variable(("layer",), np.asarray(LAYERS), "layer"),
+            "layer": Variable(("layer",), np.asarray(_LAYERS), "layer"),
             "token": Variable(
                 ("heard",), np.asarray([_readable(piece) for piece in pieces]), "token"
             ),
@@ -65,18 +65,18 @@ def compute(settings: Settings) -> Dataset:
             "tokens": size,
             "row_error": float(np.abs(adjacency.sum(axis=-1) - 1).max()),
             "smallest": float(adjacency.min()),
-            **facts(MODEL),
+            **model_facts(_MODEL),
         },
     )
 
 
 def _sentence(seed: int) -> Encoded:
-    for text in sentences(CANDIDATES, seed=seed):
-        encoded = encode(checkpoint(MODEL), [text])
-        if SHORTEST <= len(encoded.pieces[0]) <= LONGEST:
+    for text in sentences(_CANDIDATES, seed=seed):
+        encoded = encode(checkpoint(_MODEL), [text])
+        if _SHORTEST <= len(encoded.pieces[0]) <= _LONGEST:
             return encoded
     raise InputError(
-        f"seed {seed}: none of {CANDIDATES} sentences has {SHORTEST} to {LONGEST} tokens"
+        f"seed {seed}: none of {_CANDIDATES} sentences has {_SHORTEST} to {_LONGEST} tokens"
     )
 
 

@@ -4,13 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
-from paper_figures.workshop.bands import draw_band, summarise
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.drawing import band_variables, draw_band
+from paper_figures.workshop.reference import load_reference
 
-PAPER = ("BERT", "RoBERTa", "ALBERT")
-FIRST_IS_LEAST = ("RoBERTa", "ALBERT")
+_PAPER = ("BERT", "RoBERTa", "ALBERT")
+_FIRST_IS_LEAST = ("RoBERTa", "ALBERT")
 
 
 def compute(settings: Settings) -> Dataset:
@@ -20,15 +20,15 @@ def compute(settings: Settings) -> Dataset:
     for name in MODELS:
         runs, key = runs_of(name, settings), name.replace("-", "_")
         pair, pairs = f"pair_{key}", runs.similarity.shape[1]
-        variables |= summarise(
+        variables |= band_variables(
             f"similarity_{key}", runs.similarity, (pair,), f"cosine of attention of {name}"
         )
         coords[pair] = Variable((pair,), np.linspace(0, 1, pairs), "place of the pair of layers")
         mean = runs.similarity.mean(axis=0)
         attrs |= {f"{key}_first": float(mean[0]), f"{key}_least": float(mean[1:].min())}
         attrs |= runs.facts
-    reference = load("fig3")
-    for model in PAPER:
+    reference = load_reference("fig3")
+    for model in _PAPER:
         _, cosine = reference.series(model)
         pair = f"pair_{model}"
         coords[pair] = Variable((pair,), np.linspace(0, 1, len(cosine)), "place of the pair")
@@ -42,7 +42,7 @@ def refuted(data: Dataset) -> bool:
     """The caption says that the first change of attention is the largest one."""
     keys = [name.replace("-", "_") for name in MODELS]
     curves = [data[f"similarity_{key}_mean"] for key in keys]
-    curves += [data[f"paper_{model}"] for model in FIRST_IS_LEAST]
+    curves += [data[f"paper_{model}"] for model in _FIRST_IS_LEAST]
     return any(bool(curve[0] >= curve[1:].min()) for curve in curves)
 
 
@@ -60,7 +60,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
             label=label,
             marker="o",
         )
-    for model, style in zip(PAPER, ("--s", "-.^", ":v"), strict=True):
+    for model, style in zip(_PAPER, ("--s", "-.^", ":v"), strict=True):
         axes.plot(
             data[f"pair_{model}"],
             data[f"paper_{model}"],

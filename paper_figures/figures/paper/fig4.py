@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from paper_figures.workshop.token_graphs import circle, draw_graph
+from paper_figures.workshop.drawing import circle, draw_graph
 from simulations.centred.maps import from_tokens
 from simulations.centred.rollout import rollout
 from simulations.stacks.draws import draw_blocks, draw_tokens
@@ -17,8 +17,8 @@ from theory.blocks.forward import attention_adjacency
 STACK = Stack(
     depth=16, tokens=10, width=64, heads=4, ffn_width=128, ffn_gain=0.5, value_gain=0.7, tied=True
 )
-STARTS = 6
-SHOWN = (0, 2, 4, 8, 16)  # depths of which the graph is drawn
+_STARTS = 6
+_SHOWN = (0, 2, 4, 8, 16)  # depths of which the graph is drawn
 
 
 def compute(settings: Settings) -> Dataset:
@@ -27,7 +27,7 @@ def compute(settings: Settings) -> Dataset:
     A state H has a component in M, the mean token repeated, and the distance d_M to M. Of the
     former, the coordinate along the direction in which the trajectories differ most is kept.
     """
-    seeds = range(settings.seed, settings.seed + STARTS)
+    seeds = range(settings.seed, settings.seed + _STARTS)
     blocks = list(draw_blocks(STACK, seeds=range(settings.seed, settings.seed + 1)))
     tokens = draw_tokens(STACK, seeds=seeds)
     states = [from_tokens(tokens), *(after for *_, after in rollout(blocks, tokens))]
@@ -38,7 +38,7 @@ def compute(settings: Settings) -> Dataset:
     axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
     distance = np.stack([np.exp(state.log_scale) for state in states])
 
-    shown = [states[depth] for depth in SHOWN]
+    shown = [states[depth] for depth in _SHOWN]
     colour = _colours([state.tokens[0] for state in shown])
     adjacency = np.stack(
         [
@@ -60,11 +60,11 @@ def compute(settings: Settings) -> Dataset:
         },
         coords={
             "depth": Variable(("depth",), np.arange(STACK.depth + 1), "blocks applied"),
-            "shown": Variable(("shown",), np.asarray(SHOWN), "depth of a drawn graph"),
+            "shown": Variable(("shown",), np.asarray(_SHOWN), "depth of a drawn graph"),
         },
         attrs={
             "stack": repr(STACK),
-            "starts": STARTS,
+            "starts": _STARTS,
             "last_relative": float(last.max()),
             "colours_left": float(np.ptp(colour[-1]) / np.ptp(colour[0])),
             "falls": int(falls.sum()),

@@ -7,9 +7,9 @@ from scipy.stats import gaussian_kde
 from paper_figures.sources.models import MODELS, PACKAGES, counts, runs_of
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 
-GRID = np.linspace(-1.6, 0.4, 401)  # log10 of sigma_1 sigma_2
+_GRID = np.linspace(-1.6, 0.4, 401)  # log10 of sigma_1 sigma_2
 
 
 def compute(settings: Settings) -> Dataset:
@@ -18,9 +18,9 @@ def compute(settings: Settings) -> Dataset:
     for name in MODELS:
         runs = runs_of(name, settings)
         samples.append(runs.sigma_1[:, -1] * runs.sigma_2[:, -1])
-        densities.append(gaussian_kde(np.log10(samples[-1]))(GRID))
+        densities.append(gaussian_kde(np.log10(samples[-1]))(_GRID))
         facts |= runs.facts
-    reference = load("fig5")
+    reference = load_reference("fig5")
     sigma = np.stack(samples)
     medians = np.median(sigma, axis=1)
     return Dataset(
@@ -36,7 +36,7 @@ def compute(settings: Settings) -> Dataset:
             ),
         },
         coords={
-            "grid": Variable(("grid",), 10**GRID, "sigma_1 sigma_2"),
+            "grid": Variable(("grid",), 10**_GRID, "sigma_1 sigma_2"),
             "model": Variable(("model",), np.asarray(list(MODELS.values())), "model"),
             "paper_set": Variable(
                 ("mode",), np.asarray([row.series for row in reference.rows]), "data set"

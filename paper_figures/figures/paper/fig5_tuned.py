@@ -4,13 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from scipy.stats import gaussian_kde, spearmanr
 
-from paper_figures.sources.fusion_runs import facts, load_experiments
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 from theory.arrays import InputError
 
-STEPS = 401
+_STEPS = 401
 _ONLY_DEPTH = 12  # of the encoders that differ in depth alone: one for each data set
 _MARKERS = {"STS-B": "s", "CoLA": "^", "SQuAD": "v"}
 
@@ -29,16 +29,18 @@ def compute(_: Settings) -> Dataset:
     quantiles = [x.values("baseline", "sigma_product_last") for x in experiments]
     logs = [np.log10(values[:, 1:-1]).ravel() for values in quantiles]
     ends = min(map(np.min, logs)) - 0.3, max(map(np.max, logs)) + 0.3
-    grid = np.linspace(*ends, STEPS)
+    grid = np.linspace(*ends, _STEPS)
     density = np.stack([gaussian_kde(values)(grid) for values in logs])
     seeds = max(map(len, quantiles))
     median, last = np.full((2, len(experiments), seeds), np.nan)
     for i, experiment in enumerate(experiments):
         median[i, : len(quantiles[i])] = quantiles[i][:, 50]
         last[i, : len(quantiles[i])] = experiment.values("baseline", "cosine")[:, -1]
-    reference = load("fig5")
+    reference = load_reference("fig5")
     paper_cosine = {
-        row.series: row.value for row in load("fig6").rows if row.quantity == "CosSim BERT"
+        row.series: row.value
+        for row in load_reference("fig6").rows
+        if row.quantity == "CosSim BERT"
     }
     middle, alike = np.nanmean(median, axis=1), np.nanmean(last, axis=1)
     post = np.asarray([not x.from_scratch for x in experiments])  # post-LN; the drawn are pre-LN
@@ -79,7 +81,7 @@ def compute(_: Settings) -> Dataset:
             "most_median": float(middle[most]),
             "rank_correlation": float(spearmanr(middle[post], alike[post]).statistic),
             "medians": [float(x) for x in middle],
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 

@@ -3,13 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.fusion_runs import facts, load_experiments
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.panels import panels
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.drawing import panels
+from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import over_seeds
+from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 
 _SERIES = ("baseline", "gate")
@@ -33,7 +33,7 @@ def compute(_: Settings) -> Dataset:
             mean, half = over_seeds(experiment.values(fusion, "cosine"))
             cosine[i, j, :layers], cosine_half[i, j, :layers] = mean, half
             fused[i, j], fused_half[i, j] = over_seeds(experiment.values(fusion, "cosine_fused"))
-    paper = {(row.quantity, row.series): row.value for row in load("fig6").rows}
+    paper = {(row.quantity, row.series): row.value for row in load_reference("fig6").rows}
     sets = list(dict.fromkeys(series for _, series in paper))
     quantities = ("CosSim BERT", "CosSim gate")
     paper_values = np.asarray([[paper[quantity, name] for quantity in quantities] for name in sets])
@@ -66,7 +66,7 @@ def compute(_: Settings) -> Dataset:
             "below_baseline": int((fused[:, 1] < fused[:, 0]).sum()),
             "above_average": int((fused[:, 1] > average).sum()),
             "last_above": int((last > plain_last + _SAME).sum()),
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 

@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.fusion_runs import facts, load_experiments
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.panels import panels
-from simulations.fusion.runs import over_seeds
+from paper_figures.workshop.drawing import panels
+from simulations.fusion.scores import over_seeds
 from theory.arrays import InputError
 
 _ONE_LAYER = 0.9
@@ -45,7 +45,7 @@ def compute(_: Settings) -> Dataset:
             "largest": float(np.nanmax(gate)),
             "last_most": int((last >= np.nanmax(mean, axis=1)).sum()),
             "experiments": len(experiments),
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 

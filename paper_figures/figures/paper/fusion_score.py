@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.sources.fusion_runs import facts, load_experiments
+from paper_figures.sources.fusion_runs import fusion_facts, load_experiments
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
+from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import over_seeds
+from simulations.fusion.scores import over_seeds
 
-FUSED = tuple(fusion for fusion in FUSIONS if fusion != "baseline")
+_FUSED = tuple(fusion for fusion in FUSIONS if fusion != "baseline")
 _PAPER = {"GLUE, BERT": ("table2", "BERT"), "GLUE, ALBERT": ("table2", "ALBERT"),
           "SWAG and SQuAD, BERT": ("table3", "BERT")}  # fmt: skip
 
@@ -70,7 +70,7 @@ def compute(_: Settings) -> Dataset:
             "comparisons": comparisons,
             "better": int((gain - joint > 0).sum()),
             "worse": int((gain + joint < 0).sum()),
-            **facts(experiments),
+            **fusion_facts(experiments),
         },
     )
 
@@ -116,7 +116,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
 def _mean(table: str, model: str, fusion: str) -> float:
     """Return the printed average of table 2, or the mean of table 3's five scores."""
     series = model if fusion == "baseline" else f"{model} {fusion}"
-    rows = {row.x: row.value for row in load(table).rows if row.series == series}
+    rows = {row.x: row.value for row in load_reference(table).rows if row.series == series}
     return rows["average"] if "average" in rows else float(np.mean(list(rows.values())))
 
 

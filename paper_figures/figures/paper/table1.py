@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from paper_figures.sources.fusion_plans import Range
-from paper_figures.sources.fusion_runs import facts, load_sharing, say
+from paper_figures.sources.fusion_runs import fusion_facts, load_sharing, say
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.reference import load
-from simulations.fusion.runs import over_seeds
+from paper_figures.workshop.reference import load_reference
+from simulations.fusion.scores import over_seeds
 
 
 def compute(_: Settings) -> Dataset:
@@ -27,7 +27,7 @@ def compute(_: Settings) -> Dataset:
         found["change_joint"][i] = over_seeds(score - plain, comparisons=count - 1)[1]
         found["flops"][i] = np.mean(100 * sharing.values(shared, "attention_flops") / all_flops)
     saved = np.asarray([0 if r is None else r[1] - r[0] for r in sharing.ranges])
-    paper = {(row.quantity, row.x): row.value for row in load("table1").rows}
+    paper = {(row.quantity, row.x): row.value for row in load_reference("table1").rows}
     printed = list(dict.fromkeys(x for _, x in paper))
     paper_change, paper_flops = (
         np.asarray([paper[quantity, x] for x in printed])
@@ -67,7 +67,7 @@ def compute(_: Settings) -> Dataset:
             "ranges": count - 1,
             "paper_most": float(paper_change[0] - paper_change.min()),
             "paper_saved_most": float(100 - paper_work.min()),
-            **facts([sharing]),
+            **fusion_facts([sharing]),
         },
     )
 

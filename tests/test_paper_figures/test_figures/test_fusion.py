@@ -9,33 +9,27 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.figures.paper import fig1b as plot_fusion_classifiers
-from paper_figures.figures.paper import fig1c as plot_fusion_depth
-from paper_figures.figures.paper import fig5_tuned as plot_fusion_sigmas
-from paper_figures.figures.paper import fig6 as plot_fusion_layers
-from paper_figures.figures.paper import fig7 as plot_fusion_gate
-from paper_figures.figures.paper import fusion_score as plot_fusion_score
-from paper_figures.figures.paper import table1 as plot_fusion_sharing
+from paper_figures.figures.paper import fig1b, fig1c, fig5_tuned, fig6, fig7, fusion_score, table1
 from paper_figures.sources.fusion_plans import SHARING
 from paper_figures.sources.fusion_runs import load_experiments
 from paper_figures.workshop.build import Caption, Figure, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
 from paper_figures.workshop.data import load as load_data
-from paper_figures.workshop.reference import load as load_reference
+from paper_figures.workshop.reference import load_reference
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import summarise
+from simulations.fusion.scores import fusion_scores
 from tests.test_paper_figures.helpers.invented_runs import RECIPES, SEEDS, Run, store
 from theory.arrays import InputError
 
 Change = Callable[[Run], None]
 MODULES = (
-    plot_fusion_classifiers,
-    plot_fusion_depth,
-    plot_fusion_sigmas,
-    plot_fusion_layers,
-    plot_fusion_gate,
-    plot_fusion_score,
-    plot_fusion_sharing,
+    fig1b,
+    fig1c,
+    fig5_tuned,
+    fig6,
+    fig7,
+    fusion_score,
+    table1,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in MODULES}
 
@@ -140,7 +134,7 @@ def test_one_seed_has_no_interval_and_is_drawn_all_the_same(name: str, folder: P
 def test_the_score_figure_holds_mean_interval_and_seeds_of_every_experiment_and_fusion() -> None:
     data = compute("fusion_score")
     for i, experiment in enumerate(load_experiments()):
-        rows = {row.fusion: row for row in summarise(experiment.runs)}
+        rows = {row.fusion: row for row in fusion_scores(experiment.runs)}
         for j, fusion in enumerate(FUSIONS):
             if fusion not in rows:
                 assert np.isnan(data["score"][i, j])

@@ -10,10 +10,17 @@ from paper_figures.figures.exact_law import law_by_eigenvalue as curve
 from paper_figures.figures.exact_law import law_models as models
 from paper_figures.figures.exact_law import law_phase_diagrams as phases
 from paper_figures.figures.exact_law import law_vs_simulation as versus
-from paper_figures.figures.exact_law.configurations import GRAPHS, KINDS, configuration, graph
+from paper_figures.figures.exact_law.configurations import (
+    COMPARED_GRAPHS,
+    KINDS,
+    configuration,
+    graph,
+)
 from paper_figures.workshop.build import Settings
 from paper_figures.workshop.data import Dataset
-from simulations.law.models import ModelLaw, SynchronisedModel, TangentModel
+from simulations.law.model_orbits import SynchronisedModel
+from simulations.law.model_tangents import TangentModel
+from simulations.law.models import ModelLaw
 from theory.graphs.conversions import random_walk
 from theory.law.transverse import weak_components
 
@@ -34,7 +41,7 @@ def told(data: Dataset, **attrs: Any) -> Dataset:
 @pytest.fixture(scope="module")
 def compared() -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(versus, "GRAPHS", ("star", "two components"))
+        patch.setattr(versus, "COMPARED_GRAPHS", ("star", "two components"))
         return versus.compute(QUICK)
 
 
@@ -84,14 +91,14 @@ def invented(monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
     monkeypatch.setattr(models, "checkpoint", lambda name: None)
     monkeypatch.setattr(models, "sentences", lambda count, seed: ("a",) * count)
-    monkeypatch.setattr(models, "facts", lambda name: {f"{name}_weights_sha256": "0" * 64})
+    monkeypatch.setattr(models, "model_facts", lambda name: {f"{name}_weights_sha256": "0" * 64})
     monkeypatch.setattr(models, "model_law", law)
     near = np.ones((4, 3)) * np.asarray([4.0, 0.1, 0.5])
     monkeypatch.setattr(models, "_near", lambda *_: near)
     return models.compute(Settings())
 
 
-@pytest.mark.parametrize("name", [*GRAPHS, *curve.GRAPHS, *curve.ARCS])
+@pytest.mark.parametrize("name", [*COMPARED_GRAPHS, *curve.SHOWN_GRAPHS, *curve.ARCS])
 def test_every_graph_lets_each_token_listen_and_has_its_components(name: str) -> None:
     mask = graph(name, 16)
     assert mask.shape == (16, 16)

@@ -16,9 +16,9 @@ from paper_figures.figures.paper import fig1a, fig2, fig3, fig4, fig5
 from paper_figures.sources.models import MODELS, ModelRuns
 from paper_figures.sources.stacks import late_mean, trace
 from paper_figures.workshop.build import Caption, Settings, build, render
-from paper_figures.workshop.crossings import where_one
 from paper_figures.workshop.data import Dataset, Variable, load
-from paper_figures.workshop.reference import load as load_reference
+from paper_figures.workshop.drawing import where_one
+from paper_figures.workshop.reference import load_reference
 from simulations.instruments.trace import trace_centred
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack

@@ -17,18 +17,18 @@ from paper_figures.figures.catalogue import FIGURES
 from paper_figures.pages import instances as instance_html
 from paper_figures.pages import statements as statement_html
 from paper_figures.pages.gallery import gallery
-from paper_figures.pages.inline_pictures import formula, formula_lines, graph
+from paper_figures.pages.inline_pictures import formula_lines, formula_pictures, graph_picture
 from paper_figures.pages.instances import ratio_text
 from paper_figures.pages.statements import found_in_words
 from paper_figures.pages.theorems import page_text, theorem_page
-from paper_figures.sources.real_layers import MAKERS
 from paper_figures.sources.typical import typical_verdict
 from paper_figures.workshop.bibliography import cite
 from paper_figures.workshop.build import Caption, Settings, build
 from paper_figures.workshop.data import Dataset, dumps, loads
-from theory.statements.theorem import Theorem, check
+from theory.statements.evaluation import check
+from theory.statements.theorem import Theorem
 from theory.statements.trend import Trend
-from theory.theorems import CATALOGUE, TRENDS
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 PARSER, LETTERS = MathTextParser("path"), FontProperties(size=13, math_fontfamily="stix")
 FALSE, TRUE, TREND = "dirichlet-energy-smallest-eigenvalue", "attention", "sphere-energy-rises"
@@ -40,8 +40,8 @@ def small() -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tightness, "layers_of_texts", lambda count, seed: [None] * 6)
         patch.setattr("paper_figures.sources.statements.layer_verdicts", lambda theorem, layers: [])
-        patch.setattr(tightness, "facts", lambda name: {})
-        return tightness.collect(Settings(quick=True), keys=[TRUE, FALSE], trends=[TREND])
+        patch.setattr(tightness, "model_facts", lambda name: {})
+        return tightness.try_statements(Settings(quick=True), keys=[TRUE, FALSE], trends=[TREND])
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +125,9 @@ def test_a_verdict_against_expectation_is_seen_and_refutes_the_caption(small: Da
 def test_the_page_shows_every_statement_of_the_catalogue(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statement_html, "formula", lambda claim: ["data:,"])  # these take long
-    monkeypatch.setattr(instance_html, "graph", lambda *_: "data:,")  # and are tested below
+    # Pictures take long, and are tested below.
+    monkeypatch.setattr(statement_html, "formula_pictures", lambda claim: ["data:,"])
+    monkeypatch.setattr(instance_html, "graph_picture", lambda *_: "data:,")
     # each with what was found of another: the words are its own
     own = ("key", "claim", "source", "expected", "correction", "note")
     statements = [
@@ -243,22 +244,18 @@ def test_gaussian_instances_meet_the_hypotheses_and_do_not_refute(key: str) -> N
     assert not verdict.refuted.any()
 
 
-def test_makers_of_real_instances_belong_to_theorems_of_the_catalogue() -> None:
-    assert set(MAKERS) <= set(CATALOGUE)
-
-
 def test_the_same_claim_gives_the_same_picture_and_a_wrong_one_is_shown_as_text() -> None:
     claim = CATALOGUE[TRUE].claim
-    assert formula(claim) == formula(claim)
+    assert formula_pictures(claim) == formula_pictures(claim)
     assert statement_html._claim(r"\nonsense{<}") == r"<code>\nonsense{&lt;}</code>"
 
 
 def test_a_graph_is_drawn_with_negative_weights_and_without_any() -> None:
     places = [[1.0, 0.0], [-1.0, 0.0]]
-    signed = graph([[1.5, -0.5], [0.5, 0.5]], places)
+    signed = graph_picture([[1.5, -0.5], [0.5, 0.5]], places)
     assert signed.startswith("data:image/svg+xml;base64,")
-    assert signed != graph([[0.5, 0.5], [0.5, 0.5]], places)
-    assert graph([[0.0, 0.0], [0.0, 0.0]], places)
+    assert signed != graph_picture([[0.5, 0.5], [0.5, 0.5]], places)
+    assert graph_picture([[0.0, 0.0], [0.0, 0.0]], places)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from paper_figures.sources.fusion_plans import PLANS, SEEDS
 from paper_figures.sources.fusion_report import table
-from paper_figures.sources.fusion_runs import FOLDER, load_experiments
+from paper_figures.sources.fusion_runs import RUNS_FOLDER, load_experiments
 from simulations.fusion.files import read_runs, recipe_of
 from simulations.fusion.recipe import Recipe
 
@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("name", PLANS)
 def test_stored_runs_are_those_that_one_command_trains(name: str) -> None:
-    found = [recipe_of(run) for run in read_runs(FOLDER / f"{name}.json")]
+    found = [recipe_of(run) for run in read_runs(RUNS_FOLDER / f"{name}.json")]
     recipes = PLANS[name].recipes()
     wanted = {replace(recipe, seed=seed) for recipe in recipes for seed in range(SEEDS)}
     assert len(found) == len(wanted)
@@ -47,7 +47,7 @@ def test_the_script_trains_what_is_planned(
 
 
 def test_nothing_else_is_stored() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == set(PLANS)
+    assert {path.stem for path in RUNS_FOLDER.iterdir()} == set(PLANS)
 
 
 def test_the_docs_have_the_table_of_the_stored_runs() -> None:

@@ -12,7 +12,7 @@ from paper_figures.sources.fusion_collect import collect
 from paper_figures.sources.fusion_plans import PLANS, SHARING
 from paper_figures.sources.fusion_runs import load_experiments, load_sharing
 from simulations.fusion.recipe import FUSIONS
-from simulations.fusion.runs import summarise
+from simulations.fusion.scores import fusion_scores
 from tests.test_paper_figures.helpers.invented_runs import (
     RECIPES,
     SEEDS,
@@ -40,7 +40,7 @@ def test_collected_runs_are_those_that_are_loaded(tmp_path: Path, folder: Path) 
     two = write_runs(tmp_path / "two", [*runs[half:], alone])
     collect(one, two, name="reviews-minilm-tuned")
     (found,) = [x for x in load_experiments() if x.name == "reviews-minilm-tuned"]
-    assert found.rows() == {row.fusion: row for row in summarise(runs)}
+    assert found.rows() == {row.fusion: row for row in fusion_scores(runs)}
     assert {run["recipe"]["seed"] for run in found.runs} == set(SEEDS)
 
 

@@ -158,8 +158,8 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_a_stored_summary_is_of_the_example_as_it_is(name: str) -> None:
     pytest.importorskip("pydantic")
-    from simulations.sweeps.cells import expand
     from simulations.sweeps.config import read_sweep
+    from simulations.sweeps.expansion import expand
 
     grid = expand(read_sweep(sweep_summaries.EXAMPLES / f"{name}.toml"))
     attrs = load_summary(name).attrs

@@ -26,7 +26,10 @@ SETTINGS: dict[str, Any] = {
 
 
 def write_tokenizer(folder: Path) -> None:
-    """Write a tokenizer.json that knows ten words, with somebody's lengths left in it."""
+    """Write a tokenizer.json that knows ten words, with somebody's lengths left in it.
+
+    It is no BERT's, so that the settings beside it say to take it as it stands.
+    """
     engine = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, "[UNK]"))
     engine.pre_tokenizer = pre_tokenizers.Whitespace()
     engine.post_processor = processors.TemplateProcessing(
@@ -35,6 +38,8 @@ def write_tokenizer(folder: Path) -> None:
     engine.enable_truncation(4)
     engine.enable_padding(length=7)
     engine.save(str(folder / "tokenizer.json"))
+    settings = '{"tokenizer_class": "PreTrainedTokenizerFast"}'
+    (folder / "tokenizer_config.json").write_text(settings, encoding="utf-8")
 
 
 def write_settings(folder: Path, **changes: Any) -> None:

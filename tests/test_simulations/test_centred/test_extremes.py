@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from simulations.centred.maps import Centred, feed_forward, from_tokens
+from simulations.centred.maps import Centred, feed_forward_centred, from_tokens
 from simulations.centred.rollout import centred_block, rollout
 from simulations.instruments.simulation import simulate
 from simulations.instruments.trace import trace_blocks, trace_centred
@@ -104,7 +104,9 @@ def test_an_activation_keeps_the_digits_of_every_step(
 ) -> None:
     one = np.eye(1)
     state = Centred(np.full((1, 1), centre), np.full((1, 1), step), np.asarray(log))
-    found = float(feed_forward(FeedForward(one, one, activation=name), state).deviations[0, 0])
+    found = float(
+        feed_forward_centred(FeedForward(one, one, activation=name), state).deviations[0, 0]
+    )
     with mp.workdps(350):
         c, t, phi = mp.mpf(centre), mp.exp(mp.mpf(log)), FUNCTIONS[name]
         wanted = (phi(c + t * mp.mpf(step)) - phi(c)) / t

@@ -13,20 +13,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from simulations.centred.maps import Centred, from_tokens, settle
+from simulations.centred.maps import Centred, feed_forward_centred, from_tokens, settle
 from simulations.centred.norm import normalise_centred
 from simulations.centred.rollout import centred_block, rollout
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from tests.helpers.blocks import Floats, blocks, masks, move, random_block, random_tokens
 from tests.helpers.exact_block import Rows, block_step
+from tests.helpers.placements import SWIN, plant_swin
+from tests.helpers.quick_gelu import plant_quick_gelu
 from tests.test_theory.helpers.exact import mean as mean_row
 from tests.test_theory.helpers.exact import norm as frobenius
 from tests.test_theory.helpers.exact import residual as centred_rows
 from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm, apply_norm
-from theory.blocks.weights import Block
+from theory.blocks.weights import Block, FeedForward
 from theory.statements.instances import member
 
 N, D = 4, 6
@@ -434,3 +436,30 @@ def test_tokens_that_leave_the_range_are_named_with_the_layer_and_no_warning(mas
     block = random_block(0, kind="none", weight=1e60)
     with pytest.raises(InputError, match=r"at layer \d: .* range of float64"):
         list(rollout([block] * 9, random_tokens(0, N, D), mask=mask))
+
+
+def test_centred_tokens_follow_a_planted_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant_swin(monkeypatch)
+    block, tokens = random_block(2, placement=SWIN, residual=0.7), random_tokens(2, 5, 6)
+    after, step = centred_block(block, from_tokens(tokens))
+    wanted = apply_block(block, tokens)
+    np.testing.assert_allclose(after.tokens, wanted.output, rtol=0, atol=1e-12)
+    assert set(step.stds) == set(wanted.stds)
+
+
+@pytest.mark.parametrize("spread", [-1.5, -9.0, -40.0])
+def test_a_planted_activation_keeps_the_digits_of_small_differences(
+    monkeypatch: pytest.MonkeyPatch, spread: float
+) -> None:
+    plant_quick_gelu(monkeypatch)
+    state = Centred(
+        np.full((1, 1), 0.3), np.asarray([[0.0], [0.5]]), np.float64(spread * math.log(10))
+    )
+    one = np.eye(1)
+    found = feed_forward_centred(FeedForward(one, one, activation="quick_gelu"), state)
+    with mp.workdps(60):
+        start = mp.mpf(0.3)
+        entries = start, start + mp.mpf(10) ** spread / 2
+        low, high = (x / (1 + mp.exp(-mp.mpf(1.702) * x)) for x in entries)
+        wanted = float((high - low) / mp.mpf(10) ** spread)
+    assert float(found.deviations[1, 0]) == pytest.approx(wanted, rel=1e-11)

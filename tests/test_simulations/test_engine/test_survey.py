@@ -11,7 +11,7 @@ import pytest
 from simulations.engine import surveys as engine
 from simulations.engine.chunk import run_chunk
 from simulations.engine.draws import Draws
-from simulations.engine.step import scales, step
+from simulations.engine.step import cell_scales, step
 from simulations.engine.surveys import (
     DEFAULT_QUANTITIES,
     QUANTITIES,
@@ -23,7 +23,7 @@ from simulations.engine.surveys import (
 from simulations.instruments.trace import trace_blocks
 from simulations.machine.backends import Backend, backend
 from simulations.stacks.draws import draw_blocks, draw_tokens
-from simulations.stacks.stack import Stack, Weights
+from simulations.stacks.stack import Stack, WeightEnsemble
 from tests.helpers.blocks import Floats
 from theory.arrays import Array, InputError, eps
 from theory.blocks.forward import apply_block
@@ -87,7 +87,7 @@ def drawn(stack: Stack, seeds: range, parts: list[slice], on: Backend) -> list[l
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("weights", get_args(Weights))
+@pytest.mark.parametrize("weights", get_args(WeightEnsemble))
 @pytest.mark.parametrize("changes", [{}, {"tied": True}, {"ffn_width": 0}])
 def test_the_draws_are_those_of_the_plain_stack_bit_for_bit(
     weights: Any, dtype: str, changes: dict[str, Any]
@@ -168,7 +168,7 @@ def test_a_layer_is_that_of_theory_within_a_derived_bound(
     cells = grid(replace(SMALL, activation=activation), **AXES)[::5]
     tokens = on.move(draw_tokens(SMALL, seeds=SEEDS))
     state = np.stack([tokens] * len(cells), axis=1)
-    draws, by = Draws(cells[0], seeds=SEEDS, on=on), scales(cells, on=on)
+    draws, by = Draws(cells[0], seeds=SEEDS, on=on), cell_scales(cells, on=on)
     plain = [draw_blocks(cell, seeds=SEEDS) for cell in cells]
     for layer in range(2):
         weights = draws.part(layer, slice(0, len(SEEDS)))
@@ -359,8 +359,8 @@ def test_lambda_without_a_flag_is_right_to_the_tolerance_in_single_precision(
         tokens = tokens.astype("float32")
         drawn_32 = Draws(stack, seeds=seeds, on=narrow).part(0, slice(0, len(seeds)))
         drawn_64 = wide.move(drawn_32)
-        here = step(stack, drawn_32, scales([stack], on=narrow), tokens, None)
-        there = step(stack, drawn_64, scales([stack], on=wide), wide.move(tokens), None)
+        here = step(stack, drawn_32, cell_scales([stack], on=narrow), tokens, None)
+        there = step(stack, drawn_64, cell_scales([stack], on=wide), wide.move(tokens), None)
         found, truth = (true_lambda(x.adjacency.astype("float64")) for x in (here, there))
         error = np.abs(found / truth - 1)
         size = frobenius_norm(here.adjacency).max(axis=-1)

@@ -36,7 +36,7 @@ def test_of_pairs_each_layer_is_scored_by_its_cosine() -> None:
     ids = inputs.inputs
     alike = (ids[pairs[:, 0]] == ids[pairs[:, 1]]).mean(axis=1)
     scored = replace(data, examples=pairs, labels=alike.astype(float), scored=True)
-    weights = nets.draw_weights(SMALL, words=2, longest=2, patch=None)
+    weights = nets.draw_encoder(SMALL, words=2, longest=2, patch=None)
     with torch.no_grad():  # words that are opposite, and no positions: the cosine is the overlap
         weights["position"] *= 0
         weights["word"][1] = -weights["word"][0]
@@ -90,7 +90,7 @@ def test_what_is_kept_of_a_frozen_encoder_gives_the_answers_of_its_tokens(
 ) -> None:
     data, inputs = xor(30)
     frozen = replace(SMALL, encoder="minilm", frozen=True, fusion=fusion, readout=readout)
-    weights = nets.draw_weights(frozen, words=2, longest=2, patch=None)
+    weights = nets.draw_encoder(frozen, words=2, longest=2, patch=None)
     given = replace(inputs, weights={name: value.numpy() for name, value in weights.items()})
     weights |= nets.draw_head(frozen, width=8, classes=2, scored=False)
     weights |= {"fusion.gate": torch.arange(8.0)} if fusion == "gate" else {}

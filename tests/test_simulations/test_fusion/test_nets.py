@@ -95,10 +95,10 @@ def as_block(weights: dict[str, Any], recipe: Recipe, layer: int) -> Block:
 @pytest.mark.parametrize("tied", [False, True])
 def test_an_encoder_s_layers_are_the_blocks_of_theory(placement: Any, tied: bool) -> None:
     recipe = replace(SMALL, placement=placement, tied=tied)
-    weights = double(nets.draw_weights(recipe, words=9, longest=5, patch=None))
+    weights = double(nets.draw_encoder(recipe, words=9, longest=5, patch=None))
     ids = torch.tensor([[1, 4, 8, 0, 0], [3, 2, 5, 6, 7]])
     mask = torch.tensor([[True, True, True, False, False], [True] * 5])
-    states = nets.encode(weights, recipe, ids, mask, training=False)
+    states = nets.run_encoder(weights, recipe, ids, mask, training=False)
     for layer in range(recipe.depth):
         block = as_block(weights, recipe, 0 if tied else layer)
         heard = np.broadcast_to(mask.numpy()[:, None, :], (2, 5, 5))
@@ -110,9 +110,9 @@ def test_an_encoder_s_layers_are_the_blocks_of_theory(placement: Any, tied: bool
 
 def test_a_shared_range_is_the_map_of_theory() -> None:
     recipe = replace(SMALL, depth=4, shared=(2, 3))
-    weights = double(nets.draw_weights(recipe, words=9, longest=5, patch=None))
+    weights = double(nets.draw_encoder(recipe, words=9, longest=5, patch=None))
     mask = torch.ones(1, 5, dtype=torch.bool)
-    states = nets.encode(weights, recipe, torch.arange(5)[None], mask, training=False)
+    states = nets.run_encoder(weights, recipe, torch.arange(5)[None], mask, training=False)
     blocks = [as_block(weights, recipe, layer) for layer in range(4)]
     steps = apply_shared(blocks, states.tokens[0].numpy(), first=2, last=3)
     for tokens, step in zip(states.tokens[1:], steps, strict=True):
@@ -124,7 +124,7 @@ def test_the_fused_tokens_are_sum_maximum_or_convex_combination(fusion: Fusion) 
     recipe = replace(SMALL, fusion=fusion, depth=3)
     head = double(nets.draw_head(recipe, width=8, classes=2, scored=False))
     stack = torch.randn(4, 2, 5, 8, generator=torch.Generator().manual_seed(1)).double()
-    fused, layers = nets.fuse(head, recipe, stack), stack[1:]
+    fused, layers = nets.fuse_layers(head, recipe, stack), stack[1:]
     if fusion == "concat":
         wanted = head["fusion.b"] + sum(layers[k] @ head["fusion.w"][k] for k in range(3))
     elif fusion == "max":
@@ -142,7 +142,7 @@ def test_the_fused_tokens_are_sum_maximum_or_convex_combination(fusion: Fusion) 
 def test_gradients_are_those_of_finite_differences(fusion: Fusion) -> None:
     recipe = replace(SMALL, fusion=fusion, width=4, ffn=6)
     weights = double(
-        nets.draw_weights(recipe, words=3, longest=3, patch=None)
+        nets.draw_encoder(recipe, words=3, longest=3, patch=None)
         | nets.draw_head(recipe, width=4, classes=2, scored=False)
     )
     ids, mask = torch.tensor([[0, 1, 2]]), torch.ones(1, 3, dtype=torch.bool)
@@ -150,8 +150,8 @@ def test_gradients_are_those_of_finite_differences(fusion: Fusion) -> None:
 
     def logits(*values: Any) -> Any:
         changed = weights | dict(zip(names, values, strict=True))
-        tokens = nets.encode(changed, recipe, ids, mask, training=False).tokens
-        read = nets.read_out(recipe, nets.fuse(changed, recipe, tokens), mask)
+        tokens = nets.run_encoder(changed, recipe, ids, mask, training=False).tokens
+        read = nets.read_out(recipe, nets.fuse_layers(changed, recipe, tokens), mask)
         return nets.answer(changed, read, torch.tensor([[0]]))
 
     values = tuple(weights[name].clone().requires_grad_() for name in names)
@@ -159,14 +159,14 @@ def test_gradients_are_those_of_finite_differences(fusion: Fusion) -> None:
 
 
 def test_concat_starts_as_the_baseline() -> None:
-    encoder = nets.draw_weights(SMALL, words=2, longest=2, patch=None)
+    encoder = nets.draw_encoder(SMALL, words=2, longest=2, patch=None)
     ids, mask = torch.tensor([[0, 1]]), torch.ones(1, 2, dtype=torch.bool)
     answers = []
     for fusion in ("baseline", "concat"):
         recipe = replace(SMALL, fusion=fusion)
         weights = encoder | nets.draw_head(recipe, width=8, classes=2, scored=False)
-        tokens = nets.encode(weights, recipe, ids, mask, training=False).tokens
-        fused = nets.fuse(weights, recipe, tokens)
+        tokens = nets.run_encoder(weights, recipe, ids, mask, training=False).tokens
+        fused = nets.fuse_layers(weights, recipe, tokens)
         read = nets.read_out(recipe, fused, mask)
         answers.append(nets.answer(weights, read, torch.tensor([[0]])))
     torch.testing.assert_close(answers[0], answers[1])
@@ -201,7 +201,7 @@ def test_shuffled_labels_give_chance_and_a_leak_would_be_seen() -> None:
 
 def test_answers_that_are_no_numbers_are_no_score() -> None:
     data, inputs = xor(60)
-    weights = nets.draw_weights(SMALL, words=2, longest=2, patch=None)
+    weights = nets.draw_encoder(SMALL, words=2, longest=2, patch=None)
     weights |= nets.draw_head(SMALL, width=8, classes=2, scored=False)
     weights["class.b"] += float("nan")
     with pytest.raises(ValueError, match="not finite"):
@@ -218,7 +218,7 @@ def test_the_same_recipe_gives_the_same_digits_and_another_seed_others() -> None
 def test_a_frozen_encoder_keeps_its_weights_and_a_pair_s_score_is_learned() -> None:
     data, inputs = xor(60)
     recipe = replace(SMALL, encoder="minilm", frozen=True, fusion="gate")
-    drawn = nets.draw_weights(recipe, words=2, longest=2, patch=None)
+    drawn = nets.draw_encoder(recipe, words=2, longest=2, patch=None)
     given = replace(inputs, weights={name: value.numpy() for name, value in drawn.items()})
     pairs = np.stack([np.arange(60), np.roll(np.arange(60), 1)], axis=1)
     scored = replace(data, examples=pairs, labels=np.linspace(0, 1, 60), scored=True)

@@ -16,7 +16,8 @@ from scipy import stats
 
 from simulations.datasets.load import DATA
 from simulations.fusion.recipe import DataName, Recipe
-from simulations.fusion.runs import over_seeds, recipe_for, summarise
+from simulations.fusion.scores import fusion_scores, over_seeds
+from simulations.fusion.sizes import recipe_for
 from simulations.fusion.store import Place
 from tests.test_paper_figures.helpers.invented_runs import record
 from theory.arrays import InputError
@@ -33,7 +34,7 @@ def test_a_constant_gain_over_the_baseline_has_an_interval_of_width_zero(
 ) -> None:
     runs = [invented("baseline", seed, score) for seed, score in enumerate(scores)]
     runs += [invented("gate", seed, score + gain) for seed, score in enumerate(scores)]
-    plain, gate = summarise(runs)
+    plain, gate = fusion_scores(runs)
     assert plain.gain is None
     assert gate.gain == pytest.approx(gain, abs=1e-12)
     assert (gate.gain_half_width or 0.0) == pytest.approx(0, abs=1e-12)
@@ -42,7 +43,7 @@ def test_a_constant_gain_over_the_baseline_has_an_interval_of_width_zero(
 
 def test_only_seeds_that_both_have_are_paired() -> None:
     runs = [invented("baseline", 0, 0.5), invented("gate", 0, 0.6), invented("gate", 1, 0.9)]
-    gate = summarise(runs)[1]
+    gate = fusion_scores(runs)[1]
     assert gate.gain == pytest.approx(0.1)
     assert gate.gain_half_width is None
     assert gate.score == pytest.approx(0.75)
@@ -173,4 +174,4 @@ def test_one_process_at_a_time_trains_a_run(tmp_path: Path) -> None:
 
 def test_two_runs_of_a_seed_are_not_averaged_in_silence() -> None:
     with pytest.raises(InputError, match="two are"):
-        summarise([invented("baseline", 0, 0.9), invented("baseline", 0, 0.1)])
+        fusion_scores([invented("baseline", 0, 0.9), invented("baseline", 0, 0.1)])

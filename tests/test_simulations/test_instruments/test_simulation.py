@@ -12,7 +12,7 @@ from simulations.instruments.simulation import ln_std_mode, simulate
 from simulations.instruments.trace import Trace, trace_centred
 from simulations.machine.backends import backend
 from simulations.stacks.draws import draw_blocks, draw_tokens
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import mask_by_name
 from simulations.stacks.stack import Stack
 from tests.helpers.blocks import Floats
 from theory.arrays import InputError

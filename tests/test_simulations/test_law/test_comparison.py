@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from simulations.instruments.check import check_block
-from simulations.law.comparison import Comparison, draw_network, law_beside_simulation
+from simulations.law.comparison import Comparison, law_beside_simulation
+from simulations.law.differences import consensus_coefficients, simulate_differences
 from simulations.law.examples import Example, far_apart, repelling, repelling_examples
+from simulations.law.networks import draw_network
 from simulations.law.one_block import block_law
-from simulations.law.windows import consensus_coefficients, simulate_differences
 from simulations.stacks.draws import draw_blocks, draw_tokens
-from simulations.stacks.graphs import GRAPHS, graph_by_name, read_adjacency
+from simulations.stacks.graphs import graph_by_name
 from simulations.stacks.stack import Stack
 from tests.test_simulations.helpers.law_configurations import Configuration, compare, configuration
 from theory.arrays import InputError
@@ -229,69 +230,6 @@ def test_check_says_why_there_is_no_law() -> None:
     found = block_law(block, draw_tokens(stack, seeds=range(1))[0])
     assert found.rate is None
     assert "left the range" in found.method
-
-
-@pytest.mark.parametrize("name", ["complete", "path", "ring", "ring:2", "star", "tree", "causal"])
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_every_token_of_a_named_graph_hears_itself(name: str, n: int) -> None:
-    mask = graph_by_name(name, n)
-    assert mask.shape == (n, n)
-    assert mask.dtype == np.bool_
-    assert mask.diagonal().all()
-
-
-@pytest.mark.parametrize("name", ["small-world", "scale-free"])
-def test_random_graphs_are_drawn_by_the_seed(name: str) -> None:
-    one, again, other = (graph_by_name(name, 20, seed=seed) for seed in (0, 0, 1))
-    assert (one == again).all()
-    assert (one == one.T).all()
-    assert (one != other).any()
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("cycle", "graph must be"), ("ring:x", "whole number"), ("ring:0", "at least 1")],
-)
-def test_unknown_graphs_are_refused(name: str, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        graph_by_name(name, 5)
-    assert name not in GRAPHS
-
-
-def test_graphs_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InputError, match="at least 4 tokens"):
-        graph_by_name("small-world", 3)
-    with pytest.raises(InputError, match="n must be at least 1"):
-        graph_by_name("path", 0)
-
-
-def test_a_file_holds_a_mask_or_weights(tmp_path: Any) -> None:
-    (tmp_path / "mask.txt").write_text("1,0,0\n1,1,0\n0 1 1\n", encoding="utf-8")
-    mask = read_adjacency(tmp_path / "mask.txt")
-    assert mask.dtype == np.bool_
-    assert mask.sum() == 5
-    np.save(tmp_path / "weights.npy", np.asarray([[1.0, 3.0], [2.0, 2.0]], dtype=np.float32))
-    assert read_adjacency(tmp_path / "weights.npy") == pytest.approx(
-        np.asarray([[0.25, 0.75], [0.5, 0.5]])
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "matrix of numbers"),
-        ("1 2\n", "n, n"),
-        ("1 a\n0 1\n", "cannot be read"),
-        ("1 1\n0 0\n", "listen to one at least"),
-        ("1 -1\n0 1\n", "negative"),
-        ("nan 1\n0 1\n", "finite"),
-    ],
-)
-def test_bad_files_are_refused(tmp_path: Any, text: str, words: str) -> None:
-    path = tmp_path / "graph.txt"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=words):
-        read_adjacency(path)
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

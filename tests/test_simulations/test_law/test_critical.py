@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulations.law.comparison import draw_network
 from simulations.law.critical import CriticalPoints, critical_points
-from simulations.law.windows import consensus_coefficients
+from simulations.law.differences import consensus_coefficients
+from simulations.law.networks import draw_network
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 from theory.graphs.masks import full_mask, window_mask

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulations.law.comparison import draw_network, law_beside_simulation
+from simulations.law.comparison import law_beside_simulation
+from simulations.law.networks import draw_network
 from simulations.stacks.graphs import graph_by_name
 from simulations.stacks.stack import Stack
 from tests.helpers.commands import said

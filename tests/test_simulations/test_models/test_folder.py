@@ -164,7 +164,11 @@ def test_strange_tensors_are_refused(
     ("change", "message"),
     [
         ({"model_type": "mpnet"}, "model_type must be one of bert.*'mpnet'"),
-        ({"model_type": ...}, "model_type must be one of bert.*None"),
+        ({"model_type": ...}, "has no model_type.* bert, .*architectures are None"),
+        (
+            {"model_type": ..., "architectures": ["BertModel"]},
+            r"has no model_type.*architectures are \['BertModel'\]",
+        ),
         ({"model_type": ["bert"]}, "model_type must be one of bert"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type must be 'absolute'"),
         ({"is_decoder": True}, "is_decoder must be False"),
@@ -300,6 +304,7 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path: Path) -> None:
 def test_a_list_of_words_will_do_as_tokenizer(tmp_path: Path) -> None:
     write_folder(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").unlink()
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS), encoding="utf-8")
     lower = encode(load_checkpoint(tmp_path), ["A Graph of unknowns"])
     assert lower.pieces == (("[CLS]", "a", "graph", "of", "[UNK]", "[SEP]"),)

@@ -7,7 +7,7 @@ import pytest
 
 from simulations.machine.packages import package_folder
 from simulations.models import texts
-from simulations.models.texts import DEFAULT_TEXTS, Source, read_texts, sentences
+from simulations.models.texts import DEFAULT_TEXTS, ReviewSource, read_texts, sentences
 from simulations.models.tokens import Line
 from theory.arrays import InputError
 
@@ -20,7 +20,9 @@ def _reviews() -> None:
 
 @pytest.mark.usefixtures("_reviews")
 @pytest.mark.parametrize("source", ["rotten-tomatoes", "imdb"])
-def test_a_seed_chooses_the_same_sentences_and_more_of_them_when_asked(source: Source) -> None:
+def test_a_seed_chooses_the_same_sentences_and_more_of_them_when_asked(
+    source: ReviewSource,
+) -> None:
     few, many = sentences(5, seed=3, source=source), sentences(50, seed=3, source=source)
     assert few == many[:5]
     assert len(set(many)) == 50

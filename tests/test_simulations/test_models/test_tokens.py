@@ -160,8 +160,10 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     write_folder(tmp_path, TENSORS | {name: TENSORS[name][:8]}, vocab_size=8)
     checkpoint = load_checkpoint(tmp_path)
     assert encode(checkpoint, ["a tokens"]).ids.tolist() == [[2, 4, 7, 3]]
-    with pytest.raises(InputError, match="token number 9, but the model has rows for 8"):
-        encode(checkpoint, ["slowly"])
+    with pytest.raises(
+        InputError, match=r"texts\[1\] the token number 9, but the model has rows for 8"
+    ):
+        encode(checkpoint, ["a", "slowly"])
 
 
 def test_roberta_counts_positions_from_the_number_after_padding(tmp_path: Path) -> None:

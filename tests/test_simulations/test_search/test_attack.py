@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulations.search.adversary import DEFAULT_BUDGET, Attack, attack
+from simulations.search.adversary import Attack, attack
+from simulations.search.effort import DEFAULT_BUDGET
 from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED
 from tests.test_theory.helpers.planted_subtle import SUBTLE
 from theory.arrays import Array, InputError, eps
 from theory.statements.domains import Domain
-from theory.statements.theorem import Hypothesis, Theorem, check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
+from theory.statements.sizes import Length
+from theory.statements.theorem import Hypothesis, Theorem
+from theory.theorems.catalogue import CATALOGUE
 
 WRONG = "activation-gelu-constant-one"
 TIGHT = [key for key, theorem in CATALOGUE.items() if theorem.tight]
@@ -167,7 +170,7 @@ def test_a_theorem_that_never_applies_is_not_ok() -> None:
 
 def test_a_claim_that_ought_to_fail_and_does_not_is_not_ok() -> None:
     domain = CATALOGUE[WRONG].domain
-    shy: Domain[Any] = replace(domain, sizes={**domain.sizes, "tokens": (1, 1)})
+    shy: Domain[Any] = replace(domain, sizes={**domain.sizes, "tokens": Length(1, 1)})
     found = attack(replace(CATALOGUE[WRONG], domain=shy), budget=500)
     assert found.status == "holds"
     assert not found.ok

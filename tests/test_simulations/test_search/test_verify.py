@@ -23,10 +23,12 @@ from simulations.search.keys import known
 from simulations.search.theorem import Report, verify_theorem
 from simulations.search.trend import TrendReport, verify_trend
 from theory.arrays import InputError
-from theory.statements.domains import Domain, Params, Sizes, draw
-from theory.statements.theorem import Hypothesis, check
-from theory.theorems import CATALOGUE, TRENDS
+from theory.statements.domains import Chosen, Domain, Params, draw
+from theory.statements.evaluation import check
+from theory.statements.sizes import Exponent, Length
+from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import LinearMap
+from theory.theorems.catalogue import CATALOGUE, TRENDS
 
 WRONG = "activation-gelu-constant-one"
 RATE = "norm-orthogonal-values-collapse"
@@ -191,7 +193,8 @@ def test_a_theorem_that_never_applies_is_not_ok() -> None:
 
 
 SHY: Domain[Any] = replace(
-    CATALOGUE[WRONG].domain, sizes={"tokens": (1, 1), "features": (1, 1), "scale": (0, 0)}
+    CATALOGUE[WRONG].domain,
+    sizes={"tokens": Length(1, 1), "features": Length(1, 1), "scale": Exponent(0, 0)},
 )
 
 
@@ -279,11 +282,11 @@ def test_trials_that_only_rounding_decides_are_counted_apart() -> None:
 def test_equal_tokens_leave_nothing_to_decide_and_opposite_ones_all(
     value: float, decided: int
 ) -> None:
-    def build(sizes: Sizes, params: Params) -> LinearMap:
+    def make(sizes: Chosen, params: Params) -> LinearMap:
         tokens = np.ones((len(params["tokens"]), 2, 1)) * [[1.0], [value]]
         return LinearMap(tokens, np.ones((1, 1)), np.zeros((2, 1)))
 
-    alike: Domain[Any] = replace(CATALOGUE["linear"].domain, build=build)
+    alike: Domain[Any] = replace(CATALOGUE["linear"].domain, make=make)
     report = verify_theorem(replace(CATALOGUE["linear"], domain=alike), trials=50)
     assert (report.status, report.decided) == ("holds", decided)
 

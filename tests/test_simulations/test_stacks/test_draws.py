@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.normals import Normals
 from simulations.stacks.seeds import generator
-from simulations.stacks.stack import Initial, Stack, Weights
+from simulations.stacks.stack import Initial, Stack, WeightEnsemble
 from simulations.stacks.weights import orthogonal
 from tests.helpers.blocks import Floats
 from theory.arrays import InputError
@@ -19,7 +19,7 @@ from theory.blocks.weights import Block
 from theory.statements.instances import leaves
 
 SMALL = Stack(depth=3, tokens=5, width=12, heads=3, ffn_width=20)
-WEIGHTS = get_args(Weights)
+WEIGHTS = get_args(WeightEnsemble)
 
 
 def arrays_of(block: Block) -> list[Floats]:

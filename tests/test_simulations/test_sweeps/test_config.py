@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from simulations.sweeps.cells import expand
 from simulations.sweeps.config import make_sweep, read_sweep
+from simulations.sweeps.expansion import expand
 from theory.arrays import InputError
 
 GOOD = """

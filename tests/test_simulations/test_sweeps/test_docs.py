@@ -11,9 +11,10 @@ pytest.importorskip("safetensors")
 
 from pydantic import BaseModel
 
-from simulations.sweeps.cells import expand
-from simulations.sweeps.config import Axis, Run, Seeds, Sobol, SobolAxis, Sweep, read_sweep
+from simulations.sweeps.axes import Axis, Sobol, SobolAxis
+from simulations.sweeps.config import RunSettings, Seeds, Sweep, read_sweep
 from simulations.sweeps.dataset import read_store
+from simulations.sweeps.expansion import expand
 from simulations.sweeps.run import run_sweep
 
 TOP = Path(__file__).parents[3]
@@ -23,7 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "sobol": Sobol,
     "A range of sobol.axes": SobolAxis,
     "seeds": Seeds,
-    "run": Run,
+    "run": RunSettings,
 }
 
 
@@ -38,7 +39,7 @@ def _default(model: type[BaseModel], name: str) -> str:
     if field.is_required():
         return "wanted"
     value = field.default
-    if isinstance(value, Run):
+    if isinstance(value, RunSettings):
         return "`{...}`"  # its own table has them
     if isinstance(value, BaseModel):
         value = value.model_dump()

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("distributed")
 pytest.importorskip("pydantic")
 
-from simulations.sweeps import workers as sweep_workers
+from simulations.sweeps import cluster as sweep_cluster
 from simulations.sweeps.run import Tally, run_sweep
 from simulations.sweeps.status import failures, sweep_status
 from simulations.sweeps.store import Store, stored_keys
@@ -193,13 +193,13 @@ def test_a_worker_that_dask_has_given_up_is_started_anew(monkeypatch: pytest.Mon
         return None
 
     monkeypatch.setattr(distributed.Nanny, "_on_worker_exit", stay_dead)
-    monkeypatch.setattr(sweep_workers, "_AWAY_SECONDS", 2.0)
+    monkeypatch.setattr(sweep_cluster, "_AWAY_SECONDS", 2.0)
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
         ) as cluster,
         distributed.Client(cluster) as client,
-        sweep_workers._kept_up(cluster),
+        sweep_cluster._kept_up(cluster),
     ):
         (before,) = client.run(os.getpid).values()
         _kill(before)

@@ -15,12 +15,14 @@ pytest.importorskip("safetensors")
 
 from paper_figures.command.main import main
 from simulations.machine.files import CorruptError, commit_file, read_file
-from simulations.sweeps import cells as sweep_cells
+from simulations.sweeps import expansion as sweep_expansion
 from simulations.sweeps import task as sweep_task
 from simulations.sweeps import workers as sweep_workers
-from simulations.sweeps.cells import Task, expand
+from simulations.sweeps.cells import Task
 from simulations.sweeps.config import Sweep, make_sweep
-from simulations.sweeps.dataset import export_store, read_store
+from simulations.sweeps.dataset import read_store
+from simulations.sweeps.expansion import expand
+from simulations.sweeps.export import export_store
 from simulations.sweeps.run import Tally, run_sweep
 from simulations.sweeps.status import failures, sweep_status
 from simulations.sweeps.store import Store, has_driver, only_driver, stored_keys, sweep_parts
@@ -94,7 +96,7 @@ def test_a_path_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
 def test_a_grid_that_is_too_large_is_refused_before_its_points_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sweep_cells, "_sobol_points", None)
+    monkeypatch.setattr(sweep_expansion, "_sobol_points", None)
     tau = {"low": 1.0, "high": 2.0}
     for content in (
         {"sobol": {"points": 2**24, "axes": {"tau": tau}}},
@@ -242,7 +244,7 @@ def test_lost_neighbours_are_run_whole_again_and_only_a_lone_cell_is_blamed(
     from collections.abc import Iterator
 
     @contextlib.contextmanager
-    def crowded(**_: object) -> Iterator[sweep_workers.Run]:
+    def crowded(**_: object) -> Iterator[sweep_workers.RunTasks]:
         def run(orders):  # type: ignore[no-untyped-def]
             waiting = list(orders)
             poisoned = any(3 in o.task.seeds and o.task.cases[0].mask == "causal"

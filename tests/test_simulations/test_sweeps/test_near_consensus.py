@@ -9,7 +9,7 @@ import pytest
 
 from simulations.instruments.trace import trace_centred
 from simulations.stacks.draws import draw_blocks, draw_tokens
-from simulations.stacks.masks import mask_by_name
+from simulations.stacks.graphs import mask_by_name
 from simulations.stacks.stack import Stack
 from simulations.sweeps.near_consensus import (
     LEAST_DEPTH,
@@ -144,8 +144,8 @@ def test_a_law_sweep_goes_on_with_the_same_numbers(tmp_path: Path) -> None:
 def test_the_estimate_of_a_law_sweep_counts_a_cell_of_few_numbers() -> None:
     for library in ("pydantic", "safetensors"):
         pytest.importorskip(library)
-    from simulations.sweeps.cells import expand
     from simulations.sweeps.cost import estimate
+    from simulations.sweeps.expansion import expand
 
     cost = estimate(expand(law_sweep(stack=SMALL | {"depth": 100})))
     assert cost.disk_bytes == 12 * 4096
@@ -171,8 +171,8 @@ def test_a_law_that_cannot_be_computed_is_refused_before_anything_runs(
 
 def test_the_planes_of_the_figure_are_files_of_one_size() -> None:
     pytest.importorskip("pydantic")
-    from simulations.sweeps.cells import expand
     from simulations.sweeps.config import read_sweep
+    from simulations.sweeps.expansion import expand
 
     examples = Path(__file__).parents[3] / "examples"
     for name in ("ffn", "residual", "sigma"):

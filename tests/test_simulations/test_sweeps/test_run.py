@@ -12,9 +12,11 @@ pytest.importorskip("safetensors")
 
 from paper_figures.command.main import main
 from simulations.engine.surveys import survey
-from simulations.sweeps.cells import Task, expand
+from simulations.sweeps.cells import Task
 from simulations.sweeps.cost import estimate
-from simulations.sweeps.dataset import export_store, read_store
+from simulations.sweeps.dataset import read_store
+from simulations.sweeps.expansion import expand
+from simulations.sweeps.export import export_store
 from simulations.sweeps.run import Tally, run_sweep
 from simulations.sweeps.status import failures, sweep_status
 from simulations.sweeps.store import Store, stored_keys

@@ -16,13 +16,14 @@ from theory.graphs.stochastic import dobrushin_coefficient
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling, singular_values
-from theory.statements.domains import Domain, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Params
+from theory.statements.sizes import Choice
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BLOCK_DOMAIN, BlockInput
 from theory.theorems.block.norms import Normalised
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.block.tau_temperature import TwoRuns
+from theory.theorems.catalogue import CATALOGUE
 
 
 def sqrt_lambda(at: Averaging) -> Array:
@@ -33,23 +34,23 @@ def plant(key: str, source: str, **changes: Any) -> Theorem[Any]:
     return replace(CATALOGUE[source], key=key, tight=False, outside=None, **changes)
 
 
-def _unnormalised(sizes: Sizes, params: Params) -> Averaging:
+def _unnormalised(sizes: Chosen, params: Params) -> Averaging:
     return Averaging(params["tokens"], params["weights"] ** 2)
 
 
-def _gated(sizes: Sizes, params: Params) -> WeightedSum:
+def _gated(sizes: Chosen, params: Params) -> WeightedSum:
     gate = params["tokens"][..., 0]
     return WeightedSum(params["tokens"], params["other"], gate, 1 - gate)
 
 
-def _with_largest_std(sizes: Sizes, params: Params) -> Normalised:
-    right: Normalised = CATALOGUE["layer-norm"].domain.build(sizes, params)
+def _with_largest_std(sizes: Chosen, params: Params) -> Normalised:
+    right: Normalised = CATALOGUE["layer-norm"].domain.make(sizes, params)
     std = norm_std(right.norm, right.tokens)
     return replace(right, sigma=namespace(std).max(std, axis=-1))
 
 
-def _with_build(key: str, build: Callable[[Sizes, Params], Any]) -> Domain[Any]:
-    return replace(CATALOGUE[key].domain, build=build)
+def _made_by(key: str, make: Callable[[Chosen, Params], Any]) -> Domain[Any]:
+    return replace(CATALOGUE[key].domain, make=make)
 
 
 def _average_singular_value(at: LinearMap) -> Array:
@@ -93,15 +94,24 @@ def post_norm_v(
 
 POST_NORM = replace(
     BLOCK_DOMAIN,
-    sizes={**BLOCK_DOMAIN.sizes, "placement": (0, 0), "kind": (0, 0), "ffn": (1, 1)},
+    sizes={
+        **BLOCK_DOMAIN.sizes,
+        "placement": Choice(("post",)),
+        "kind": Choice(("layer",)),
+        "ffn": Choice((True,)),
+    },
 )
 
 
 # Some mistakes show only where everything is aligned: there a bias turns opposite tokens, a gain
 # may be zero, softmax need not mix, and all activations but the identity halve what is negative.
-ALIGNED = {"activation": (0, 0), "biased": (0, 0), "gained": (0, 0), "listening": (2, 2)}
+ALIGNED = {
+    "activation": Choice(("identity",)),
+    "biased": Choice((False,)),
+    "gained": Choice((False,)),
+    "listening": Choice(("as given",)),
+}
 PLAIN = replace(POST_NORM, sizes={**POST_NORM.sizes, **ALIGNED})
-assert next(iter(ACTIVATIONS)) == "identity"
 
 
 def _block(key: str, *, domain: Domain[BlockInput] = POST_NORM, **wrong: Any) -> Theorem[Any]:
@@ -155,7 +165,7 @@ PLANTED: tuple[Theorem[Any], ...] = (
     plant(
         "a gate instead of a sum",
         "weighted-sum",
-        domain=_with_build("weighted-sum", _gated),
+        domain=_made_by("weighted-sum", _gated),
         hypotheses=(),
     ),
     plant(
@@ -171,13 +181,13 @@ PLANTED: tuple[Theorem[Any], ...] = (
     plant(
         "attention, rows that do not sum to one",
         "attention",
-        domain=_with_build("attention", _unnormalised),
+        domain=_made_by("attention", _unnormalised),
         hypotheses=(),
     ),
     plant(
         "layer-norm, the largest std for sigma",
         "layer-norm",
-        domain=_with_build("layer-norm", _with_largest_std),
+        domain=_made_by("layer-norm", _with_largest_std),
         hypotheses=(),
     ),
     plant(
@@ -196,7 +206,7 @@ PLANTED: tuple[Theorem[Any], ...] = (
         "attention",
         domain=replace(
             CATALOGUE["attention"].domain,
-            sizes={**CATALOGUE["attention"].domain.sizes, "signed": (0, 0)},
+            sizes={**CATALOGUE["attention"].domain.sizes, "signed": Choice((False,))},
         ),
         rhs=lambda at: dobrushin_coefficient(at.adjacency) * consensus_distance(at.tokens),
     ),

@@ -13,13 +13,13 @@ import numpy as np
 
 from tests.test_theory.helpers.planted import POST_NORM, plant
 from theory.arrays import Array, constant
-from theory.blocks.activations import ACTIVATIONS
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Params, Sizes, adjacency
+from theory.statements.domains import Chosen, Domain, Params, adjacency
+from theory.statements.sizes import Choice, Exponent, Length, Size
 from theory.statements.theorem import Theorem
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 
 
 def _fixed(shape: tuple[int, ...], *, like: Array) -> Array:
@@ -28,15 +28,15 @@ def _fixed(shape: tuple[int, ...], *, like: Array) -> Array:
     return constant(np.sin(ramp**2 + ramp), like=like)
 
 
-def _sheared(key: str, **pinned: tuple[int, int]) -> Domain[Any]:
+def _sheared(key: str, **pinned: Size) -> Domain[Any]:
     domain = CATALOGUE[key].domain
 
-    def build(sizes: Sizes, params: Params) -> Any:
-        shapes = domain.shapes(sizes)
+    def make(sizes: Chosen, params: Params) -> Any:
+        shapes = domain.shapes(sizes)  # lengths mean themselves
         mixed = {name: v + 0.3 * _fixed(shapes[name], like=v) for name, v in params.items()}
-        return domain.build(sizes, mixed)
+        return domain.make(sizes, mixed)
 
-    return replace(domain, sizes={**domain.sizes, **pinned}, build=build)
+    return replace(domain, sizes={**domain.sizes, **pinned}, make=make)
 
 
 def _too_small(key: str, by: float, *, domain: Domain[Any] | None = None) -> Theorem[Any]:
@@ -48,7 +48,7 @@ def _too_small(key: str, by: float, *, domain: Domain[Any] | None = None) -> The
     )
 
 
-def _rank_one_behind(sizes: Sizes, params: Params) -> Averaging:
+def _rank_one_behind(sizes: Chosen, params: Params) -> Averaging:
     weights = params["weights"]
     n = sizes["tokens"]
     mixed = weights @ (constant(np.eye(n), like=weights) + 0.4 * _fixed((n, n), like=weights))
@@ -56,12 +56,12 @@ def _rank_one_behind(sizes: Sizes, params: Params) -> Averaging:
 
 
 def _lazy(share: float) -> Any:
-    def build(sizes: Sizes, params: Params) -> Averaging:
+    def make(sizes: Chosen, params: Params) -> Averaging:
         eye = constant(np.eye(sizes["tokens"]), like=params["weights"])
         heard = adjacency(params["weights"])
         return Averaging(params["tokens"], share * eye + (1 - share) * heard)
 
-    return build
+    return make
 
 
 def _lambda(at: BlockInput) -> Array:
@@ -75,40 +75,43 @@ def _as_if_odd(at: Averaging) -> Array:
 
 
 _ATTENTION = CATALOGUE["attention"]
-_GATED = {"ffn": (1, 1), "listening": (0, 0), "gained": (1, 1), "biased": (1, 1)}
-_GELU = tuple(ACTIVATIONS).index("gelu")
+_YES = Choice((True,))
+_GATED = {"ffn": _YES, "listening": Choice(("to all",)), "gained": _YES, "biased": _YES}
+_GELU = Choice(("gelu",))
 
 SUBTLE: tuple[Theorem[Any], ...] = (
     _too_small("activation-silu", 1e-4),
     _too_small("activation-gelu-tanh", 1e-4),
     _too_small("activation-gelu", 1e-5),
-    _too_small("linear", 1e-6, domain=_sheared("linear", scale=(0, 0))),
-    _too_small("weighted-sum", 1e-5, domain=_sheared("weighted-sum", scale=(0, 0))),
-    _too_small("attention", 1e-4, domain=_sheared("attention", scale=(0, 0))),
-    _too_small("layer-norm", 1e-4, domain=_sheared("layer-norm", features=(4, 5))),
-    _too_small("rms-norm", 1e-4, domain=_sheared("rms-norm", features=(3, 5))),
+    _too_small("linear", 1e-6, domain=_sheared("linear", scale=Exponent(0, 0))),
+    _too_small("weighted-sum", 1e-5, domain=_sheared("weighted-sum", scale=Exponent(0, 0))),
+    _too_small("attention", 1e-4, domain=_sheared("attention", scale=Exponent(0, 0))),
+    _too_small("layer-norm", 1e-4, domain=_sheared("layer-norm", features=Length(4, 5))),
+    _too_small("rms-norm", 1e-4, domain=_sheared("rms-norm", features=Length(3, 5))),
     _too_small("layer-norm-partition", 1e-3, domain=_sheared("layer-norm-partition")),
     _too_small("block-v-sharp", 1e-2, domain=_sheared("block-v-sharp")),
     _too_small(
-        "block-v", 2e-2, domain=_sheared("block-v", ffn=(1, 1), kind=(0, 0), placement=(0, 0))
+        "block-v",
+        2e-2,
+        domain=_sheared("block-v", ffn=_YES, kind=Choice(("layer",)), placement=Choice(("post",))),
     ),
     _too_small("block-v-lower-bound", 5e-2, domain=_sheared("block-v-lower-bound")),
     plant(
         "attention, hubs counted for odd n, behind a shear",
         "attention",
-        domain=replace(_ATTENTION.domain, build=_rank_one_behind),
+        domain=replace(_ATTENTION.domain, make=_rank_one_behind),
         rhs=_as_if_odd,
     ),
     plant(
         "attention, a token that mostly hears itself never expands",
         "attention",
-        domain=replace(_ATTENTION.domain, build=_lazy(0.85)),
+        domain=replace(_ATTENTION.domain, make=_lazy(0.85)),
         rhs=lambda at: consensus_distance(at.tokens),
     ),
     plant(
         "a causal mask keeps lambda at most one and a half",
         "block-v",
-        domain=replace(POST_NORM, sizes={**POST_NORM.sizes, "listening": (1, 1)}),
+        domain=replace(POST_NORM, sizes={**POST_NORM.sizes, "listening": Choice(("causally",))}),
         lhs=_lambda,
         rhs=lambda at: 1.5 + 0 * _lambda(at),
         rounding=lambda at: 1e-9 * (1 + _lambda(at)),
@@ -116,7 +119,7 @@ SUBTLE: tuple[Theorem[Any], ...] = (
     plant(
         "block-v-sharp, 2 % too small for softmax attention and GELU",
         "block-v-sharp",
-        domain=replace(POST_NORM, sizes={**POST_NORM.sizes, **_GATED, "activation": (_GELU,) * 2}),
+        domain=replace(POST_NORM, sizes={**POST_NORM.sizes, **_GATED, "activation": _GELU}),
         rhs=lambda at: 0.98 * CATALOGUE["block-v-sharp"].rhs(at),
     ),
 )

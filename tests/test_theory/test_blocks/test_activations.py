@@ -6,12 +6,20 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.blocks import random_block, random_tokens
 from tests.helpers.exact_block import FUNCTIONS
+from tests.helpers.quick_gelu import plant_quick_gelu
 from theory.arrays import InputError, to_numpy
 from theory.blocks.activations import ACTIVATIONS, activation
+from theory.blocks.forward import apply_block, feed_forward
+from theory.bounds.coefficients import block_coefficients
+from theory.law.jacobians import feed_forward_jacobian
+from theory.measures.subspace import consensus_distance
+from theory.symbolic.maps import X, activation_formula, lipschitz_constant
 
 EPS = float(np.finfo(np.float64).eps)
 NAMES = sorted(ACTIVATIONS)
@@ -146,3 +154,23 @@ def test_gelu_is_steeper_than_relu_so_the_constant_1_fails_for_it() -> None:
     x = np.asarray([2**0.5 - 1e-3, 2**0.5 + 1e-3])
     low, high = activation("gelu").function(x)
     assert high - low > 1.12 * 2e-3
+
+
+def test_one_entry_is_all_that_an_activation_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant_quick_gelu(monkeypatch)
+    block, tokens = random_block(0, activation="quick_gelu"), random_tokens(0, 5, 6)
+    step = apply_block(block, tokens)
+    found = block_coefficients(block, step)
+    assert consensus_distance(step.output) <= found.v * consensus_distance(tokens)
+
+    sublayer, token, h = block.feed_forward, tokens[0], 1e-6
+    assert sublayer is not None
+    moves = h * np.eye(6)
+    slope = feed_forward(sublayer, token + moves) - feed_forward(sublayer, token - moves)
+    np.testing.assert_allclose(feed_forward_jacobian(sublayer, token), slope / (2 * h), atol=1e-8)
+
+    derived = lipschitz_constant("quick_gelu")
+    assert activation("quick_gelu").lipschitz == pytest.approx(float(derived.value), rel=1e-13)
+    x = np.linspace(-9, 9, 101)
+    formula = sp.lambdify(X, activation_formula("quick_gelu"))
+    np.testing.assert_allclose(formula(x), activation("quick_gelu").function(x), rtol=1e-12)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from theory.arrays import InputError, to_numpy
 from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.measures.subspace import consensus_distance
-from theory.statements.theorem import check
+from theory.statements.evaluation import check
 from theory.theorems.remedies.fusion_bounds import Fusion
 from theory.theorems.remedies.fusion_gate import GATE_THEOREMS
 

@@ -10,8 +10,8 @@ from theory.arrays import InputError
 from theory.bounds.balls import Ball, Std
 from theory.bounds.implications import FINITELY_MANY, convergence, log_factor
 from theory.bounds.supremum import Suprema, Supremum, suprema
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
+from theory.theorems.catalogue import CATALOGUE
 
 
 def bound(v: float, after: int = 0, *, least: float = 1.0, sharp: float | None = None) -> Supremum:

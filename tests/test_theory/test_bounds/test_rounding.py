@@ -15,10 +15,10 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block
 from theory.bounds.block_rounding import coefficient_error
 from theory.bounds.coefficients import Coefficients, block_coefficients
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
 from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 
 ZERO = np.zeros((1, 6, 6))
 NOTHING = Block(Attention(ZERO, ZERO, ZERO))
@@ -36,7 +36,7 @@ def test_a_product_lost_below_the_normal_numbers_refutes_no_block(key: str, x: f
 
 
 def test_the_search_tries_factors_that_underflow_apart() -> None:
-    lowest = {name: ends[0] for name, ends in BLOCK_DOMAIN.sizes.items()}
+    lowest = {name: size.low for name, size in BLOCK_DOMAIN.sizes.items()}
     sizes = lowest | {"factored": 1, "tokens": 2, "features": 2, "head_width": 2}
     params = {name: np.ones(shape) for name, shape in BLOCK_DOMAIN.shapes(sizes).items()}
     at = BLOCK_DOMAIN.build(sizes, params)

@@ -1,5 +1,8 @@
 """Arrays with more digits do what numpy does, and to as many digits as they have."""
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import array_api_compat
@@ -7,8 +10,10 @@ import mpmath
 import numpy as np
 import pytest
 
+import theory
 from theory.arrays import InputError, namespace, require_finite, require_float, to_numpy
-from theory.extended import extended, library
+from theory.extended.library import library
+from theory.extended.verdicts import extended
 
 XP: Any = library(50)
 RNG = np.random.default_rng(0)
@@ -29,22 +34,41 @@ def assert_same(found: Any, wanted: Any) -> None:
 
 
 ONE = (
-    *("abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "exp"),
-    *("expm1", "floor", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "negative"),
-    *("reciprocal", "round", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh", "trunc"),
+    *("abs", "exp", "expm1", "floor", "isfinite", "isnan", "log", "log1p", "log2", "negative"),
+    *("round", "sqrt", "tanh"),
 )
 TWO = (
-    *("add", "atan2", "copysign", "divide", "equal", "floor_divide", "greater", "hypot", "less"),
-    *("less_equal", "logaddexp", "maximum", "minimum", "multiply", "not_equal", "pow"),
-    *("remainder", "subtract"),
+    *("add", "divide", "equal", "greater", "greater_equal", "hypot", "less", "less_equal"),
+    *("maximum", "minimum", "multiply", "not_equal", "pow", "remainder", "subtract"),
 )
-REDUCTIONS = ("sum", "prod", "max", "min", "mean", "var", "std", "any", "all", "count_nonzero")
+REDUCTIONS = ("sum", "max", "min", "mean", "any", "all", "count_nonzero")
+ELSEWHERE = {"from_dlpack", "Device"}
+"""What is asked of other libraries only: how an array comes to another device."""
+
+
+def called_by_kernels() -> set[str]:
+    """Return what files of theory look up in a namespace: ``xp.name``, ``namespace(...).name``."""
+    found = set()
+    for path in sorted(Path(theory.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                short = re.sub(r"^namespace\([^()]*\)\.(?=[\w.]+$)", "xp.", ast.unparse(node))
+                if re.fullmatch(r"xp(\.linalg)?\.\w+", short):
+                    found.add(short.removeprefix("xp."))
+    return found - ELSEWHERE
+
+
+def test_every_function_that_a_kernel_calls_is_there() -> None:
+    called = called_by_kernels()
+    assert {"where", "linalg.eigvalsh", "matrix_transpose", "tanh"} <= called
+    owners = {name: XP.linalg if name.startswith("linalg.") else XP for name in called}
+    missing = [name for name in called if not hasattr(owners[name], name.split(".")[-1])]
+    assert missing == []
 
 
 @pytest.mark.parametrize("name", ONE)
 def test_functions_of_one_array_are_numpys(name: str) -> None:
-    data = 1 / POSITIVE if name == "acosh" else POSITIVE
-    assert_same(getattr(XP, name)(extended(data)), getattr(np, name)(data))
+    assert_same(getattr(XP, name)(extended(POSITIVE)), getattr(np, name)(POSITIVE))
 
 
 @pytest.mark.parametrize("name", TWO)
@@ -65,7 +89,7 @@ def test_infinities_zeros_and_nans_are_those_of_ieee_arithmetic(name: str) -> No
     np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("name", ["sqrt", "log", "log2", "exp", "expm1", "tanh", "abs", "sign"])
+@pytest.mark.parametrize("name", ["sqrt", "log", "log2", "exp", "expm1", "tanh", "abs"])
 def test_functions_outside_their_domain_give_what_numpy_gives(name: str) -> None:
     with np.errstate(all="ignore"):
         wanted = getattr(np, name)(AWKWARD)
@@ -95,28 +119,18 @@ def test_a_nan_is_the_largest_and_the_smallest() -> None:
         ("reshape", {"shape": (6, 4)}),
         ("moveaxis", {"source": 0, "destination": 1}),
         ("expand_dims", {"axis": 1}),
-        ("flip", {"axis": 1}),
-        ("roll", {"shift": 2, "axis": 2}),
-        ("permute_dims", {"axes": (2, 0, 1)}),
         ("broadcast_to", {"shape": (5, 2, 3, 4)}),
-        ("repeat", {"repeats": 2, "axis": 0}),
         ("tril", {"k": 1}),
-        ("triu", {}),
         ("sort", {"axis": 1}),
-        ("argsort", {"axis": -1}),
-        ("argmax", {"axis": 1}),
-        ("cumulative_sum", {"axis": 1, "include_initial": True}),
-        ("cumulative_prod", {"axis": 1}),
+        ("cumulative_sum", {"axis": 1}),
         ("clip", {"min": 0, "max": 0.5}),
-        ("diff", {"axis": 1}),
         ("unique_values", {}),
         ("nonzero", {}),
         ("matrix_transpose", {}),
-        ("unstack", {"axis": 1}),
     ],
 )
 def test_moving_and_sorting_is_numpys(name: str, options: dict[str, Any]) -> None:
-    args = [options.pop(k) for k in list(options) if k not in ("axis", "k", "include_initial")]
+    args = [options.pop(k) for k in list(options) if k not in ("axis", "k")]
     if name == "clip":
         args, options = [], {"min": 0.0, "max": 0.5}
     assert_same(
@@ -146,9 +160,6 @@ def test_factors_multiply_to_the_matrix_in_all_digits(shape: tuple[int, ...]) ->
     assert_zero(q @ r - matrix)
     assert_zero(q.mT @ q - XP.eye(q.shape[-1]))
     assert_zero(XP.tril(r, k=-1))
-    u, s, vh = XP.linalg.svd(matrix, full_matrices=False)
-    assert_zero(u * s[..., None, :] @ vh - matrix)
-    assert_zero(XP.linalg.svdvals(matrix) - s)
     gram = matrix @ matrix.mT
     values, vectors = XP.linalg.eigh(gram)
     assert_zero(vectors * values[..., None, :] @ vectors.mT - gram)
@@ -156,26 +167,15 @@ def test_factors_multiply_to_the_matrix_in_all_digits(shape: tuple[int, ...]) ->
     assert_same(XP.linalg.svdvals(matrix), np.linalg.svdvals(matrix.rounded()))
 
 
-def test_norms_traces_inverses_and_determinants_are_numpys() -> None:
+def test_lengths_and_diagonals_are_numpys() -> None:
     square = RNG.standard_normal((2, 3, 3))
-    exact = extended(square)
-    for name in ("inv", "det", "diagonal", "trace"):
-        assert_same(getattr(XP.linalg, name)(exact), getattr(np.linalg, name)(square))
-    right = RNG.standard_normal((2, 3, 1))
-    assert_same(XP.linalg.solve(exact, extended(right)), np.linalg.solve(square, right))
-    for order in ("fro", 2, "nuc", 1, np.inf):
-        wanted = np.linalg.matrix_norm(square, ord=order)
-        assert_same(XP.linalg.matrix_norm(exact, ord=order), wanted)
-    for order in (0, 1, 2, np.inf):
-        wanted = np.linalg.vector_norm(square, ord=order, axis=-1)
-        assert_same(XP.linalg.vector_norm(exact, ord=order, axis=-1), wanted)
-    gram = square @ np.swapaxes(square, -1, -2)
-    factor = XP.linalg.cholesky(extended(gram))
-    assert_same(factor @ factor.mT, gram)
-    assert_same(factor, XP.tril(factor).rounded())
+    assert_same(XP.linalg.diagonal(extended(square)), np.linalg.diagonal(square))
+    for axis in (None, -1, (-2, -1)):
+        wanted = np.linalg.vector_norm(square, axis=axis)
+        assert_same(XP.linalg.vector_norm(extended(square), axis=axis), wanted)
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "expm1", "erf", "erfc"])
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "expm1", "erfc"])
 def test_functions_have_all_the_digits(name: str) -> None:
     for digits in (30, 100):
         x = extended(np.asarray(0.3), digits=digits)

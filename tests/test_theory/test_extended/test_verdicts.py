@@ -9,12 +9,14 @@ import pytest
 
 from theory.arrays import InputError, eps
 from theory.blocks.activations import ACTIVATIONS
-from theory.extended import ExtendedVerdict, check_extended, extended, recheck
+from theory.extended.verdicts import ExtendedVerdict, check_extended, extended, recheck
 from theory.measures.subspace import consensus, consensus_distance, distance
 from theory.statements.domains import Sample, draw
-from theory.statements.theorem import Theorem, Verdict, check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
+from theory.statements.theorem import Theorem
+from theory.statements.verdict import Verdict
 from theory.theorems.block.shi2022_lemmas import LINEAR, LinearMap
+from theory.theorems.catalogue import CATALOGUE
 
 REFUTED = [key for key, theorem in CATALOGUE.items() if theorem.expected == "refuted"]
 TRIALS = 3

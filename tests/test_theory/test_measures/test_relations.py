@@ -24,9 +24,9 @@ from theory.measures.tokens import (
 )
 from theory.spectra.norms import coupling, spectral_norm
 from theory.statements.domains import adjacency, draw
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 from theory.theorems.graph_networks.oono2020 import GraphConvolution
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from tests.test_theory.helpers.exact import Floats
 from tests.test_theory.helpers.hard_matrices import draw
 from theory.spectra.enclosures import enclose, gamma, squared, sums, wolkowicz_styan
-from theory.spectra.gram import Source, gram, product
+from theory.spectra.gram import MatrixBatch, gram, product
 from theory.spectra.polynomials import advance, begin, ends, slices
 from theory.spectra.tridiagonal import largest_eigenvalue
 
@@ -69,7 +69,7 @@ def test_gamma_is_infinite_where_nothing_can_be_said() -> None:
 @pytest.mark.parametrize("kind", ["Gaussian", "sinks", "duplicates", "graded"])
 def test_products_are_as_exact_as_they_say(kind: str, dtype: str, transposed: bool) -> None:
     matrices = draw(kind, 5, 48, dtype=dtype)
-    found, scale = gram(Source(matrices, None, False))
+    found, scale = gram(MatrixBatch(matrices, None, False))
     wanted = matrices.astype(np.longdouble) @ np.swapaxes(matrices.astype(np.longdouble), -1, -2)
     off = np.linalg.norm((found - wanted).astype(np.float64), axis=(-2, -1))
     assert (off <= scale.error * scale.unit**-2).all()
@@ -106,7 +106,7 @@ def test_products_in_blocks_are_products(q: int) -> None:
 def test_every_stage_is_right_and_the_last_is_narrow(n: int) -> None:
     matrices = draw("any temperature", 6, n)
     value = np.linalg.svdvals(matrices)[:, 0]
-    state = begin(Source(matrices, None, False), 0, 4)
+    state = begin(MatrixBatch(matrices, None, False), 0, 4)
     for _ in range(4):
         lower, upper = ends(state)
         assert (lower <= value * (1 + 1e-12)).all()

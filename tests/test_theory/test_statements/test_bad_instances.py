@@ -9,10 +9,10 @@ import pytest
 from theory.arrays import InputError, ShapeError
 from theory.blocks.norms import Norm
 from theory.statements.domains import draw
+from theory.statements.evaluation import check
 from theory.statements.instances import map_arrays
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
 from theory.theorems.block.shi2022_lemmas import Averaging, WeightedSum
+from theory.theorems.catalogue import CATALOGUE
 
 _AVERAGING = Averaging(np.asarray([[1.0, 0.0], [-1.0, 3.0]]), np.full((2, 2), 0.5))
 

@@ -10,11 +10,13 @@ import pytest
 from tests.test_theory.helpers.exact import to
 from theory.arrays import Array, InputError
 from theory.statements.domains import Domain, draw
+from theory.statements.evaluation import check
 from theory.statements.instances import as_float64, map_arrays, member
-from theory.statements.theorem import COMPUTABLE, FINITE, Hypothesis, Theorem, Verdict, check
-from theory.theorems import CATALOGUE
+from theory.statements.theorem import Hypothesis, Theorem
+from theory.statements.verdict import COMPUTABLE, FINITE, Verdict
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap
+from theory.theorems.catalogue import CATALOGUE
 
 ATTENTION = CATALOGUE["attention"]
 TOKENS = np.asarray([[1.0, 0.0], [-1.0, 3.0]])
@@ -178,8 +180,8 @@ def test_a_batch_is_judged_as_its_members_are(key: str) -> None:
     rng = np.random.default_rng(7)
     for _ in range(3):
         sizes = {
-            name: int(rng.integers(*ends, endpoint=True))
-            for name, ends in theorem.domain.sizes.items()
+            name: int(rng.integers(size.low, size.high, endpoint=True))
+            for name, size in theorem.domain.sizes.items()
         }
         params = {
             name: np.where(rng.random((3, *shape)) < 0.3, 0.0, rng.standard_normal((3, *shape)))

@@ -12,7 +12,8 @@ from scipy.stats import binomtest
 
 from theory.arrays import InputError
 from theory.statements.intervals import INTERVALS, Method, clopper_pearson, slopes, student
-from theory.statements.trend import NOT_FINITE, UNDECIDED, Evidence, Interval, Trend, judge
+from theory.statements.judgement import NOT_FINITE, UNDECIDED, judge
+from theory.statements.trend import Evidence, Interval, Trend
 
 EVEN = "the coin is even"
 NONE = np.zeros(1)

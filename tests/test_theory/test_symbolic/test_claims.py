@@ -8,9 +8,9 @@ import sympy as sp
 
 from theory.arrays import InputError
 from theory.statements.domains import draw
-from theory.statements.theorem import check
+from theory.statements.evaluation import check
 from theory.symbolic.claims import FORMULAS, formula
-from theory.theorems import CATALOGUE
+from theory.theorems.catalogue import CATALOGUE
 
 BLOCKS = ("block-v", "block-v-lower-bound")
 

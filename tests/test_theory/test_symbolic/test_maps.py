@@ -20,7 +20,7 @@ from theory.blocks.norms import Norm, apply_norm
 from theory.symbolic import maps as symbolic_maps
 from theory.symbolic.maps import lipschitz_constant
 
-NAMES = sorted(symbolic_maps.FORMULAS)
+NAMES = sorted(activations.ACTIVATIONS)
 GATES = ("gelu", "gelu_tanh", "silu")
 
 # Lipschitz constants
@@ -63,7 +63,9 @@ def test_the_numeric_code_uses_the_derived_constant(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_are_those_of_the_numeric_code(name: str) -> None:
     x = np.linspace(-9, 9, 101)
-    formula = sp.lambdify(symbolic_maps.X, symbolic_maps.FORMULAS[name], modules=["scipy", "numpy"])
+    formula = sp.lambdify(
+        symbolic_maps.X, symbolic_maps.activation_formula(name), modules=["scipy", "numpy"]
+    )
     expected = activations.activation(name).function(x)
     np.testing.assert_allclose(formula(x), expected, rtol=1e-12, atol=64 * EPS)
 
@@ -122,7 +124,7 @@ def test_a_gate_has_one_inflection_on_each_side(name: str) -> None:
 
 @pytest.mark.parametrize("name", GATES)
 def test_a_gate_reflects_so_that_its_curvature_is_even(name: str) -> None:
-    x, function = symbolic_maps.X, symbolic_maps.FORMULAS[name]
+    x, function = symbolic_maps.X, symbolic_maps.activation_formula(name)
     assert sp.simplify((function - function.subs(x, -x)).rewrite(sp.exp) - x) == 0
 
 
@@ -141,14 +143,14 @@ def test_an_unknown_activation_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 @pytest.mark.parametrize("d", [2, 3])
 def test_the_jacobian_of_a_norm_has_the_closed_form(d: int, kind: Any) -> None:
-    jacobian = symbolic_maps.norm_jacobian(d, kind)
+    jacobian = symbolic_maps.derive_norm_jacobian(d, kind)
     assert sp.simplify(jacobian.derived - jacobian.closed) == sp.zeros(d, d)
 
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 @pytest.mark.parametrize("eps", [0.0, 0.5])
 def test_the_jacobian_is_that_of_the_numeric_norm(kind: Any, eps: float) -> None:
-    jacobian = symbolic_maps.norm_jacobian(4, kind)
+    jacobian = symbolic_maps.derive_norm_jacobian(4, kind)
     closed = sp.lambdify([*jacobian.arguments, jacobian.eps], jacobian.closed)
     x = np.asarray([0.3, -1.2, 2.0, 0.7])
     norm, step = Norm(kind=kind, eps=eps), 1e-5
@@ -161,10 +163,10 @@ def test_the_jacobian_is_that_of_the_numeric_norm(kind: Any, eps: float) -> None
 
 
 def test_the_norm_of_two_features_has_no_slope() -> None:
-    jacobian = symbolic_maps.norm_jacobian(2)
+    jacobian = symbolic_maps.derive_norm_jacobian(2)
     assert sp.simplify(jacobian.derived.subs(jacobian.eps, 0)) == sp.zeros(2, 2)
     with pytest.raises(InputError, match="d >= 2"):
-        symbolic_maps.norm_jacobian(1)
+        symbolic_maps.derive_norm_jacobian(1)
 
 
 # The LN std scale
@@ -184,7 +186,7 @@ def test_it_is_more_than_that_without_homogeneity(activation: Any, shift: Any) -
 def test_the_maps_have_the_degrees_that_the_derivation_uses() -> None:
     c = sp.Symbol("c", positive=True)
     x = sp.Matrix(sp.symbols("x_1:4", real=True))
-    relu = symbolic_maps.FORMULAS["relu"]
+    relu = symbolic_maps.activation_formula("relu")
     for value in (sp.Symbol("x", positive=True), sp.Symbol("x", negative=True), sp.Integer(0)):
         assert relu.subs(symbolic_maps.X, c * value) == c * relu.subs(symbolic_maps.X, value)
     centred = x - sp.ones(3, 1) * sum(x) / 3

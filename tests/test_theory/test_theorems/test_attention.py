@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from theory.arrays import namespace
-from theory.extended import extended
+from theory.extended.verdicts import extended
 from theory.measures.tokens import dong_residual
 from theory.statements.domains import draw
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
+from theory.statements.evaluation import check
 from theory.theorems.attention.castin2024 import spread_pair
 from theory.theorems.attention.dovonon2024 import LinearStack
 from theory.theorems.attention.kim2021 import inverse_growth
 from theory.theorems.attention.zhai2023 import entropy_bound
+from theory.theorems.catalogue import CATALOGUE
 from theory.theorems.graph_networks.huang2020 import Convolution
 from theory.theorems.rank_collapse.dong2021 import PureAttention
 from theory.theorems.rank_collapse.dong2021_norms import column_norm, composite_norm, spread_ratio

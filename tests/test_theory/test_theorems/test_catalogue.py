@@ -14,11 +14,13 @@ from hypothesis import given, target
 from theory.blocks.activations import ACTIVATIONS
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import draw
+from theory.statements.evaluation import check
+from theory.statements.sizes import Length
 from theory.statements.strategies import instances
-from theory.statements.theorem import Theorem, check
+from theory.statements.theorem import Theorem
 from theory.symbolic.maps import gate_root
-from theory.theorems import CATALOGUE
 from theory.theorems.block.shi2022_lemmas import Averaging
+from theory.theorems.catalogue import CATALOGUE
 
 TRUE = sorted(key for key, theorem in CATALOGUE.items() if theorem.expected == "holds")
 REFUTED = sorted(set(CATALOGUE) - set(TRUE))
@@ -40,7 +42,7 @@ def test_no_instance_refutes_it(key: str, data: st.DataObject) -> None:
 def test_one_token_alone_is_no_counterexample(key: str, seed: int) -> None:
     """Domains start at two: for one token most claims say no more than 0 <= 0."""
     theorem = CATALOGUE[key]
-    one = {**theorem.domain.sizes, "tokens": (1, 1)}
+    one = {**theorem.domain.sizes, "tokens": Length(1, 1)}
     verdict = check(theorem, draw(replace(theorem.domain, sizes=one), _rng(seed)).instance)
     assert not verdict.refuted.any()
 

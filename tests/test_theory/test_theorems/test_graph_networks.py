@@ -19,12 +19,12 @@ from theory.graphs.conversions import random_walk
 from theory.graphs.stochastic import dobrushin_coefficient
 from theory.measures.diameters import projective_diameter, token_diameter
 from theory.statements.domains import draw
+from theory.statements.evaluation import check
 from theory.statements.instances import map_arrays
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
 from theory.theorems.attention.steps import Steps, power
 from theory.theorems.attention.wu2023 import exponent
 from theory.theorems.attention.wu2024 import mask_radius
+from theory.theorems.catalogue import CATALOGUE
 from theory.theorems.graph_networks.cai2020 import convolution, energy, on_graph
 from theory.theorems.graph_networks.oono2020 import distance_to
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from theory.statements.domains import draw
+from theory.statements.evaluation import check
 from theory.statements.instances import leaves, map_arrays
-from theory.statements.theorem import check
-from theory.theorems import CATALOGUE
 from theory.theorems.block.input import STDS
+from theory.theorems.catalogue import CATALOGUE
 
 # These are not about numbers in an array, or about one that is computed on the way.
 _OTHERWISE = {

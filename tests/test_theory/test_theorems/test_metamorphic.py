@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.statements.domains import draw
+from theory.statements.evaluation import check
 from theory.statements.instances import map_arrays
-from theory.statements.theorem import Verdict, check
-from theory.theorems import CATALOGUE
+from theory.statements.verdict import Verdict
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
+from theory.theorems.catalogue import CATALOGUE
 
 SEEDS = st.integers(0, 2**32 - 1)
 EQUIVARIANT = [key for key in CATALOGUE if key != "layer-norm-general-subspace"]

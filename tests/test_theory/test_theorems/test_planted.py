@@ -9,8 +9,9 @@ from hypothesis import find, settings
 from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED, POST_NORM, post_norm_v
 from theory.statements.domains import draw
-from theory.statements.strategies import samples
-from theory.statements.theorem import Theorem, check
+from theory.statements.evaluation import check
+from theory.statements.strategies import sample_strategy
+from theory.statements.theorem import Theorem
 
 
 @pytest.mark.parametrize("theorem", PLANTED, ids=lambda theorem: theorem.key)
@@ -29,7 +30,9 @@ def test_hypothesis_shrinks_a_counterexample_to_one_that_people_can_read(key: st
     theorem = next(theorem for theorem in PLANTED if theorem.key == key)
     quiet = settings(derandomize=True, database=None, max_examples=500)
     found = find(
-        samples(theorem.domain), lambda s: bool(check(theorem, s.instance).refuted), settings=quiet
+        sample_strategy(theorem.domain),
+        lambda s: bool(check(theorem, s.instance).refuted),
+        settings=quiet,
     )
     numbers = np.concatenate([values.ravel() for values in found.params.values()])
     assert np.count_nonzero(numbers) <= 6

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from theory.statements.flows import draw_on_sphere, on_sphere, solve
-from theory.statements.trend import Interval, Judgement, judge
-from theory.theorems import CATALOGUE, TRENDS
-from theory.theorems.trends.geshkovski2025 import energy
+from theory.statements.judgement import Judgement, judge
+from theory.statements.trend import Interval
+from theory.theorems.catalogue import CATALOGUE, TRENDS
+from theory.theorems.trends.geshkovski2025 import interaction_energy
 from theory.theorems.trends.noci2022 import expected_cosine
 
 BIBLIOGRAPHY = Path(__file__).parents[3] / "references.bib"
@@ -118,7 +119,7 @@ def test_tokens_stay_on_the_sphere_and_the_flow_is_tangential() -> None:
 
 def test_the_energy_of_one_cluster_is_known() -> None:
     tokens = np.tile(np.asarray([0.6, 0.8]), (4, 1))
-    assert energy(tokens, 2.0) == pytest.approx(np.exp(2.0) / 4)
+    assert interaction_energy(tokens, 2.0) == pytest.approx(np.exp(2.0) / 4)
 
 
 def test_a_flow_that_is_solved_in_closed_form_ends_at_its_event() -> None:

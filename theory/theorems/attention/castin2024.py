@@ -11,7 +11,8 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
 from theory.spectra.norms import spectral_norm, spectral_norm_error
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import FLAG, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 
 
@@ -105,13 +106,13 @@ def _sharp_rounding(at: AttentionPair) -> Array:
     return (2 + math.log(at.tokens.shape[-2])) * pair_rounding(at, _sharp_coefficient(at))
 
 
-def build_pair(sizes: Sizes, params: Params) -> AttentionPair:
+def build_pair(sizes: Chosen, params: Params) -> AttentionPair:
     """Any tokens, others near them or not; sometimes the first one is at zero.
 
     There its shares are all equal, and turn fastest when it moves.
     """
     xp, tokens = namespace(params["tokens"]), params["tokens"]
-    first = xp.ones_like(tokens[..., :1]) * sizes["central"]
+    first = xp.ones_like(tokens[..., :1]) * float(sizes["central"])
     first = first * (xp.cumulative_sum(xp.ones_like(first), axis=-2) == 1)
     tokens = tokens * (1 - first)
     other = tokens + params["change"] * 0.5 ** sizes["near"]
@@ -123,13 +124,13 @@ def build_pair(sizes: Sizes, params: Params) -> AttentionPair:
     return AttentionPair(at.tokens, at.other, weight, at.value, farthest(at))
 
 
-PAIR_SIZES = {
-    "tokens": (2, 6),
-    "features": (1, 4),
-    "near": (0, 24),
-    "scale": (-100, 100),
-    "strength": (-8, 4),
-    "central": (0, 1),
+PAIR_SIZES: dict[str, Size] = {
+    "tokens": few_tokens(2, 6),
+    "features": few_features(1, 4),
+    "near": Exponent(0, 24, typical=10),
+    "scale": Exponent(-100, 100),
+    "strength": Exponent(-8, 4, typical=-3),
+    "central": FLAG,
 }
 PAIR_FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
@@ -154,7 +155,7 @@ _IN_BALL = Hypothesis[AttentionPair](
     "no token is longer than R",
     lambda at: farthest(at) * (1 - (at.tokens.shape[-1] + 8) * eps(at.radius)) - at.radius,
 )
-_DOMAIN = Domain[AttentionPair](sizes=PAIR_SIZES, free=PAIR_FREE, build=build_pair)
+_DOMAIN = Domain[AttentionPair](sizes=PAIR_SIZES, free=PAIR_FREE, make=build_pair)
 BALL = Theorem[AttentionPair](
     key="attention-lipschitz-ball",
     claim=r"\|f(X) - f(Y)\|_F \le \sqrt{3} \, \|V\|_2 \, (\|W\|_2^2 R^4 (4n + 1) + n)^{1/2}"

@@ -9,12 +9,14 @@ from theory.graphs.stochastic import dobrushin_coefficient
 from theory.magnitude import frobenius_norm
 from theory.measures.diameters import projective_diameter, token_diameter
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes, adjacency
+from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
+from theory.statements.real_layer import each_layer
+from theory.statements.sizes import FLAG, Choice, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.block.shi2022_lemmas import Averaging, scaled, sums_to_one
+from theory.theorems.block.shi2022_lemmas import Averaging, every_head, scaled, sums_to_one
 from theory.theorems.common import bounded_scores, most_negative
 
-_SCALES = (-1070, 980)
+_SCALES = Exponent(-1070, 980)
 SUMS = Hypothesis[Averaging]("every row of A sums to one", lambda at: sums_to_one(at.adjacency))
 
 
@@ -49,12 +51,17 @@ def _tau(at: Averaging) -> Array:
     return dobrushin_coefficient(at.adjacency)
 
 
-def _build(sizes: Sizes, params: Params) -> Averaging:
-    weights = adjacency(params["weights"], signed=bool(sizes["signed"]))
+def _build(sizes: Chosen, params: Params) -> Averaging:
+    weights = adjacency(params["weights"], signed=sizes["signed"])
     return Averaging(scaled(params["tokens"], sizes), weights)
 
 
-_SIZES = {"tokens": (2, 6), "features": (1, 4), "scale": _SCALES, "signed": (0, 1)}
+_SIZES: dict[str, Size] = {
+    "tokens": few_tokens(2, 6),
+    "features": few_features(1, 4),
+    "scale": _SCALES,
+    "signed": FLAG,
+}
 _FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
     "weights": Free("graph", ("tokens", "tokens")),
@@ -72,12 +79,13 @@ CONTRACTION = Theorem[Averaging](
     claim=r"\max_{i,j} |(A H)_i - (A H)_j| \le \tau(A) \max_{i,j} |h_i - h_j|,\quad"
     r" \tau(A) = \tfrac12 \max_{i,j} \sum_k |A_{ik} - A_{jk}|",
     source="dobrushin1956",
-    domain=Domain(sizes=_SIZES, free=_FREE, build=_build),
+    domain=Domain(sizes=_SIZES, free=_FREE, make=_build),
     hypotheses=(SUMS,),
     lhs=lambda at: token_diameter(at.adjacency @ at.tokens),
     rhs=lambda at: _tau(at) * token_diameter(at.tokens),
     rounding=_diameter_error,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(_APART, _TWO),
     outside=_not_summing,
     note="For one feature the diameter is its range. a_i - a_j sums to zero: its positive part "
@@ -100,7 +108,7 @@ def _log_error(at: Averaging) -> Array:
     return _diameter_error(at) + lost
 
 
-def _build_scores(sizes: Sizes, params: Params) -> Averaging:
+def _build_scores(sizes: Chosen, params: Params) -> Averaging:
     scores = bounded_scores(params["weights"], 2.0 ** sizes["scores"])
     weights = adjacency(params["weights"]) if sizes["zeros"] else softmax(scores)
     return Averaging(scaled(params["tokens"], sizes), weights)
@@ -112,10 +120,15 @@ BIRKHOFF = Theorem[Averaging](
     r" \Delta(A) = \max_{i,j,k,l} \log \frac{A_{ik} A_{jl}}{A_{jk} A_{il}}",
     source="seneta2006",
     domain=Domain(
-        sizes={"tokens": (2, 6), "features": (1, 4), "scale": _SCALES}
-        | {"scores": (-6, 6), "zeros": (0, 1)},
+        sizes={
+            "tokens": few_tokens(2, 6),
+            "features": few_features(1, 4),
+            "scale": _SCALES,
+            "scores": Exponent(-6, 6),
+            "zeros": Choice((False, True), typical=True),
+        },
         free=_FREE,
-        build=_build_scores,
+        make=_build_scores,
     ),
     hypotheses=(
         SUMS,
@@ -125,6 +138,7 @@ BIRKHOFF = Theorem[Averaging](
     rhs=lambda at: _tanh(at) * token_diameter(at.tokens),
     rounding=_log_error,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(_APART, _TWO),
     outside=_not_summing,
     note="tau(A) <= tanh(Delta / 4): let two rows p, q have p_k / q_k between r and R with "
@@ -152,12 +166,13 @@ COUPLING = Theorem[Averaging](
     key="dobrushin-coupling",
     claim=r"d_M(A H) \le \sqrt{n/2}\, \tau(A) \, d_M(H), \text{ that is } \lambda \le n \tau^2 / 2",
     source="derived",
-    domain=Domain(sizes=_SIZES, free=_FREE, build=_build),
+    domain=Domain(sizes=_SIZES, free=_FREE, make=_build),
     hypotheses=(SUMS,),
     lhs=lambda at: consensus_distance(at.adjacency @ at.tokens),
     rhs=_coupling_bound,
     rounding=_coupling_rounding,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(  # two hubs
         np.asarray([[1.0], [-1.0], [0.0], [0.0]]), np.eye(4)[[0, 1, 0, 1]]
     ),

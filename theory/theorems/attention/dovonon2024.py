@@ -10,7 +10,8 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import asymmetry, most_negative
 
@@ -139,7 +140,7 @@ def _not_symmetric(at: LinearStack) -> Array:
     return xp.maximum(worst, most_negative(at.adjacency))
 
 
-def _build(sizes: Sizes, params: Params) -> LinearStack:
+def _build(sizes: Chosen, params: Params) -> LinearStack:
     """Any symmetric graph with self-loops and any symmetric H, as strong as the sizes say."""
     xp, weights = namespace(params["weights"]), params["weights"]
     squares = weights**2 + xp.matrix_transpose(weights) ** 2
@@ -153,19 +154,19 @@ def _build(sizes: Sizes, params: Params) -> LinearStack:
 
 _DOMAIN = Domain[LinearStack](
     sizes={
-        "tokens": (2, 6),
-        "features": (1, 4),
-        "depth": (0, 12),
-        "loop": (-3, 2),
-        "strength": (-3, 3),
-        "scale": (-200, 200),
+        "tokens": few_tokens(2, 6),
+        "features": few_features(1, 4),
+        "depth": Length(0, 12, typical=4),
+        "loop": Exponent(-3, 2),
+        "strength": Exponent(-3, 3),
+        "scale": Exponent(-200, 200),
     },
     free={
         "tokens": Free("tokens", ("tokens", "features")),
         "weights": Free("graph", ("tokens", "tokens")),
         "weight": Free("matrix", ("features", "features")),
     },
-    build=_build,
+    make=_build,
 )
 _REGULAR = np.asarray([[1.0, 3.0], [3.0, 1.0]])  # eigenvalues 1 and -1/2
 _SYMMETRIC = Hypothesis("W and H are symmetric, and W is not negative", _not_symmetric)

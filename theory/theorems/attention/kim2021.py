@@ -12,7 +12,8 @@ from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
 from theory.spectra.norms import spectral_norm
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import Exponent, Length, few_features
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.castin2024 import (
     PAIR_FREE,
@@ -105,7 +106,7 @@ def _untied(at: DistancePair) -> Array:
     return namespace(at.query).max(namespace(at.query).abs(at.query - at.key), axis=(-2, -1))
 
 
-def _build_distance(sizes: Sizes, params: Params) -> DistancePair:
+def _build_distance(sizes: Chosen, params: Params) -> DistancePair:
     pair = build_pair(sizes, params)
     query = params["query"] * 2.0 ** (sizes["strength"] / 2 - sizes["scale"])
     return DistancePair(pair.tokens, pair.other, query, query, pair.value)
@@ -126,9 +127,13 @@ L2_ATTENTION = Theorem[DistancePair](
     r"\ P_{ij} \propto e^{-|(x_i - x_j) W|^2 / \sqrt k}",
     source="kim2021lipschitz",
     domain=Domain(
-        sizes={**PAIR_SIZES, "width": (1, 4)},
+        sizes={
+            **PAIR_SIZES,
+            "strength": Exponent(-8, 4),
+            "width": few_features(1, 4),
+        },
         free={**PAIR_FREE, "query": Free("matrix", ("features", "width"))},
-        build=_build_distance,
+        make=_build_distance,
     ),
     hypotheses=(Hypothesis("query and key are the same", _untied),),
     lhs=lambda at: at.moved,
@@ -148,7 +153,7 @@ def _formula(at: AttentionPair) -> Array:
     return n * (1 + spectral_norm(at.weight)) * spectral_norm(at.value)
 
 
-def _build_far(sizes: Sizes, params: Params) -> AttentionPair:
+def _build_far(sizes: Chosen, params: Params) -> AttentionPair:
     """As in a ball, but the weight does not shrink where the tokens grow."""
     return build_pair({**sizes, "scale": 0}, {**params, "tokens": params["tokens"] * sizes["far"]})
 
@@ -160,11 +165,11 @@ DOT_PRODUCT = Theorem[AttentionPair](
     source="kim2021lipschitz",
     domain=Domain(
         sizes={
-            **{name: ends for name, ends in PAIR_SIZES.items() if name != "scale"},
-            "far": (1, 64),
+            **{name: size for name, size in PAIR_SIZES.items() if name != "scale"},
+            "far": Length(1, 64),
         },
         free=PAIR_FREE,
-        build=_build_far,
+        make=_build_far,
     ),
     lhs=lambda at: at.moved,
     rhs=lambda at: _formula(at) * at.apart,

@@ -1,11 +1,16 @@
 """What do several attention steps on tokens look like, and what does computing them lose?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from theory.arrays import Array, constant, eps, namespace
 from theory.bounds.rounding import product_rounding, row_defect
 from theory.magnitude import frobenius_norm
+from theory.statements.real_layer import RealLayer
+from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import sums_to_one
 
 
@@ -66,11 +71,24 @@ def steps_rounding(at: Steps) -> Array:
     return error
 
 
-def not_attention(at: Steps) -> Array:
+def _not_attention(at: Steps) -> Array:
     """By how much a row of some step misses one, or an entry is negative."""
     xp = namespace(at.adjacency)
     missing = xp.max(sums_to_one(at.adjacency), axis=-1)
     return xp.maximum(missing, -xp.min(at.adjacency, axis=(-3, -2, -1)))
+
+
+def steps_through(layers: Sequence[RealLayer]) -> tuple[Array, Array]:
+    """Return, for every text and head, the tokens of the first layer and the weights in each.
+
+    Shapes: tokens (S, h, n, d) and weights (S, h, t, n, n) of t layers
+    """
+    first = layers[0].tokens
+    weights = np.stack([layer.heads for layer in layers], axis=2)
+    return np.broadcast_to(first[:, None], (*weights.shape[:2], *first.shape[1:])), weights
+
+
+IS_ATTENTION = Hypothesis("each step averages with weights", _not_attention)
 
 
 def power(base: Array, count: int | Array) -> Array:

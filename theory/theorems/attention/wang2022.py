@@ -1,18 +1,29 @@
 """How fast does attention remove what differs between tokens? (wang2022antioversmoothing)"""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.bounds.rounding import distance_rounding
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer
+from theory.statements.sizes import Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.attention.steps import Steps, after_steps, not_attention, power, steps_rounding
+from theory.theorems.attention.steps import (
+    IS_ATTENTION,
+    Steps,
+    after_steps,
+    power,
+    steps_rounding,
+    steps_through,
+)
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import bounded_scores
 
-STEP_SCALES = (-1070, 900)
+STEP_SCALES = Exponent(-1070, 900)
 
 
 def _scores_beyond(at: Steps) -> Array:
@@ -37,7 +48,6 @@ def _beyond(at: Steps) -> Array:
     return xp.where(xp.any(at.adjacency <= 0, axis=(-3, -2, -1)), infinite, wide)
 
 
-ATTENTION = Hypothesis("each step averages with weights", not_attention)
 BOUNDED = Hypothesis("the weights are a softmax of scores between -a and a", _scores_beyond)
 
 
@@ -51,7 +61,7 @@ def towards_worst(tokens: Array, weights: Array, rounds: int) -> Array:
     return tokens
 
 
-def _build(sizes: Sizes, params: Params) -> Steps:
+def _build(sizes: Chosen, params: Params) -> Steps:
     xp = namespace(params["scores"])
     scores = bounded_scores(params["scores"], 2.0 ** sizes["size"])
     wide = xp.max(scores, axis=-1) - xp.min(scores, axis=-1)
@@ -61,16 +71,25 @@ def _build(sizes: Sizes, params: Params) -> Steps:
     return Steps(scaled(tokens, sizes), weights, bound)
 
 
-def _domain(steps: tuple[int, int], *, tokens: tuple[int, int] = (2, 6)) -> Domain[Steps]:
+_ONE_STEP, _TOKENS = Length(1, 1), few_tokens(2, 6)
+
+
+def _domain(*, steps: Length = _ONE_STEP, tokens: Length = _TOKENS) -> Domain[Steps]:
     return Domain(
-        sizes={"tokens": tokens, "features": (1, 3), "steps": steps, "size": (-6, 4)}
-        | {"scale": STEP_SCALES, "worst": (0, 3)},
+        sizes={
+            "tokens": tokens,
+            "features": few_features(1, 3),
+            "steps": steps,
+            "size": Exponent(-6, 4, typical=1),
+            "scale": STEP_SCALES,
+            "worst": Length(0, 3),
+        },
         free={
             "tokens": Free("tokens", ("tokens", "features")),
-            "scores": Free("graph", ("steps", "tokens", "tokens")),
-            "slack": Free("scalar"),
+            "scores": Free("graph", ("steps", "tokens", "tokens"), typical="scores"),
+            "slack": Free("scalar", typical="zeros"),
         },
-        build=_build,
+        make=_build,
     )
 
 
@@ -106,15 +125,30 @@ APART = np.asarray([[1.0], [-1.0]])
 _HUBS = softmax(40.0 * (2 * np.eye(4)[None, [0, 1, 0, 1]] - 1))  # to rounding
 _TOWARDS_HUBS = np.asarray([[1.0], [-1.0], [0.0], [0.0]])
 
+
+def _all_layers(layers: Sequence[RealLayer]) -> Iterator[Steps]:
+    """A head's weights in all layers, one after the other; the bound is half their widest range."""
+    tokens, weights = steps_through(layers)
+    logs = np.log(weights)
+    wide = (logs.max(axis=-1) - logs.min(axis=-1)).max(axis=(-2, -1))
+    yield Steps(tokens, weights, wide / 2)
+
+
+def _layer_by_layer(layers: Sequence[RealLayer]) -> Iterator[Steps]:
+    for layer in layers:
+        yield from _all_layers([layer])
+
+
 LOW_PASS = Theorem[Steps](
     key="high-frequency-vanishes",
     claim=r"\|\mathrm{HC}[A_t \cdots A_1 H]\|_F \le \sqrt{n/2}\, \tanh(a)^t \, \|\mathrm{HC}[H]\|_F"
     r",\quad A_k = \mathrm{softmax}(S_k),\ |S_k| \le a",
     source="wang2022antioversmoothing",
-    domain=_domain((1, 6)),
-    hypotheses=(ATTENTION, BOUNDED),
+    domain=_domain(steps=Length(1, 6, typical=4)),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _low_pass(at) * consensus_distance(at.tokens),
+    from_layers=_all_layers,
     rounding=lambda at: _rounding(at, _low_pass(at)),
     tight=True,
     witness=lambda: Steps(APART, np.concatenate([softmax_pair(0.5)] * 3), np.float64(0.5)),
@@ -146,10 +180,11 @@ ONE_STEP = Theorem[Steps](
     claim=r"\|\mathrm{HC}[A H]\|_F \le \sqrt{\frac{n e^{2a}}{e^{2a} + n - 1}} \,"
     r" \|\mathrm{HC}[H]\|_F,\quad A = \mathrm{softmax}(S),\ |S| \le a",
     source="wang2022antioversmoothing",
-    domain=_domain((1, 1)),
-    hypotheses=(ATTENTION, BOUNDED),
+    domain=_domain(),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _with_n(at) * consensus_distance(at.tokens),
+    from_layers=_layer_by_layer,
     rounding=lambda at: _rounding(at, _with_n(at)),
     outside=lambda: Steps(_TOWARDS_HUBS, _HUBS, np.float64(0.0)),
     note="No weight exceeds p = e^2a / (e^2a + n - 1), so that |A|_F^2 <= n p, and the norm of "
@@ -179,8 +214,8 @@ ONE_STEP_SHARP = Theorem[Steps](
     r" \|\mathrm{HC}[H]\|_F,\quad p = \frac{e^{2a}}{e^{2a} + n - 1},"
     r"\ A = \mathrm{softmax}(S),\ |S| \le a",
     source="derived",
-    domain=_domain((1, 1)),
-    hypotheses=(ATTENTION, BOUNDED),
+    domain=_domain(),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _half(at, at.bound) * consensus_distance(at.tokens),
     rounding=_half_rounding,
@@ -200,10 +235,11 @@ ONE_STEP_WITHOUT_N = Theorem[Steps](
     claim=r"\|\mathrm{HC}[A H]\|_F \le \sqrt{\frac{e^{2a}}{e^{2a} + n - 1}} \,"
     r" \|\mathrm{HC}[H]\|_F,\quad A = \mathrm{softmax}(S),\ |S| \le a",
     source="derived",
-    domain=_domain((1, 1), tokens=(3, 6)),
-    hypotheses=(ATTENTION, BOUNDED),
+    domain=_domain(tokens=few_tokens(3, 6)),
+    hypotheses=(IS_ATTENTION, BOUNDED),
     lhs=high_frequency,
     rhs=lambda at: _without_n(at) * consensus_distance(at.tokens),
+    from_layers=_layer_by_layer,
     rounding=lambda at: _rounding(at, _without_n(at)),
     expected="refuted",
     witness=lambda: Steps(

@@ -7,7 +7,8 @@ from theory.arrays import Array, eps, namespace
 from theory.bounds.rounding import distance_rounding
 from theory.graphs.conversions import random_walk
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import Choice, Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.steps import Steps, after_steps, power, steps_rounding
 from theory.theorems.attention.wang2022 import APART, STEP_SCALES, high_frequency, towards_worst
@@ -69,7 +70,7 @@ def _mode_rounding(at: Steps) -> Array:
     return left + right
 
 
-def _build_symmetric(sizes: Sizes, params: Params) -> Steps:
+def _build_symmetric(sizes: Chosen, params: Params) -> Steps:
     xp, free = namespace(params["scores"]), params["scores"]
     both = bounded_scores(free + xp.matrix_transpose(free), 2.0 ** sizes["size"])
     loops = xp.eye(free.shape[-1], dtype=free.dtype, device=device(free))
@@ -80,13 +81,20 @@ def _build_symmetric(sizes: Sizes, params: Params) -> Steps:
 
 
 _SYMMETRIC: Domain[Steps] = Domain(
-    sizes={"tokens": (2, 6), "features": (1, 3), "steps": (1, 6), "size": (-6, 3)}
-    | {"scale": STEP_SCALES, "full": (0, 1), "worst": (0, 3)},
+    sizes={
+        "tokens": few_tokens(2, 6),
+        "features": few_features(1, 3),
+        "steps": Length(1, 6, typical=4),
+        "size": Exponent(-6, 3, typical=1),
+        "scale": STEP_SCALES,
+        "full": Choice((False, True), typical=True),
+        "worst": Length(0, 3),
+    },
     free={
         "tokens": Free("tokens", ("tokens", "features")),
-        "scores": Free("graph", ("tokens", "tokens")),
+        "scores": Free("graph", ("tokens", "tokens"), typical="scores"),
     },
-    build=_build_symmetric,
+    make=_build_symmetric,
 )
 _SAME = Hypothesis("the weights are symmetric and the same in each step", _lopsided)
 _UNEVEN = np.asarray([[[0.0, 0.0, 1.0], [0.0, 2.0, 2.0], [1.0, 2.0, 2.0]]])

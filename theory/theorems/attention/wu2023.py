@@ -1,25 +1,28 @@
 """Do attention steps on one graph, all different, make the tokens alike? (wu2023demystifying)"""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from array_api_compat import device
 
 from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.bounds.rounding import distance_rounding
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer
+from theory.statements.sizes import FLAG, Choice, Exponent, Length, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.steps import (
+    IS_ATTENTION,
     Steps,
     after_steps,
     factor_rounding,
-    not_attention,
     power,
     steps_rounding,
+    steps_through,
 )
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import bounded_scores
-
-ATTENTION = Hypothesis("each step averages with weights", not_attention)
 
 
 def off_the_mask(at: Steps) -> Array:
@@ -90,7 +93,7 @@ def weights_on(mask: Array, free: Array, most: float) -> Array:
     return weights / xp.sum(weights, axis=-1, keepdims=True)
 
 
-def steps_on(mask: Array, sizes: Sizes, params: Params) -> Steps:
+def steps_on(mask: Array, sizes: Chosen, params: Params) -> Steps:
     """Return steps on a mask, with a bound that is the smallest weight or less."""
     xp = namespace(params["scores"])
     weights = weights_on(mask, params["scores"], 2.0 ** sizes["size"])
@@ -100,42 +103,60 @@ def steps_on(mask: Array, sizes: Sizes, params: Params) -> Steps:
     return Steps(scaled(params["tokens"], sizes), weights, bound, mask)
 
 
-def _build(sizes: Sizes, params: Params) -> Steps:
+def _build(sizes: Chosen, params: Params) -> Steps:
     """A path, so that the graph is connected, one loop, and edges where the free graph has any."""
     xp, drawn = namespace(params["graph"]), params["graph"]
     n = drawn.shape[-1]
     place = xp.arange(n, device=device(drawn))
     near = xp.abs(place[:, None] - place[None, :]) == 1
     loop = (place[:, None] == 0) & (place[None, :] == 0)
-    edges = xp.abs(drawn) > 0.5 * sizes["sparse"]
+    edges = xp.abs(drawn) > sizes["sparse"]
     edges = edges | xp.matrix_transpose(edges)
     if sizes["bare"]:
         edges = edges & (drawn != drawn)
     return steps_on(edges | near | loop, sizes, params)
 
 
-MASK_SIZES = {"tokens": (2, 5), "features": (1, 3), "steps": (1, 8), "size": (-5, 1)}
+def on_full_graph(layers: Sequence[RealLayer]) -> Iterator[Steps]:
+    """Yield each head's weights in all layers, with a full mask and the least of them as bound."""
+    tokens, weights = steps_through(layers)
+    n = tokens.shape[-2]
+    mask = np.ones((*tokens.shape[:2], n, n), dtype=np.bool_)
+    yield Steps(tokens, weights, weights.min(axis=(-3, -2, -1)), mask)
+
+
+MASK_SIZES: dict[str, Size] = {
+    "tokens": few_tokens(2, 5),
+    "features": few_features(1, 3),
+    "steps": Length(1, 8, typical=4),
+    "size": Exponent(-5, 1, typical=1),
+}
 MASK_FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
     "graph": Free("graph", ("tokens", "tokens")),
-    "scores": Free("graph", ("steps", "tokens", "tokens")),
-    "slack": Free("scalar"),
+    "scores": Free("graph", ("steps", "tokens", "tokens"), typical="scores"),
+    "slack": Free("scalar", typical="zeros"),
 }
-MASK_SCALES = {"scale": (-1070, 900), "sparse": (0, 2), "bare": (0, 1)}
+MASK_SCALES: dict[str, Size] = {
+    "scale": Exponent(-1070, 900),
+    "sparse": Choice((0.0, 0.5, 1.0)),
+    "bare": FLAG,
+}
 
 PRODUCTS = Theorem[Steps](
     key="attention-on-a-connected-graph",
     claim=r"d_M(A_t \cdots A_1 H) \le \sqrt{n/2}\, (1 - n \epsilon^r)^{\lfloor t/r \rfloor}"
     r" \, d_M(H),\quad r = \min\{r : G^r > 0\}",
     source="wu2023demystifying",
-    domain=Domain(sizes=MASK_SIZES | MASK_SCALES, free=MASK_FREE, build=_build),
+    domain=Domain(sizes=MASK_SIZES | MASK_SCALES, free=MASK_FREE, make=_build),
     hypotheses=(
-        ATTENTION,
+        IS_ATTENTION,
         ON_MASK,
         Hypothesis("the graph is undirected, connected and not bipartite", _not_mixing),
     ),
     lhs=lambda at: consensus_distance(after_steps(at)),
     rhs=lambda at: _factor(at) * consensus_distance(at.tokens),
+    from_layers=on_full_graph,
     rounding=_rounding,
     tight=True,
     witness=lambda: Steps(

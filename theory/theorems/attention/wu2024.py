@@ -5,10 +5,11 @@ from array_api_compat import device
 
 from theory.arrays import Array, constant, namespace
 from theory.measures.diameters import token_diameter
-from theory.statements.domains import Domain, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Params
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.attention.dobrushin1956 import diameter_rounding
 from theory.theorems.attention.steps import (
+    IS_ATTENTION,
     Steps,
     after_steps,
     factor_rounding,
@@ -16,11 +17,11 @@ from theory.theorems.attention.steps import (
     steps_rounding,
 )
 from theory.theorems.attention.wu2023 import (
-    ATTENTION,
     MASK_FREE,
     MASK_SCALES,
     MASK_SIZES,
     ON_MASK,
+    on_full_graph,
     steps_on,
 )
 
@@ -71,21 +72,21 @@ def _rounding(at: Steps) -> Array:
     return 2 * steps_rounding(at) + after + lost + diameter_rounding(at.tokens)
 
 
-def _build(sizes: Sizes, params: Params) -> Steps:
+def _build(sizes: Chosen, params: Params) -> Steps:
     """Loops, a path that the first token's word can take, and edges the free graph has."""
     xp, drawn = namespace(params["graph"]), params["graph"]
     n = drawn.shape[-1]
     place = xp.arange(n, device=device(drawn))
     back = place[:, None] - place[None, :]
-    edges = xp.abs(drawn) > 0.5 * sizes["sparse"]
+    edges = xp.abs(drawn) > sizes["sparse"]
     if sizes["bare"]:
         edges = edges & (drawn != drawn)
     return steps_on(edges | (back == 0) | (back == 1), sizes, params)
 
 
-_DOMAIN = Domain(sizes=MASK_SIZES | MASK_SCALES, free=MASK_FREE, build=_build)
+_DOMAIN = Domain(sizes=MASK_SIZES | MASK_SCALES, free=MASK_FREE, make=_build)
 _HYPOTHESES = (
-    ATTENTION,
+    IS_ATTENTION,
     ON_MASK,
     Hypothesis("every token listens to itself", _no_loops),
     Hypothesis("the mask is quasi-strongly connected", _no_centre),
@@ -101,6 +102,7 @@ MASKED = Theorem[Steps](
     hypotheses=_HYPOTHESES,
     lhs=lambda at: token_diameter(after_steps(at)),
     rhs=lambda at: _bound(at, namespace(at.bound).floor(_rounds(at))),
+    from_layers=on_full_graph,
     rounding=_rounding,
     tight=True,
     witness=lambda: Steps(
@@ -130,6 +132,7 @@ WITHOUT_FLOOR = Theorem[Steps](
     hypotheses=_HYPOTHESES,
     lhs=MASKED.lhs,
     rhs=lambda at: _bound(at, _rounds(at)),
+    from_layers=on_full_graph,
     rounding=_rounding,
     expected="refuted",
     witness=lambda: Steps(

@@ -2,19 +2,27 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 from theory.arrays import Array, namespace, tiny
 from theory.blocks.activations import ACTIVATIONS
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, Placement
+from theory.blocks.weights import PLACEMENTS, Attention, Block, BlockStep, FeedForward
 from theory.bounds.coefficients import Coefficients, block_coefficients
-from theory.statements.domains import Domain, Free, Params, Sizes, adjacency
+from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
+from theory.statements.sizes import (
+    FLAG,
+    TYPICAL_FEATURES,
+    Choice,
+    Exponent,
+    Length,
+    Size,
+    few_features,
+    few_tokens,
+)
 from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import sums_to_one
-
-_KINDS: tuple[Literal["layer", "rms", "none"], ...] = ("layer", "rms", "none")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +59,10 @@ def _rows_miss_one(at: BlockInput) -> Array:
 
 def _smallest_std(at: BlockInput) -> Array:
     """Return what is missing to a normal number in the smallest std that is divided by."""
-    xp, step = namespace(at.tokens), at.step
+    xp = namespace(at.tokens)
     worst = xp.zeros_like(at.tokens[..., 0, 0]) - 1.0
-    for std in (step.std_1, step.std_2, step.std_1_out, step.std_2_out):
-        if std is not None:
-            worst = xp.maximum(worst, tiny(std) - xp.min(std, axis=-1))
+    for std in at.step.stds.values():
+        worst = xp.maximum(worst, tiny(std) - xp.min(std, axis=-1))
     return worst
 
 
@@ -63,13 +70,12 @@ ROWS = Hypothesis("every row of every A sums to one", _rows_miss_one)
 STDS = Hypothesis("every std that a norm divides by is positive", _smallest_std)
 
 
-def attention_weights(params: Params, sizes: Sizes) -> Attention:
+def attention_weights(params: Params, sizes: Chosen) -> Attention:
     """Build an attention sublayer; "factored" keeps value and output matrix apart.
 
     Then "balance" makes one of the two huge and the other tiny, with the same product.
     """
-    biased = bool(sizes.get("biased", 0))
-    factored = bool(sizes.get("factored", 0))
+    biased, factored = sizes.get("biased", False), sizes.get("factored", False)
     balance = sizes.get("balance", 0)
     return Attention(
         query=params["query"],
@@ -81,24 +87,24 @@ def attention_weights(params: Params, sizes: Sizes) -> Attention:
     )
 
 
-def listening(params: Params, sizes: Sizes) -> dict[str, Array | None]:
+def listening(params: Params, sizes: Chosen) -> dict[str, Array | None]:
     """Choose softmax attention, the same under a causal mask, or any adjacency."""
-    if sizes["listening"] == 2:
+    if sizes["listening"] == "as given":
         return {"adjacency": adjacency(params["weights"])}
-    if sizes["listening"] == 0:
+    if sizes["listening"] == "to all":
         return {"mask": None}
     xp = namespace(params["tokens"])
     ones = xp.ones_like(params["tokens"] @ xp.matrix_transpose(params["tokens"]))
     return {"mask": xp.tril(ones) > 0}
 
 
-def _build(sizes: Sizes, params: Params) -> BlockInput:
+def _build(sizes: Chosen, params: Params) -> BlockInput:
     """The norms' eps, mostly too small to matter, keeps every std above zero."""
-    gained, biased = bool(sizes["gained"]), bool(sizes["biased"])
+    gained, biased = sizes["gained"], sizes["biased"]
 
     def norm(i: int) -> Norm:
         return Norm(
-            kind=_KINDS[sizes["kind"]],
+            kind=sizes["kind"],
             gain=params[f"gain_{i}"] if gained else None,
             shift=params[f"shift_{i}"] if biased else None,
             eps=10.0 ** sizes["ln_eps"],
@@ -111,14 +117,14 @@ def _build(sizes: Sizes, params: Params) -> BlockInput:
         params["weight_out"],
         params["bias_in"] if biased else None,
         params["bias_out"] if biased else None,
-        activation=tuple(ACTIVATIONS)[sizes["activation"]],
+        activation=sizes["activation"],
     )
     block = Block(
         attention_weights(params, sizes),
         ffn if sizes["ffn"] else None,
         norm(1),
         norm(2),
-        placement=get_args(Placement)[sizes["placement"]],
+        placement=sizes["placement"],
         residual=1 + sizes["residual"] / 2,
         norm_1_out=norm(2),
         norm_2_out=norm(1),
@@ -127,14 +133,14 @@ def _build(sizes: Sizes, params: Params) -> BlockInput:
     return BlockInput(block, tokens, **listening(params, sizes))
 
 
-WEIGHT_SIZES = {
-    "tokens": (2, 6),
-    "features": (2, 5),
-    "heads": (1, 3),
-    "head_width": (1, 4),
-    "hidden": (1, 5),
-    "activation": (0, len(ACTIVATIONS) - 1),
-    "listening": (0, 2),
+WEIGHT_SIZES: dict[str, Size] = {
+    "tokens": few_tokens(2, 6),
+    "features": few_features(2, 5),
+    "heads": Length(1, 3, typical=3),
+    "head_width": Length(1, 4, typical=16),
+    "hidden": Length(1, 5, typical=4 * TYPICAL_FEATURES),
+    "activation": Choice(tuple(ACTIVATIONS), typical="relu"),
+    "listening": Choice(("to all", "causally", "as given")),
 }
 WEIGHTS = {
     "tokens": Free("tokens", ("tokens", "features")),
@@ -147,26 +153,29 @@ WEIGHTS = {
     "weight_out": Free("matrix", ("hidden", "features")),
 }
 _VECTORS = {
-    "query_bias": Free("matrix", ("heads", "head_width")),
-    "bias": Free("vector", ("features",)),
-    "bias_in": Free("vector", ("hidden",)),
-    "bias_out": Free("vector", ("features",)),
-    **{f"{name}_{i}": Free("vector", ("features",)) for name in ("gain", "shift") for i in (1, 2)},
+    "query_bias": Free("matrix", ("heads", "head_width"), typical="zeros"),
+    "bias": Free("vector", ("features",), typical="zeros"),
+    "bias_in": Free("vector", ("hidden",), typical="zeros"),
+    "bias_out": Free("vector", ("features",), typical="zeros"),
+    **dict.fromkeys(("gain_1", "gain_2"), Free("vector", ("features",), typical="ones")),
+    **dict.fromkeys(("shift_1", "shift_2"), Free("vector", ("features",), typical="zeros")),
 }
 BLOCK_DOMAIN = Domain[BlockInput](
     sizes={
         **WEIGHT_SIZES,
-        "features": (1, 5),
-        "scale": (-200, 100),
-        "ln_eps": (-60, 0),
-        "tau_1": (-4, 4),
-        "tau_2": (-4, 4),
-        "fixed_std": (-3, 3),
-        "residual": (-3, 3),
-        **dict.fromkeys(("biased", "gained", "factored", "ffn"), (0, 1)),
-        **dict.fromkeys(("kind", "placement"), (0, 2)),
-        "balance": (-900, 800),
+        "features": few_features(1, 5),
+        "scale": Exponent(-200, 100),
+        "ln_eps": Exponent(-60, 0, typical=-12),
+        "tau_1": Exponent(-4, 4),
+        "tau_2": Exponent(-4, 4),
+        "fixed_std": Exponent(-3, 3),
+        "residual": Exponent(-3, 3),
+        **dict.fromkeys(("biased", "gained", "factored"), FLAG),
+        "ffn": Choice((False, True), typical=True),
+        "kind": Choice(("layer", "rms", "none")),
+        "placement": Choice(PLACEMENTS),
+        "balance": Exponent(-900, 800),
     },
     free={**WEIGHTS, **_VECTORS},
-    build=_build,
+    make=_build,
 )

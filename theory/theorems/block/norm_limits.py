@@ -7,7 +7,8 @@ from theory.blocks.norms import Norm, norm_std
 from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance, partition
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import FLAG, Exponent, Length, Size, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.norms import (
     CONSENSUS,
@@ -23,7 +24,11 @@ from theory.theorems.block.norms import (
     normalised_by,
 )
 
-NEAR_M = {"tokens": (2, 6), "near": (0, 12), "classes": (1, 3)}
+NEAR_M: dict[str, Size] = {
+    "tokens": few_tokens(2, 6),
+    "near": Exponent(0, 12),
+    "classes": Length(1, 3),
+}
 FREE_NEAR_M = {**NORM_FREE, "inside": Free("matrix", ("tokens", "features"))}
 
 
@@ -43,7 +48,7 @@ def _not_a_partition(at: Normalised) -> Array:
     return xp.max(xp.abs(rest), axis=(-2, -1)) - 4 * (n + m) * m * eps(basis) * n**0.5
 
 
-def _build_partition(sizes: Sizes, params: Params) -> Normalised:
+def _build_partition(sizes: Chosen, params: Params) -> Normalised:
     n = sizes["tokens"]
     classes = min(sizes["classes"], n - 1) if n > 1 else 1
     labels = [min(i, classes - 1) if sizes["uneven"] else i % classes for i in range(n)]
@@ -52,7 +57,7 @@ def _build_partition(sizes: Sizes, params: Params) -> Normalised:
     return normalised(sizes, params, norm_from(sizes, params, kind="layer"), basis)
 
 
-def _build_general(sizes: Sizes, params: Params) -> Normalised:
+def _build_general(sizes: Chosen, params: Params) -> Normalised:
     """M spanned by e = sqrt(degree) / its norm, as for a graph convolution."""
     xp = namespace(params["tokens"])
     root = xp.abs(params["root_degree"]) + 0.1
@@ -75,7 +80,7 @@ LAYER_NORM_PARTITION = Theorem[Normalised](
     r"\quad\text{for } M \text{ spanned by the indicators of a partition}",
     source="derived",
     domain=Domain(
-        sizes={**NORM_SIZES, **NEAR_M, "uneven": (0, 1)}, free=FREE_NEAR_M, build=_build_partition
+        sizes={**NORM_SIZES, **NEAR_M, "uneven": FLAG}, free=FREE_NEAR_M, make=_build_partition
     ),
     hypotheses=(
         normalised_by("layer"),
@@ -100,7 +105,7 @@ LAYER_NORM_GENERAL = Theorem[Normalised](
     domain=Domain(
         sizes={**NORM_SIZES, **NEAR_M},
         free={**FREE_NEAR_M, "root_degree": Free("vector", ("tokens",))},
-        build=_build_general,
+        make=_build_general,
     ),
     hypotheses=(normalised_by("layer"), SIGMA),
     lhs=LAYER_NORM.lhs,
@@ -132,9 +137,9 @@ ROW_SCALING = Theorem[Normalised](
     claim=r"d_M(D^{-1} H) \le d_M(H) / \sigma,\quad D = \mathrm{diag}(\text{std of each token})",
     source="derived",
     domain=Domain(
-        sizes=NORM_SIZES | {"tau": (0, 0), "fixed_std": (0, 0)},
+        sizes=NORM_SIZES | {"tau": Exponent(0, 0), "fixed_std": Exponent(0, 0)},
         free=NORM_FREE,
-        build=norm_builder("layer"),
+        make=norm_builder("layer"),
     ),
     hypotheses=(normalised_by("layer"), CONSENSUS, SIGMA),
     lhs=lambda at: consensus_distance(_over_std(at)),

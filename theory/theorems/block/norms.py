@@ -13,7 +13,9 @@ from theory.bounds.coefficients import norm_stretch
 from theory.bounds.rounding import after_norm, distance_rounding, exactly
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import Subspace, consensus_distance, distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer, each_layer
+from theory.statements.sizes import FLAG, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag
 
@@ -95,7 +97,7 @@ CONSENSUS = Hypothesis[Normalised](
 SIGMA = Hypothesis("sigma > 0 and no token's std is below it", _below_sigma)
 
 
-def norm_from(sizes: Sizes, params: Params, *, kind: Literal["layer", "rms"]) -> Norm:
+def norm_from(sizes: Chosen, params: Params, *, kind: Literal["layer", "rms"]) -> Norm:
     """The eps is too small to matter (1e-100) or not, and keeps every std above zero."""
     return Norm(
         kind,
@@ -107,35 +109,36 @@ def norm_from(sizes: Sizes, params: Params, *, kind: Literal["layer", "rms"]) ->
     )
 
 
-def normalised(sizes: Sizes, params: Params, norm: Norm, basis: Array | None) -> Normalised:
+def normalised(sizes: Chosen, params: Params, norm: Norm, basis: Array | None) -> Normalised:
     """Build an instance for consensus, or for the M that the basis spans and tokens near it."""
     tokens = params["tokens"] * 2.0 ** sizes["scale"]
     if basis is not None:
         inside = basis @ params["inside"][..., : basis.shape[-1], :]
         tokens = (inside + params["tokens"] * 0.5 ** sizes["near"]) * 2.0 ** sizes["scale"]
     std = namespace(tokens).min(norm_std(norm, tokens), axis=-1)
-    return Normalised(tokens, norm, std / (1 + params["slack"] ** 2 * sizes.get("loose", 1)), basis)
+    slack = params["slack"] ** 2 * float(sizes.get("loose", True))
+    return Normalised(tokens, norm, std / (1 + slack), basis)
 
 
-NORM_SIZES = {
-    "tokens": (2, 6),
-    "features": (2, 5),  # one feature alone is centred away
-    "scale": (-200, 200),
-    "ln_eps": (-100, 0),
-    "tau": (-4, 4),
-    "fixed_std": (-3, 3),
-    "shifted": (0, 1),
-    "loose": (0, 1),
+NORM_SIZES: dict[str, Size] = {
+    "tokens": few_tokens(2, 6),
+    "features": few_features(2, 5),  # one feature alone is centred away
+    "scale": Exponent(-200, 200),
+    "ln_eps": Exponent(-100, 0, typical=-12),
+    "tau": Exponent(-4, 4),
+    "fixed_std": Exponent(-3, 3),
+    "shifted": FLAG,
+    "loose": FLAG,
 }
 NORM_FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
-    "gain": Free("vector", ("features",)),
-    "shift": Free("vector", ("features",)),
-    "slack": Free("scalar"),
+    "gain": Free("vector", ("features",), typical="ones"),
+    "shift": Free("vector", ("features",), typical="zeros"),
+    "slack": Free("scalar", typical="zeros"),
 }
 
 
-def norm_builder(kind: Literal["layer", "rms"]) -> Callable[[Sizes, Params], Normalised]:
+def norm_builder(kind: Literal["layer", "rms"]) -> Callable[[Chosen, Params], Normalised]:
     """Return the build function of a domain for consensus."""
     return lambda sizes, params: normalised(
         sizes, params, norm_from(sizes, params, kind=kind), None
@@ -143,6 +146,13 @@ def norm_builder(kind: Literal["layer", "rms"]) -> Callable[[Sizes, Params], Nor
 
 
 _OPPOSITE = np.asarray([[2.0, -2.0], [-2.0, 2.0]])
+
+
+def _first_norm(layer: RealLayer) -> Normalised:
+    """The first norm, with the smallest std among the tokens for sigma."""
+    norm, tokens = layer.block.norm_1, layer.tokens + layer.attended
+    sigma = namespace(tokens).min(norm_std(norm, tokens), axis=-1)
+    return Normalised(tokens, norm, sigma)
 
 
 def _theorem(
@@ -154,15 +164,16 @@ def _theorem(
         r"\quad\text{if every token's std} \ge \sigma",
         source=source,
         domain=Domain(
-            sizes=NORM_SIZES if kind == "layer" else {**NORM_SIZES, "features": (1, 5)},
+            sizes=NORM_SIZES if kind == "layer" else {**NORM_SIZES, "features": few_features(1, 5)},
             free=NORM_FREE,
-            build=norm_builder(kind),
+            make=norm_builder(kind),
         ),
         hypotheses=(normalised_by(kind), CONSENSUS, SIGMA),
         lhs=lambda at: _distance(at, apply_norm(at.norm, at.tokens)),
         rhs=lambda at: _stretch(at) * _distance(at, at.tokens),
         rounding=norm_rounding,
         tight=True,
+        from_layers=each_layer(_first_norm) if kind == "layer" else None,
         witness=lambda: Normalised(_OPPOSITE, Norm(kind, tau=0.5), np.float64(2.0)),
         outside=lambda: Normalised(_OPPOSITE, Norm(kind), np.float64(3.0)),
         note=note,

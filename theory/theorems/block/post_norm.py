@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from theory.arrays import Array, InputError, constant, eps, namespace
-from theory.blocks.activations import ACTIVATIONS
 from theory.blocks.norms import Norm, apply_norm, norm_std
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.bounds.rounding import (
@@ -18,7 +17,7 @@ from theory.bounds.rounding import (
     exactly,
     weight_errors,
 )
-from theory.statements.domains import Domain, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Params
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.input import (
     ROWS,
@@ -104,7 +103,7 @@ def _is_clear(std: Array, at: Running) -> Array:
 
 
 def post_norm_block(
-    sizes: Sizes, params: Params, tokens: Array, norms: tuple[Norm, Norm]
+    sizes: Chosen, params: Params, tokens: Array, norms: tuple[Norm, Norm]
 ) -> BlockInput:
     """Build a block without biases; a member with a vanishing std becomes a plain residual.
 
@@ -112,10 +111,7 @@ def post_norm_block(
     """
     xp = namespace(tokens)
     d = sizes["features"]
-    if "activation" in sizes:
-        phi = tuple(ACTIVATIONS)[sizes["activation"]]
-    else:
-        phi = ("relu", "identity")[sizes["phi"]]
+    phi = sizes["activation" if "activation" in sizes else "phi"]
     attention = attention_weights(params, sizes)
     ffn = FeedForward(params["weight_in"], params["weight_out"], activation=phi)
     residual = 1 + sizes.get("residual", 0) / 4
@@ -146,7 +142,7 @@ def post_norm_block(
     return BlockInput(block, tokens, **listening(params, sizes))
 
 
-def _build_unit(sizes: Sizes, params: Params) -> BlockInput:
+def _build_unit(sizes: Chosen, params: Params) -> BlockInput:
     xp = namespace(params["tokens"])
     zero = xp.all(params["tokens"] == 0, axis=-1, keepdims=True)
     tokens = apply_norm(RMS, xp.where(zero, xp.ones_like(params["tokens"]), params["tokens"]))
@@ -166,7 +162,7 @@ V_LOWER_BOUND = Theorem[BlockInput](
     key="block-v-lower-bound",
     claim=r"\frac{1 + \sqrt\lambda\, h s}{1 + h s} \le v",
     source="derived",
-    domain=Domain(sizes=WEIGHT_SIZES, free=WEIGHTS, build=_build_unit),
+    domain=Domain(sizes=WEIGHT_SIZES, free=WEIGHTS, make=_build_unit),
     hypotheses=(
         Hypothesis("post-LN with true LayerNorm, eps = 0, no bias", plain_post_norm),
         Hypothesis("gains, tau and residual scale are one; there is a feed-forward", _unit_norms),

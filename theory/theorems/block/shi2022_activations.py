@@ -11,7 +11,9 @@ from theory.blocks.activations import ACTIVATIONS
 from theory.bounds.rounding import ACTIVATION_STEPS, distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer, each_layer
+from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.shi2022_lemmas import scaled
 
@@ -48,11 +50,11 @@ def activation_theorem(
     phi = ACTIVATIONS[name]
     claimed = constant is not None
 
-    def build(sizes: Sizes, params: Params) -> Activated:
-        slack = 1 + params["slack"] ** 2 * sizes.get("loose", 1)
+    def build(sizes: Chosen, params: Params) -> Activated:
+        slack = 1 + params["slack"] ** 2 * float(sizes.get("loose", True))
         number = phi.lipschitz * slack if constant is None else 0 * slack + constant
         tokens = scaled(params["tokens"], sizes)
-        if sizes.get("steep", 0):
+        if sizes.get("steep", False):
             tokens = (steepest[0] + steepest[1]) / 2 + params["tokens"] / 8
         return Activated(tokens, number)
 
@@ -61,6 +63,14 @@ def activation_theorem(
         left = ACTIVATION_STEPS * (eps(at.tokens) * frobenius_norm(at.tokens) + tiny(at.tokens))
         left = left + distance_rounding(phi.function(at.tokens))
         return left + 2 * at.constant * distance_rounding(at.tokens)
+
+    def before_it(layer: RealLayer) -> Activated:
+        """What enters the activation, whichever one the theorem is about."""
+        ffn = layer.block.feed_forward
+        assert ffn is not None
+        hidden = layer.middle @ ffn.weight_in + ffn.bias_in
+        number = phi.lipschitz if constant is None else constant
+        return Activated(hidden, 0 * hidden[..., 0, 0] + number)
 
     entries = np.asarray([[steepest[0]], [steepest[1]]])
     steep = ("c is at least sup |phi'|", lambda at: phi.lipschitz - at.constant)
@@ -72,10 +82,18 @@ def activation_theorem(
         + (f"{constant:g}" if constant is not None else rf"\sup|\phi'| = {phi.lipschitz:.6g}"),
         source="shi2022" if name == "relu" else "derived",
         domain=Domain(
-            sizes={"tokens": (2, 6), "features": (1, 4), "scale": (-1070, 300)}
-            | {"loose": (0, 1), "steep": (0, 1)},
-            free={"tokens": Free("tokens", ("tokens", "features")), "slack": Free("scalar")},
-            build=build,
+            sizes={
+                "tokens": few_tokens(2, 6),
+                "features": few_features(1, 4),
+                "scale": Exponent(-1070, 300),
+                "loose": FLAG,
+                "steep": FLAG,
+            },
+            free={
+                "tokens": Free("tokens", ("tokens", "features")),
+                "slack": Free("scalar", typical="zeros"),
+            },
+            make=build,
         ),
         hypotheses=() if claimed else (Hypothesis(*steep),),
         lhs=lambda at: consensus_distance(phi.function(at.tokens)),
@@ -83,6 +101,7 @@ def activation_theorem(
         rounding=rounding,
         tight=not claimed,
         expected="refuted" if claimed else "holds",
+        from_layers=each_layer(before_it),
         witness=lambda: Activated(
             entries, np.float64(phi.lipschitz if constant is None else constant)
         ),

@@ -9,6 +9,7 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.bounds.block_rounding import block_rounding
 from theory.measures.subspace import consensus_distance
+from theory.statements.real_layer import each_layer
 from theory.statements.theorem import Theorem
 from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, STDS, BlockInput
 
@@ -66,6 +67,7 @@ def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theo
         ),
         rounding=_rounding,
         tight=True,
+        from_layers=each_layer(lambda layer: BlockInput(layer.block, layer.tokens)),
         witness=_witness,
         outside=_outside,
         note=f"{note} {_SCOPE}",

@@ -17,14 +17,16 @@ from theory.graphs.stochastic import row_sum_error
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling, coupling_error, spectral_norm, spectral_norm_error
-from theory.statements.domains import Domain, Free, Params, Sizes, adjacency
+from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
+from theory.statements.real_layer import RealLayer, each_layer
+from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import varies
 
-_SCALES = (-1070, 980)  # powers of two that leave the products below the largest number
+_SCALES = Exponent(-1070, 980)  # powers of two that leave the products below the largest number
 
 
-def scaled(tokens: Array, sizes: Sizes) -> Array:
+def scaled(tokens: Array, sizes: Chosen) -> Array:
     """Return the tokens on the scale that the sizes name."""
     return tokens * 2.0 ** sizes["scale"]
 
@@ -58,10 +60,19 @@ def _linear_output(at: LinearMap) -> Array:
     return at.tokens @ at.weight + at.bias
 
 
-def _build_linear(sizes: Sizes, params: Params) -> LinearMap:
+def _build_linear(sizes: Chosen, params: Params) -> LinearMap:
     xp = namespace(params["tokens"])
     bias = xp.zeros_like(params["tokens"] @ params["weight"]) + params["bias"][..., None, :]
     return LinearMap(scaled(params["tokens"], sizes), params["weight"], scaled(bias, sizes))
+
+
+def _first_map(layer: RealLayer) -> LinearMap:
+    """The first map of the feed-forward sublayer."""
+    ffn, tokens = layer.block.feed_forward, layer.middle
+    assert ffn is not None
+    assert ffn.bias_in is not None
+    bias = namespace(tokens).zeros_like(tokens @ ffn.weight_in) + ffn.bias_in
+    return LinearMap(tokens, ffn.weight_in, bias)
 
 
 LINEAR = Theorem[LinearMap](
@@ -69,19 +80,25 @@ LINEAR = Theorem[LinearMap](
     claim=r"d_M(H W + \mathbf{1} b^\top) \le \|W\|_2 \, d_M(H)",
     source="shi2022",
     domain=Domain(
-        sizes={"tokens": (2, 6), "features": (1, 5), "width": (1, 5), "scale": _SCALES},
+        sizes={
+            "tokens": few_tokens(2, 6),
+            "features": few_features(1, 5),
+            "width": few_features(1, 5),
+            "scale": _SCALES,
+        },
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "weight": Free("matrix", ("features", "width")),
-            "bias": Free("vector", ("width",)),
+            "bias": Free("vector", ("width",), typical="zeros"),
         },
-        build=_build_linear,
+        make=_build_linear,
     ),
     hypotheses=(Hypothesis("the bias is the same for every token", lambda at: varies(at.bias)),),
     lhs=lambda at: consensus_distance(_linear_output(at)),
     rhs=lambda at: spectral_norm(at.weight) * consensus_distance(at.tokens),
     rounding=_linear_rounding,
     tight=True,
+    from_layers=each_layer(_first_map),
     witness=lambda: LinearMap(np.asarray([[1.0], [-1.0]]), np.full((1, 1), 3.0), np.ones((2, 1))),
     outside=lambda: LinearMap(np.ones((2, 1)), np.ones((1, 1)), np.asarray([[0.0], [1.0]])),
 )
@@ -132,7 +149,7 @@ def _weights_vary(at: WeightedSum) -> Array:
     return xp.maximum(first, second)
 
 
-def _build_sum(sizes: Sizes, params: Params) -> WeightedSum:
+def _build_sum(sizes: Chosen, params: Params) -> WeightedSum:
     tokens, other = scaled(params["tokens"], sizes), scaled(params["other"], sizes)
     same = 0 * params["tokens"][..., 0]
     a, b = params["weight"][..., None] + same, params["other_weight"][..., None] + same
@@ -140,25 +157,38 @@ def _build_sum(sizes: Sizes, params: Params) -> WeightedSum:
 
 
 _HALVES = np.asarray([[1.0], [-1.0]])
+
+
+def _residual(layer: RealLayer) -> WeightedSum:
+    """The residual sum around the attention."""
+    one = namespace(layer.tokens).ones_like(layer.tokens[..., 0])
+    return WeightedSum(layer.tokens, layer.attended, one, one)
+
+
 WEIGHTED_SUM = Theorem[WeightedSum](
     key="weighted-sum",
     claim=r"d_M(a H + b B) \le |a| \, d_M(H) + |b| \, d_M(B)",
     source="shi2022",
     domain=Domain(
-        sizes={"tokens": (2, 6), "features": (1, 4), "scale": _SCALES},
+        sizes={
+            "tokens": few_tokens(2, 6),
+            "features": few_features(1, 4),
+            "scale": _SCALES,
+        },
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "other": Free("tokens", ("tokens", "features")),
             "weight": Free("scalar"),
             "other_weight": Free("scalar"),
         },
-        build=_build_sum,
+        make=_build_sum,
     ),
     hypotheses=(Hypothesis("a and b are the same for every token", _weights_vary),),
     lhs=lambda at: consensus_distance(_summed(at)),
     rhs=_sum_bound,
     rounding=_sum_rounding,
     tight=True,
+    from_layers=each_layer(_residual),
     witness=lambda: WeightedSum(_HALVES, -_HALVES, np.full(2, 2.0), np.full(2, -3.0)),
     outside=lambda: WeightedSum(
         np.ones((2, 1)), np.ones((2, 1)), np.asarray([1.0, 0.0]), np.zeros(2)
@@ -193,20 +223,32 @@ def _averaging_rounding(at: Averaging) -> Array:
     return left + error * consensus_distance(at.tokens) + 2 * root * distance_rounding(at.tokens)
 
 
+def every_head(layer: RealLayer) -> Averaging:
+    """Return each head's weights on the tokens that enter a layer."""
+    shape = (*layer.heads.shape[:2], *layer.tokens.shape[1:])
+    xp = namespace(layer.tokens)
+    return Averaging(xp.broadcast_to(layer.tokens[:, None, ...], shape), layer.heads)
+
+
 ATTENTION = Theorem[Averaging](
     key="attention",
     claim=r"d_M(A H) \le \sqrt{\lambda} \, d_M(H),\quad"
     r" \lambda = \lambda_{\max}(A^\top (I - e e^\top) A)",
     source="shi2022",
     domain=Domain(
-        sizes={"tokens": (2, 6), "features": (1, 4), "scale": _SCALES, "signed": (0, 1)},
+        sizes={
+            "tokens": few_tokens(2, 6),
+            "features": few_features(1, 4),
+            "scale": _SCALES,
+            "signed": FLAG,
+        },
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "weights": Free("graph", ("tokens", "tokens")),
         },
-        build=lambda sizes, params: Averaging(
+        make=lambda sizes, params: Averaging(
             scaled(params["tokens"], sizes),
-            adjacency(params["weights"], signed=bool(sizes["signed"])),
+            adjacency(params["weights"], signed=sizes["signed"]),
         ),
     ),
     hypotheses=(Hypothesis("every row of A sums to one", lambda at: sums_to_one(at.adjacency)),),
@@ -214,6 +256,7 @@ ATTENTION = Theorem[Averaging](
     rhs=lambda at: _one_head(coupling, at) * consensus_distance(at.tokens),
     rounding=_averaging_rounding,
     tight=True,
+    from_layers=each_layer(every_head),
     witness=lambda: Averaging(  # two hubs: sqrt(lambda) = sqrt(n / 2)
         np.asarray([[1.0], [-1.0], [0.0], [0.0]]), np.eye(4)[[0, 1, 0, 1]]
     ),

@@ -19,7 +19,8 @@ from theory.bounds.rounding import (
     weight_errors,
 )
 from theory.magnitude import frobenius_norm
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import Choice, Exponent
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.input import STDS, WEIGHT_SIZES, WEIGHTS, BlockInput
 from theory.theorems.block.post_norm import RMS, equal_tokens, plain_post_norm, post_norm_block
@@ -121,7 +122,7 @@ def _not_homogeneous(at: TwoRuns) -> Array:
     return flag(broken, like=at.tokens[..., 0, 0])
 
 
-def _build_tau(sizes: Sizes, params: Params) -> TwoRuns:
+def _build_tau(sizes: Chosen, params: Params) -> TwoRuns:
     taus = [10.0 ** (sizes[f"tau_{i}"] / 6) for i in (1, 2)]
     norms = tuple(
         Norm(gain=params[f"gain_{i}"], tau=tau) for i, tau in zip((1, 2), taus, strict=True)
@@ -146,13 +147,16 @@ TAU_IS_A_TEMPERATURE = Theorem[TwoRuns](
     domain=Domain(
         sizes={
             **{name: ends for name, ends in WEIGHT_SIZES.items() if name != "activation"},
-            "phi": (0, 1),
-            "tau_1": (-6, 6),
-            "tau_2": (-6, 6),
-            "residual": (-3, 3),
+            "phi": Choice(("relu", "identity")),
+            "tau_1": Exponent(-6, 6),
+            "tau_2": Exponent(-6, 6),
+            "residual": Exponent(-3, 3),
         },
-        free={**WEIGHTS, **{f"gain_{i}": Free("vector", ("features",)) for i in (1, 2)}},
-        build=_build_tau,
+        free={
+            **WEIGHTS,
+            **{f"gain_{i}": Free("vector", ("features",), typical="ones") for i in (1, 2)},
+        },
+        make=_build_tau,
     ),
     hypotheses=(
         Hypothesis(

@@ -9,7 +9,8 @@ from array_api_compat import device
 from theory.arrays import Array, eps, namespace, tiny
 from theory.bounds.rounding import product_rounding
 from theory.magnitude import frobenius_norm
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import FLAG, Choice, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import asymmetry, most_negative
@@ -115,13 +116,13 @@ def _convolution_rounding(at: GraphTokens) -> Array:
     return left + right + kept
 
 
-WEIGHTS = Hypothesis[GraphTokens](
+EDGE_WEIGHTS = Hypothesis[GraphTokens](
     "no edge weight is negative", lambda at: most_negative(at.adjacency)
 )
 UNDIRECTED = Hypothesis[GraphTokens]("the graph is undirected", lambda at: asymmetry(at.adjacency))
 
 
-def _build(sizes: Sizes, params: Params) -> GraphTokens:
+def _build(sizes: Chosen, params: Params) -> GraphTokens:
     xp, drawn = namespace(params["tokens"]), params["graph"]
     squares, n = drawn * drawn, sizes["tokens"]
     weights = squares + xp.matrix_transpose(squares)
@@ -137,15 +138,21 @@ def _build(sizes: Sizes, params: Params) -> GraphTokens:
 
 
 DOMAIN: Domain[GraphTokens] = Domain(
-    sizes={"tokens": (2, 6), "features": (1, 3), "width": (1, 3), "simple": (0, 1), "path": (0, 2)}
-    | {"scale": (-480, 460)},
+    sizes={
+        "tokens": few_tokens(2, 6),
+        "features": few_features(1, 3),
+        "width": few_features(1, 3),
+        "simple": FLAG,
+        "path": Choice((False, True, True)),
+        "scale": Exponent(-480, 460),
+    },
     free={
         "tokens": Free("tokens", ("tokens", "features")),
         "graph": Free("graph", ("tokens", "tokens")),
         "weight": Free("matrix", ("features", "width")),
         "slope": Free("scalar"),
     },
-    build=_build,
+    make=_build,
 )
 
 
@@ -162,7 +169,7 @@ def on_graph(
     )
 
 
-PAIR = [[0.0, 3.0], [3.0, 0.0]]
+TWO_NODES = [[0.0, 3.0], [3.0, 0.0]]
 _PARTS = np.asarray([0, 0, 1, 1, 1])
 _K23 = np.where(_PARTS[:, None] != _PARTS, 1.0, 0.0)
 _K23_TOKENS = [4.0, 4.0, -3.0, -3.0, -3.0]
@@ -173,12 +180,12 @@ SMOOTHING = Theorem[GraphTokens](
     r" E(H) = \mathrm{tr}(H^\top (I - P) H),\ \lambda_i \text{ the eigenvalues of } I - P",
     source="cai2020",
     domain=DOMAIN,
-    hypotheses=(WEIGHTS, UNDIRECTED),
+    hypotheses=(EDGE_WEIGHTS, UNDIRECTED),
     lhs=lambda at: energy(at, convolution(at) @ at.tokens),
     rhs=lambda at: _worst_factor(at) * energy(at, at.tokens),
     rounding=_convolution_rounding,
     tight=True,
-    witness=lambda: on_graph(PAIR, [1.0, -1.0]),
+    witness=lambda: on_graph(TWO_NODES, [1.0, -1.0]),
     outside=lambda: on_graph([[0.0, 3.0], [0.0, 0.0]], [1.0, -1.0]),  # one listens, one does not
     note="P = D^-1/2 (W + I) D^-1/2. Proof: in eigenvectors of P, E is sum lambda_i c_i^2 and P "
     "multiplies c_i by 1 - lambda_i; modes with lambda_i = 0 have no energy.",
@@ -189,7 +196,7 @@ SMALLEST = Theorem[GraphTokens](
     r" \lambda \text{ the smallest non-zero eigenvalue of } I - P",
     source="cai2020",
     domain=DOMAIN,
-    hypotheses=(WEIGHTS, UNDIRECTED),
+    hypotheses=(EDGE_WEIGHTS, UNDIRECTED),
     lhs=SMOOTHING.lhs,
     rhs=lambda at: _smallest_factor(at) * energy(at, at.tokens),
     rounding=_convolution_rounding,

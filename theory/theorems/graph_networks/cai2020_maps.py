@@ -7,9 +7,9 @@ from theory.spectra.norms import spectral_norm, spectral_norm_error
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.graph_networks.cai2020 import (
     DOMAIN,
-    PAIR,
+    EDGE_WEIGHTS,
+    TWO_NODES,
     UNDIRECTED,
-    WEIGHTS,
     GraphTokens,
     energy,
     energy_rounding,
@@ -32,17 +32,17 @@ def _product_rounding(at: GraphTokens) -> Array:
     return left + right + (2 * norm * error + error**2 + 4 * eps(norm) * norm**2) * value
 
 
-LINEAR = Theorem[GraphTokens](
+LINEAR_ENERGY = Theorem[GraphTokens](
     key="dirichlet-energy-linear",
     claim=r"E(H W) \le \|W\|_2^2 \, E(H)",
     source="cai2020",
     domain=DOMAIN,
-    hypotheses=(WEIGHTS, UNDIRECTED),
+    hypotheses=(EDGE_WEIGHTS, UNDIRECTED),
     lhs=lambda at: energy(at, _product(at)),
     rhs=lambda at: spectral_norm(at.weight) ** 2 * energy(at, at.tokens),
     rounding=_product_rounding,
     tight=True,
-    witness=lambda: on_graph(PAIR, [1.0, -1.0], weight=[[2.0]]),
+    witness=lambda: on_graph(TWO_NODES, [1.0, -1.0], weight=[[2.0]]),
     outside=lambda: on_graph(
         _SIGNED, [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]], weight=[[2.0, 0.0], [0.0, 0.0]]
     ),
@@ -64,21 +64,21 @@ def _relu_rounding(at: GraphTokens) -> Array:
     return left + energy_rounding(at, at.tokens, 0 * at.slope)
 
 
-RELU = Theorem[GraphTokens](
+RELU_ENERGY = Theorem[GraphTokens](
     key="dirichlet-energy-relu",
     claim=r"E(\phi(H)) \le E(H),\quad \phi \text{ ReLU, or leaky with slope } |a| \le 1",
     source="cai2020",
     domain=DOMAIN,
     hypotheses=(
-        WEIGHTS,
+        EDGE_WEIGHTS,
         Hypothesis("the slope is at most one", lambda at: namespace(at.slope).abs(at.slope) - 1),
     ),
     lhs=lambda at: energy(at, leaky_relu(at)),
     rhs=lambda at: energy(at, at.tokens),
     rounding=_relu_rounding,
     tight=True,
-    witness=lambda: on_graph(PAIR, [1.0, 3.0]),
-    outside=lambda: on_graph(PAIR, [-1.0, -3.0], slope=2.0),
+    witness=lambda: on_graph(TWO_NODES, [1.0, 3.0]),
+    outside=lambda: on_graph(TWO_NODES, [-1.0, -3.0], slope=2.0),
     note="phi(h) / sqrt D = phi(h / sqrt D), since phi is positively homogeneous, and phi moves no "
     "two numbers apart. Tanh and GELU do not commute with the degrees: for them the energy may "
     "grow on graphs of unequal degrees.",

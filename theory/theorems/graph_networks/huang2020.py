@@ -9,7 +9,8 @@ import numpy as np
 from theory.arrays import Array, eps, namespace, tiny
 from theory.magnitude import frobenius_norm
 from theory.spectra.norms import spectral_norm, spectral_norm_error
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import asymmetry, most_negative, varies
 
@@ -104,7 +105,7 @@ def _not_a_graph(at: Convolution) -> Array:
     return xp.maximum(xp.maximum(asymmetry(weights), most_negative(weights)), isolated)
 
 
-def _build(sizes: Sizes, params: Params) -> Convolution:
+def _build(sizes: Chosen, params: Params) -> Convolution:
     """Any graph with weights from squares and self-loops, and the same bias for every node."""
     xp, weights = namespace(params["weights"]), params["weights"]
     squares = weights**2 + xp.matrix_transpose(weights) ** 2
@@ -136,20 +137,20 @@ BIASED_CONVOLUTION = Theorem[Convolution](
     source="huang2020",
     domain=Domain(
         sizes={
-            "tokens": (2, 6),
-            "features": (1, 4),
-            "width": (1, 4),
-            "scale": (-300, 300),
-            "loop": (-3, 2),
-            "offset": (0, 9),
+            "tokens": few_tokens(2, 6),
+            "features": few_features(1, 4),
+            "width": few_features(1, 4),
+            "scale": Exponent(-300, 300),
+            "loop": Exponent(-3, 2),
+            "offset": Length(0, 9),
         },
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "weights": Free("graph", ("tokens", "tokens")),
             "weight": Free("matrix", ("features", "width")),
-            "bias": Free("vector", ("width",)),
+            "bias": Free("vector", ("width",), typical="zeros"),
         },
-        build=_build,
+        make=_build,
     ),
     hypotheses=(
         Hypothesis("edge weights are symmetric, not negative, and at every node", _not_a_graph),

@@ -11,7 +11,8 @@ from theory.bounds.rounding import product_rounding
 from theory.graphs.conversions import symmetric_adjacency
 from theory.magnitude import frobenius_norm, gather, rescale
 from theory.spectra.norms import spectral_norm, spectral_norm_error
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import FLAG, Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import most_negative
@@ -114,7 +115,7 @@ def _not_orthonormal(at: GraphConvolution) -> Array:
     return xp.max(xp.abs(gram - unit), axis=(-2, -1)) - 2 * (n + 8) * eps(gram)
 
 
-def _build(sizes: Sizes, params: Params) -> GraphConvolution:
+def _build(sizes: Chosen, params: Params) -> GraphConvolution:
     """A graph with loops and as many parts, and any symmetric matrix that acts off M only."""
     xp, drawn = namespace(params["tokens"]), params["graph"]
     n = sizes["tokens"]
@@ -148,15 +149,22 @@ CONVOLUTION = Theorem[GraphConvolution](
     r" \lambda = \max |\mathrm{spec}(P|_{M^\perp})|",
     source="oono2020",
     domain=Domain(
-        sizes={"tokens": (2, 6), "features": (1, 4), "width": (1, 4), "parts": (1, 3)}
-        | {"loops": (0, 8), "signed": (0, 1), "scale": (-1000, 900)},
+        sizes={
+            "tokens": few_tokens(2, 6),
+            "features": few_features(1, 4),
+            "width": few_features(1, 4),
+            "parts": Length(1, 3),
+            "loops": Exponent(0, 8),
+            "signed": FLAG,
+            "scale": Exponent(-1000, 900),
+        },
         free={
             "tokens": Free("tokens", ("tokens", "features")),
             "graph": Free("graph", ("tokens", "tokens")),
             "free": Free("matrix", ("tokens", "tokens")),
             "weight": Free("matrix", ("features", "width")),
         },
-        build=_build,
+        make=_build,
     ),
     hypotheses=(
         Hypothesis("P is symmetric", _asymmetric),

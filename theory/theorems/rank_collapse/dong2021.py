@@ -12,7 +12,17 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
 from theory.measures.tokens import dong_residual
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import (
+    TYPICAL_FEATURES,
+    TYPICAL_TOKENS,
+    Choice,
+    Exponent,
+    Length,
+    Size,
+    few_features,
+    few_tokens,
+)
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import root_of, to_norm_one, varies
 from theory.theorems.rank_collapse.dong2021_norms import column_norm, composite_norm, spread_ratio
@@ -137,39 +147,39 @@ def bias_varies(at: PureAttention) -> Array:
 SAME_BIAS = Hypothesis[PureAttention]("a layer's bias is the same for every token", bias_varies)
 
 
-def build_stack(sizes: Sizes, params: Params) -> PureAttention:
+def build_stack(sizes: Chosen, params: Params) -> PureAttention:
     """Tokens of norm 2^amplitude, and weights of norm one times what the sizes say."""
     tokens = to_norm_one(params["tokens"]) * 2.0 ** sizes["amplitude"]
     like = 0 * tokens[..., None, :, :]
-    bias = like + params["bias"][..., None, :] * (0.25 * sizes["biased"])
+    bias = like + params["bias"][..., None, :] * sizes["biased"]
     weight = to_norm_one(params["weight"]) * 2.0 ** sizes["strength"]
     return PureAttention(tokens, weight, to_norm_one(params["value"]), bias, sizes["width"])
 
 
-_SIZES = {
-    "tokens": (2, 5),
-    "features": (1, 4),
-    "layers": (1, 3),
-    "heads": (1, 3),
-    "width": (1, 4),
-    "amplitude": (-1, 3),
-    "strength": (-3, 3),
-    "biased": (0, 1),
+_SIZES: dict[str, Size] = {
+    "tokens": few_tokens(2, 5),
+    "features": few_features(1, 4),
+    "layers": Length(1, 3, typical=2),
+    "heads": Length(1, 3, typical=3),
+    "width": few_features(1, 4),
+    "amplitude": Exponent(-1, 3, typical=math.log2(TYPICAL_TOKENS * TYPICAL_FEATURES) / 2),
+    "strength": Exponent(-3, 3, typical=3),
+    "biased": Choice((0.0, 0.25)),
 }
 _FREE = {
     "tokens": Free("tokens", ("tokens", "features")),
     "weight": Free("matrix", ("layers", "heads", "features", "features")),
     "value": Free("matrix", ("layers", "heads", "features", "features")),
-    "bias": Free("matrix", ("layers", "features")),
+    "bias": Free("matrix", ("layers", "features"), typical="zeros"),
 }
 
 
-def stack_domain(**sizes: tuple[int, int]) -> Domain[PureAttention]:
+def stack_domain(**sizes: Size) -> Domain[PureAttention]:
     """Return the domain of stacks with some sizes changed."""
-    return Domain(sizes={**_SIZES, **sizes}, free=_FREE, build=build_stack)
+    return Domain(sizes={**_SIZES, **sizes}, free=_FREE, make=build_stack)
 
 
-PAIR = np.asarray([[0.5], [-0.5]])
+_APART = np.asarray([[0.5], [-0.5]])
 
 
 def pair_stack(*, bias: float = 0.0, layers: int = 1, weight: float = 1.0) -> PureAttention:
@@ -177,7 +187,7 @@ def pair_stack(*, bias: float = 0.0, layers: int = 1, weight: float = 1.0) -> Pu
     one = np.ones((layers, 1, 1, 1))
     varying = np.zeros((layers, 2, 1))
     varying[:, 0] = bias
-    return PureAttention(PAIR, weight * one, one, varying)
+    return PureAttention(_APART, weight * one, one, varying)
 
 
 def _sum_of_paths(at: PureAttention) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 from theory.arrays import Array, constant, eps, namespace
 from theory.magnitude import frobenius_norm
 from theory.measures.tokens import dong_residual
+from theory.statements.sizes import Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag, root_of
 from theory.theorems.rank_collapse.dong2021 import (
@@ -78,7 +79,7 @@ _ONE_LAYER = Hypothesis[PureAttention](
 _ONE_HEAD = Hypothesis[PureAttention](
     "there is one head", lambda at: flag(at.heads > 1, like=at.tokens[..., 0, 0])
 )
-_DOMAIN = stack_domain(layers=(1, 1), heads=(1, 1), tokens=(2, 5))
+_DOMAIN = stack_domain(layers=Length(1, 1), heads=Length(1, 1), tokens=few_tokens(2, 5))
 HEAD_THEOREMS: tuple[Theorem[PureAttention], ...] = (
     Theorem[PureAttention](
         key="rank-collapse-tanh",
@@ -107,7 +108,12 @@ HEAD_THEOREMS: tuple[Theorem[PureAttention], ...] = (
         claim=r"\mathrm{res}(\sum_h P_h X W_h + \mathbf{1} b^\top)"
         r" \le \sum_h \mathrm{res}(P_h X W_h)",
         source="dong2021",
-        domain=stack_domain(layers=(1, 1), heads=(2, 3), tokens=(2, 5), features=(2, 4)),
+        domain=stack_domain(
+            layers=Length(1, 1),
+            heads=Length(2, 3, typical=3),
+            tokens=few_tokens(2, 5),
+            features=few_features(2, 4),
+        ),
         hypotheses=(_ONE_LAYER, SAME_BIAS),
         lhs=lambda at: dong_residual(at.states[-1]),
         rhs=_added,

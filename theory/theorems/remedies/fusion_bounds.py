@@ -1,7 +1,7 @@
 """How far from consensus is what fuses the hidden states of several layers? (derived here)"""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,9 @@ from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import singular_values, spectral_norm_error
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.real_layer import RealLayer
+from theory.statements.sizes import Exponent, Length, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag, varies
 
@@ -106,18 +108,23 @@ def fused_by(kind: str) -> Hypothesis[Fusion]:
     )
 
 
-SAME_BIAS = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
-FUSION_SIZES = {"layers": (1, 4), "tokens": (2, 6), "features": (1, 4), "scale": (-900, 900)}
+ONE_SHIFT = Hypothesis[Fusion]("the bias is the same for every token", lambda at: varies(at.bias))
+FUSION_SIZES: dict[str, Size] = {
+    "layers": Length(1, 4, typical=2),
+    "tokens": few_tokens(2, 6),
+    "features": few_features(1, 4),
+    "scale": Exponent(-900, 900),
+}
 STACK = {
     "tokens": Free("tokens", ("layers", "tokens", "features")),
-    "bias": Free("vector", ("features",)),
+    "bias": Free("vector", ("features",), typical="zeros"),
 }
 
 
-def build_fusion(name: str) -> Callable[[Sizes, Params], Fusion]:
+def build_fusion(name: str) -> Callable[[Chosen, Params], Fusion]:
     """Return the build function for the weights of that name, or for the maximum, "max"."""
 
-    def build(sizes: Sizes, params: Params) -> Fusion:
+    def build(sizes: Chosen, params: Params) -> Fusion:
         scale, tokens = 2.0 ** sizes["scale"], params["tokens"]
         chosen = {} if name == "max" else {name: params[name]}
         like = tokens[..., 0, :, :]
@@ -129,10 +136,11 @@ def build_fusion(name: str) -> Callable[[Sizes, Params], Fusion]:
     return build
 
 
-def _domain(name: str, free: Free | None = None, **sizes: tuple[int, int]) -> Domain[Fusion]:
-    bias = Free("vector", ("width" if name == "matrices" else "features",))
+def _domain(name: str, free: Free | None = None, **sizes: Size) -> Domain[Fusion]:
+    axis = "width" if name == "matrices" else "features"
+    bias = Free("vector", (axis,), typical="zeros")
     arrays = {**STACK, "bias": bias} | ({} if free is None else {name: free})
-    return Domain(sizes={**FUSION_SIZES, **sizes}, free=arrays, build=build_fusion(name))
+    return Domain(sizes={**FUSION_SIZES, **sizes}, free=arrays, make=build_fusion(name))
 
 
 def layer_batch(at: Fusion) -> tuple[int, ...]:
@@ -144,11 +152,27 @@ PAIR = np.asarray([[1.0], [-1.0]])
 TWO_LAYERS = np.stack([PAIR, 2 * PAIR])
 NO_BIAS = np.zeros((2, 1))
 _SCALARS = _domain("factors", Free("vector", ("layers",)))
-_MATRICES = _domain("matrices", Free("matrix", ("layers", "features", "width")), width=(1, 4))
+_MATRICES = _domain(
+    "matrices",
+    Free("matrix", ("layers", "features", "width")),
+    width=few_features(1, 4),
+)
 _SUM_PROOF = (
     "A linear map of the features side by side is a sum over the layers; d_M is a norm on the "
     "tokens modulo M, and the sum is at least its largest term less all the others."
 )
+
+
+def _largest_entries(layers: Sequence[RealLayer]) -> Iterator[Fusion]:
+    """The largest entries of the outputs of all layers."""
+    tokens = np.stack([layer.step.output for layer in layers], axis=-3)
+    yield Fusion(tokens, np.zeros_like(tokens[:, 0]))
+
+
+def _mean(layers: Sequence[RealLayer]) -> Iterator[Fusion]:
+    """The mean of the outputs of all layers."""
+    for at in _largest_entries(layers):
+        yield replace(at, factors=np.full(at.tokens.shape[:-2], 1 / len(layers)))
 
 
 def _concat(
@@ -168,12 +192,13 @@ def _concat(
         claim=claim,
         source="derived",
         domain=domain,
-        hypotheses=(fused_by(plain.kind), SAME_BIAS),
+        hypotheses=(fused_by(plain.kind), ONE_SHIFT),
         lhs=_lower if low else distance,
         rhs=distance if low else weighted_sum,
         rounding=_rounding,
         scale=weighted_sum,
         tight=True,
+        from_layers=None if plain.factors is None else _mean,
         witness=lambda: plain,
         outside=lambda: varying,
         note=_SUM_PROOF,
@@ -230,11 +255,12 @@ FUSION_THEOREMS: tuple[Theorem[Fusion], ...] = (
         claim=r"d_M(\max_k H_k + \mathbf{1} b^\top) \le (\sum_k d_M(H_k)^2)^{1/2}",
         source="derived",
         domain=_domain("max"),
-        hypotheses=(fused_by("max"), SAME_BIAS),
+        hypotheses=(fused_by("max"), ONE_SHIFT),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=root_of_squares,
         rounding=_rounding,
         tight=True,
+        from_layers=_largest_entries,
         witness=lambda: Fusion(  # each layer is the larger one where it varies
             np.asarray([[[9.0, 0.0], [7.0, 0.0]], [[0.0, 5.0], [0.0, 8.0]]]), np.zeros((2, 2))
         ),

@@ -6,13 +6,14 @@ from theory.arrays import Array, InputError, eps, namespace, tiny
 from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
-from theory.statements.domains import Domain, Free, Params, Sizes
+from theory.statements.domains import Chosen, Domain, Free, Params
+from theory.statements.sizes import FLAG, Exponent, Length
 from theory.statements.theorem import Theorem
 from theory.theorems.remedies.fusion_bounds import (
     FUSION_SIZES,
     NO_BIAS,
+    ONE_SHIFT,
     PAIR,
-    SAME_BIAS,
     STACK,
     TWO_LAYERS,
     Fusion,
@@ -66,7 +67,7 @@ _APART = Fusion(  # tokens one apart in the first layer, equal in the second, ch
 )
 
 
-def _build_gate(sizes: Sizes, params: Params) -> Fusion:
+def _build_gate(sizes: Chosen, params: Params) -> Fusion:
     """Layers that are each close to consensus, or not, and far from each other, or not."""
     centre = params["centre"][..., None, :] * float(sizes["apart"])
     if sizes["shared"]:
@@ -84,14 +85,20 @@ def _nearly_together() -> Fusion:
 
 
 _GATES = Domain[Fusion](
-    sizes={**FUSION_SIZES, "layers": (2, 4), "scale": (-200, 300)}
-    | {"near": (0, 12), "apart": (0, 9), "shared": (0, 1)},
+    sizes={
+        **FUSION_SIZES,
+        "layers": Length(2, 4, typical=2),
+        "scale": Exponent(-200, 300),
+        "near": Exponent(0, 12),
+        "apart": Length(0, 9),
+        "shared": FLAG,
+    },
     free={
         **STACK,
         "gate": Free("matrix", ("layers", "features")),
         "centre": Free("matrix", ("layers", "features")),
     },
-    build=_build_gate,
+    make=_build_gate,
 )
 GATE_THEOREMS: tuple[Theorem[Fusion], ...] = (
     Theorem[Fusion](
@@ -100,7 +107,7 @@ GATE_THEOREMS: tuple[Theorem[Fusion], ...] = (
         r" (\sum_k d_M(H_k)^2)^{1/2},\quad \Delta = \max_{i,k,l} |h_{ik} - h_{il}|",
         source="derived",
         domain=_GATES,
-        hypotheses=(fused_by("gate"), SAME_BIAS),
+        hypotheses=(fused_by("gate"), ONE_SHIFT),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=_gate_bound,
         rounding=_gate_rounding,
@@ -119,7 +126,7 @@ GATE_THEOREMS: tuple[Theorem[Fusion], ...] = (
         claim=r"d_M(\mathrm{gate}(H_1, \ldots, H_L)) \le \sum_k d_M(H_k)",
         source="derived",
         domain=_GATES,
-        hypotheses=(fused_by("gate"), SAME_BIAS),
+        hypotheses=(fused_by("gate"), ONE_SHIFT),
         lhs=lambda at: consensus_distance(at.fused),
         rhs=weighted_sum,
         rounding=_gate_rounding,

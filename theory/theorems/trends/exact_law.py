@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from theory.arrays import Floats
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.law.order import next_order
 from theory.law.synchronised import linearise
-from theory.statements.theorem import Numbers
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _TOKENS, _FEATURES, _HIDDEN, _HEADS, _WIDTH = 5, 6, 8, 2, 3
@@ -19,8 +19,8 @@ _SMOOTH = "every ReLU is at least 1/2 away from its kink at the common token"
 def _order(rng: np.random.Generator, kink: float) -> tuple[float, float]:
     """Return the order of one block's remainder, and by how much its ReLUs are too near a kink."""
 
-    def gaussian(*shape: int) -> Numbers:
-        out: Numbers = rng.standard_normal(shape) / shape[-2] ** 0.5
+    def gaussian(*shape: int) -> Floats:
+        out: Floats = rng.standard_normal(shape) / shape[-2] ** 0.5
         return out
 
     query, key, value = (gaussian(_HEADS, _FEATURES, _WIDTH) for _ in range(3))
@@ -65,4 +65,4 @@ SECOND_ORDER = Trend(
     "with five tokens of six features, Gaussian weights.",
 )
 
-TRENDS = (SECOND_ORDER,)
+LAW_TRENDS = (SECOND_ORDER,)

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.statements.flows import softmax, solve
-from theory.statements.theorem import Numbers
+from theory.arrays import Floats
+from theory.statements.flows import flow_weights, solve
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _TOKENS, _LONG = 10, 12.0
@@ -12,34 +12,34 @@ _NEAR = 1e-3
 _SIGNS = "the value V and the product of query and key are positive"
 
 
-def _scores(time: float, scaled: Numbers, value: float, product: float) -> Numbers:
+def _scores(time: float, scaled: Floats, value: float, product: float) -> Floats:
     """Return the scores of x = e^(V t) scaled, kept finite: the softmax is saturated by then."""
     growth = product * np.exp(min(2 * value * time, 300.0))
     return np.asarray(growth * scaled[..., :, None] * scaled[..., None, :])
 
 
-def _attention(rng: np.random.Generator, runs: int, value: float, product: float) -> Numbers:
+def _attention(rng: np.random.Generator, runs: int, value: float, product: float) -> Floats:
     """Return the attention matrices (runs, n, n) that tokens in one dimension end with.
 
     x_i' = V sum_j P_ij x_j. In z = e^(-V t) x that is z_i' = V (sum_j P_ij z_j - z_i): the same
     attention, and no growth.
     """
 
-    def velocity(time: float, scaled: Numbers) -> Numbers:
-        weights = softmax(_scores(time, scaled, value, product))
+    def velocity(time: float, scaled: Floats) -> Floats:
+        weights = flow_weights(_scores(time, scaled, value, product))
         return np.asarray(value * ((weights @ scaled[..., None])[..., 0] - scaled))
 
     start = rng.standard_normal((runs, _TOKENS))
     _, states = solve(velocity, start, np.asarray([0.0, _LONG]))
-    return softmax(_scores(_LONG, states[-1], value, product))
+    return flow_weights(_scores(_LONG, states[-1], value, product))
 
 
-def _is_boolean(adjacency: Numbers) -> NDArray[np.bool_]:
+def _is_boolean(adjacency: Floats) -> NDArray[np.bool_]:
     """Say which matrices (*b,) have only entries near zero and one."""
     return np.asarray(np.abs(adjacency - np.round(adjacency)).max(axis=(-1, -2)) < _NEAR)
 
 
-def _rank(adjacency: Numbers) -> NDArray[np.int_]:
+def _rank(adjacency: Floats) -> NDArray[np.int_]:
     """Count the different tokens that are attended to: the rank of the Boolean matrix."""
     return np.asarray((np.round(adjacency).max(axis=-2) > 0).sum(axis=-1))
 
@@ -75,4 +75,4 @@ BOOLEAN = Trend(
     "91 %. 'Low rank' is read as two, the number of leaders, the largest and the smallest token.",
 )
 
-TRENDS = (BOOLEAN,)
+LINE_TRENDS = (BOOLEAN,)

@@ -2,19 +2,19 @@
 
 import numpy as np
 
+from theory.arrays import Floats
 from theory.statements.flows import TOLERANCE, draw_on_sphere, on_sphere, solve, widest
 from theory.statements.intervals import slopes
-from theory.statements.theorem import Numbers
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _IDENTITY = "values are the identity"
 
 
-def _margin(value: Numbers | None, d: int) -> Numbers:
+def _margin(value: Floats | None, d: int) -> Floats:
     return np.asarray(0.0 if value is None else np.abs(value - np.eye(d)).max())
 
 
-def energy(tokens: Numbers, beta: float) -> Numbers:
+def interaction_energy(tokens: Floats, beta: float) -> Floats:
     """Return 1 / (2 beta n^2) sum_ij exp(beta (x_i . x_j)); (*b,)."""
     n = tokens.shape[-2]
     terms = np.exp(beta * (tokens @ np.swapaxes(tokens, -1, -2)))
@@ -34,7 +34,7 @@ def _energy_rises(sign: float) -> Experiment:
     def experiment(rng: np.random.Generator, runs: int) -> Evidence:
         start = draw_on_sphere(rng, runs, n, d)
         _, states = solve(on_sphere(beta, value=value), start, np.linspace(0.0, 10.0, 41))
-        changes = np.diff(energy(states, beta), axis=0)
+        changes = np.diff(interaction_energy(states, beta), axis=0)
         slack = 64 * 2 * TOLERANCE * float(np.exp(beta)) * (runs * d) ** 0.5
         return Evidence(changes.min(axis=0), {_IDENTITY: _margin(value, d)}, slack)
 
@@ -64,7 +64,7 @@ def _one_cluster(beta: float, sign: float) -> Experiment:
     def experiment(rng: np.random.Generator, runs: int) -> Evidence:
         start = draw_on_sphere(rng, runs, n, d)
 
-        def apart(_: float, tokens: Numbers) -> float:
+        def apart(_: float, tokens: Floats) -> float:
             return float(widest(tokens, tokens[..., :1, :]).max() - _TOGETHER / 2)
 
         flow = on_sphere(beta, value=value)
@@ -95,7 +95,7 @@ ENERGY = Trend(
     "chance is involved: every run must agree, up to the solver's tolerance.",
 )
 
-RATE = Trend(
+_RATE = Trend(
     key="sphere-cluster-rate",
     claim=r"d \ge n:\quad |x_i(t) - x^*| \le C e^{-\lambda t}",
     source="geshkovski2025mathematical",
@@ -138,4 +138,4 @@ def _cluster_trend(key: str, word: str, beta: float) -> Trend:
 
 SMALL_BETA = _cluster_trend("sphere-cluster-small-beta", "small", 0.5)
 
-TRENDS = (ENERGY, RATE, SMALL_BETA)
+SPHERE_TRENDS = (ENERGY, _RATE, SMALL_BETA)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.statements.theorem import Numbers
+from theory.arrays import Floats
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _TOKENS = 4096
@@ -12,7 +12,7 @@ _ALLOWED = 0.5  # relative, for the sample variance of thousands of scores
 
 def _rows(
     rng: np.random.Generator, runs: int, *, ratio: float, scaled: bool
-) -> tuple[Numbers, Evidence]:
+) -> tuple[Floats, Evidence]:
     """Draw rows of attention (runs, T) at ratio = beta / beta_c; no samples yet.
 
     Tokens with overlap p are sqrt(p) x_0 + sqrt(1 - p) z_j. The part with x_0 moves all scores of
@@ -95,4 +95,4 @@ ABOVE = Trend(
     "1 / log T is allowed: an order, not a bound. " + _SETTING,
 )
 
-TRENDS = (BELOW, ABOVE)
+ENTROPY_TRENDS = (BELOW, ABOVE)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import svdvals
 
+from theory.arrays import Floats
 from theory.statements.intervals import slopes
-from theory.statements.theorem import Numbers
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _SIZES = np.asarray([32, 64, 128, 256])
@@ -17,37 +17,37 @@ _LARGE_T = (
 )
 
 
-def _markov(weights: Numbers) -> Numbers:
+def _markov(weights: Floats) -> Floats:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def _gaussian_scores(rng: np.random.Generator, n: int) -> Numbers:
+def _gaussian_scores(rng: np.random.Generator, n: int) -> Floats:
     return _markov(np.exp(0.5 * rng.standard_normal((n, n))))
 
 
-def _heavy_tails(rng: np.random.Generator, n: int) -> Numbers:
+def _heavy_tails(rng: np.random.Generator, n: int) -> Floats:
     """Weights without a mean: in each row a few carry all, however long the row is."""
     return _markov(rng.pareto(0.5, (n, n)))
 
 
-def _excess_of_first(values: Numbers) -> float:
+def _excess_of_first(values: Floats) -> float:
     return float(values[0] - 1)
 
 
-def _second(values: Numbers) -> float:
+def _second(values: Floats) -> float:
     return float(values[1])
 
 
-def _excess_rank_of_covariance(values: Numbers) -> float:
+def _excess_rank_of_covariance(values: Floats) -> float:
     return float(np.sum((values[1:] / values[0]) ** 4))
 
 
-def _excess_rank(values: Numbers) -> float:
+def _excess_rank(values: Floats) -> float:
     return float(np.sum((values[1:] / values[0]) ** 2))
 
 
 def _exponent(
-    read: Callable[[Numbers], float], draw: Callable[[np.random.Generator, int], Numbers]
+    read: Callable[[Floats], float], draw: Callable[[np.random.Generator, int], Floats]
 ) -> Experiment:
     def experiment(rng: np.random.Generator, runs: int) -> Evidence:
         found, share = np.empty((runs, _SIZES.size)), np.empty((runs, _SIZES.size))
@@ -129,4 +129,4 @@ STABLE_RANK_OF_A = Trend(
     "source, kept since the two are easily confused. T terms of order 1/T do not vanish.",
 )
 
-TRENDS = (FIRST, SECOND, STABLE_RANK, STABLE_RANK_OF_A)
+MARKOV_TRENDS = (FIRST, SECOND, STABLE_RANK, STABLE_RANK_OF_A)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from theory.arrays import Floats
 from theory.statements.intervals import slopes
-from theory.statements.theorem import Numbers
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _TOKENS, _FEATURES, _DEPTH = 16, 64, 24
@@ -28,7 +28,7 @@ def _expected_norm(n: int, alpha: float, depth: int) -> float:
     return 1 + ((1 + alpha**2) ** depth - 1) / n
 
 
-def _run(rng: np.random.Generator, runs: int, *, alpha: float, depth: int) -> tuple[Numbers, ...]:
+def _run(rng: np.random.Generator, runs: int, *, alpha: float, depth: int) -> tuple[Floats, ...]:
     """Return the tokens (runs, n, d) at the start and at the end."""
     start = rng.standard_normal((runs, _TOKENS, _FEATURES))
     tokens = start
@@ -38,20 +38,20 @@ def _run(rng: np.random.Generator, runs: int, *, alpha: float, depth: int) -> tu
     return start, tokens
 
 
-def _products(tokens: Numbers) -> Numbers:
+def _products(tokens: Floats) -> Floats:
     """Return the mean inner product of two different tokens (runs,), over d."""
     total = np.sum(tokens.sum(axis=1) ** 2, axis=-1) - np.sum(tokens**2, axis=(1, 2))
     return np.asarray(total / (_TOKENS * (_TOKENS - 1) * _FEATURES))
 
 
-def _apart(tokens: Numbers) -> Numbers:
+def _apart(tokens: Floats) -> Floats:
     """Return 1 - mean cosine (runs,), with all its digits where the cosine is nearly one."""
     unit = tokens / np.linalg.norm(tokens, axis=-1, keepdims=True)
     centred = unit - unit.mean(axis=1, keepdims=True)
     return np.asarray(np.sum(centred**2, axis=(1, 2)) / (_TOKENS - 1))
 
 
-def _margins(start: Numbers, alpha: float, depth: int) -> dict[str, Numbers]:
+def _margins(start: Floats, alpha: float, depth: int) -> dict[str, Floats]:
     """Compare with what was asked; the first tokens are read off what was drawn."""
     return {
         _SCALED: np.asarray(alpha * depth**0.5 - 1 - 1e-12),
@@ -72,7 +72,7 @@ def _predicted(factor: float) -> Experiment:
 def _exponent(scaled: bool) -> Experiment:
     def experiment(rng: np.random.Generator, runs: int) -> Evidence:
         apart = np.empty((runs, _DEPTHS.size))
-        margins: dict[str, Numbers] = {}
+        margins: dict[str, Floats] = {}
         for j, depth in enumerate(_DEPTHS.tolist()):
             alpha = depth**-0.5 if scaled else 1.0
             start, end = _run(rng, runs, alpha=alpha, depth=depth)
@@ -128,4 +128,4 @@ STAYS_APART = Trend(
     f"{_EXPONENT:.3f} at these depths; without the scaling, 1 - cos falls like 2^-L.",
 )
 
-TRENDS = (PREDICTED, STAYS_APART)
+RESIDUAL_TRENDS = (PREDICTED, STAYS_APART)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from theory.statements.flows import draw_on_sphere, softmax
+from theory.arrays import Floats
+from theory.statements.flows import draw_on_sphere, flow_weights
 from theory.statements.intervals import slopes
-from theory.statements.theorem import Numbers
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _TOKENS, _FEATURES = 8, 6
@@ -16,38 +16,38 @@ _SEVERAL = "the tokens have a rank of at least two"
 _MASK = np.tril(np.ones((_TOKENS, _TOKENS)))
 
 
-def _scale(tokens: Numbers) -> Numbers:
+def _scale(tokens: Floats) -> Floats:
     """Divide every token by its norm: the LayerNorm of the source, without the centring."""
     return np.asarray(tokens / np.linalg.norm(tokens, axis=-1, keepdims=True))
 
 
-def _layer(tokens: Numbers, form: Numbers, value: Numbers, mask: Numbers | None) -> Numbers:
-    weights = softmax(tokens @ form @ np.swapaxes(tokens, -1, -2), mask)
+def _layer(tokens: Floats, form: Floats, value: Floats, mask: Floats | None) -> Floats:
+    weights = flow_weights(tokens @ form @ np.swapaxes(tokens, -1, -2), mask)
     return _scale(weights @ tokens @ value)
 
 
-def _apart(tokens: Numbers) -> Numbers:
+def _apart(tokens: Floats) -> Floats:
     """Return the largest of 1 - cosine over all pairs, from differences: no digit is lost."""
     gaps = tokens[..., :, None, :] - tokens[..., None, :, :]
     return np.asarray(np.sum(gaps**2, axis=-1).max(axis=(-1, -2)) / 2)
 
 
-def _orthogonal(rng: np.random.Generator, runs: int) -> Numbers:
+def _orthogonal(rng: np.random.Generator, runs: int) -> Floats:
     return np.asarray(np.linalg.qr(rng.standard_normal((runs, _FEATURES, _FEATURES)))[0])
 
 
-def _orthogonality(value: Numbers) -> Numbers:
+def _orthogonality(value: Floats) -> Floats:
     gram = np.swapaxes(value, -1, -2) @ value
     return np.asarray(np.abs(gram - np.eye(_FEATURES)).max(axis=(-1, -2)) - 1e-12)
 
 
-def _in_cone(rng: np.random.Generator, runs: int) -> Numbers:
+def _in_cone(rng: np.random.Generator, runs: int) -> Floats:
     """Draw tokens with positive entries, then turn them: all cosines are positive."""
     positive = np.abs(rng.standard_normal((runs, _TOKENS, _FEATURES)))
     return np.asarray(_scale(positive) @ _orthogonal(rng, runs))
 
 
-def _opposite(rng: np.random.Generator, runs: int) -> Numbers:
+def _opposite(rng: np.random.Generator, runs: int) -> Floats:
     """Draw tokens that are all one direction or its opposite: no cone holds them."""
     signs = np.where(np.arange(_TOKENS) % 2 == 0, 1.0, -1.0)
     return np.asarray(signs[:, None] * draw_on_sphere(rng, runs, 1, _FEATURES))
@@ -87,7 +87,7 @@ def _equilibrium(fitted: bool) -> Experiment:
             distinct = draw_on_sphere(rng, rank, _FEATURES)
             tokens = distinct[np.arange(_TOKENS) % rank]
             form = rng.standard_normal((_FEATURES, _FEATURES)) / _FEATURES**0.5
-            heard = softmax(tokens @ form @ tokens.T) @ tokens
+            heard = flow_weights(tokens @ form @ tokens.T) @ tokens
             value = np.linalg.pinv(heard[:rank]) @ distinct
             if not fitted:
                 value = _orthogonal(rng, 1)[0]
@@ -141,4 +141,4 @@ EQUILIBRIA = Trend(
     "approached.",
 )
 
-TRENDS = (COLLAPSE, EQUILIBRIA)
+NORM_TRENDS = (COLLAPSE, EQUILIBRIA)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from theory.arrays import Floats
 from theory.blocks.norms import Norm, apply_norm
-from theory.statements.theorem import Numbers
 from theory.statements.trend import Evidence, Experiment, Interval, Trend
 
 _TOKENS, _FEATURES, _DEPTH = 6, 48, 6
@@ -12,22 +12,22 @@ _NORM = "the first tokens have mean squared norm d"
 _ALLOWED = 0.7  # relative, for the mean square of what was drawn in one run
 
 
-def _matrix(rng: np.random.Generator, runs: int, gain: float) -> Numbers:
+def _matrix(rng: np.random.Generator, runs: int, gain: float) -> Floats:
     matrix = rng.standard_normal((runs, _FEATURES, _FEATURES)) / _FEATURES**0.5
     return np.asarray(gain * matrix)
 
 
-def _off(values: Numbers, wanted: float) -> Numbers:
+def _off(values: Floats, wanted: float) -> Floats:
     """By how much a run's mean square differs from what is wanted, beyond what chance allows."""
     mean = np.mean(values**2, axis=tuple(range(1, values.ndim)))
     return np.asarray(np.abs(mean / wanted - 1) - _ALLOWED)
 
 
-def _layer_norm(tokens: Numbers) -> Numbers:
+def _layer_norm(tokens: Floats) -> Floats:
     return np.asarray(apply_norm(Norm(eps=0.0), tokens))
 
 
-def _attend(rng: np.random.Generator, tokens: Numbers, gain: float) -> tuple[Numbers, Numbers]:
+def _attend(rng: np.random.Generator, tokens: Floats, gain: float) -> tuple[Floats, Floats]:
     """Attend with random scores: the claim is the same for any row-stochastic weights."""
     runs, d = tokens.shape[0], tokens.shape[-1]
     query, key, value = (_matrix(rng, runs, gain) for _ in range(3))
@@ -37,12 +37,12 @@ def _attend(rng: np.random.Generator, tokens: Numbers, gain: float) -> tuple[Num
     return weights @ tokens @ value, value
 
 
-def _feed_forward(rng: np.random.Generator, tokens: Numbers, gain: float) -> Numbers:
+def _feed_forward(rng: np.random.Generator, tokens: Floats, gain: float) -> Floats:
     first, second = (_matrix(rng, tokens.shape[0], gain) for _ in range(2))
     return np.asarray(np.maximum(tokens @ first, 0.0) @ second)
 
 
-def _squared_norm(tokens: Numbers) -> Numbers:
+def _squared_norm(tokens: Floats) -> Floats:
     """Return the mean over the tokens of their squared norm over d (runs,)."""
     return np.asarray(np.mean(tokens**2, axis=(1, 2)))
 
@@ -118,4 +118,4 @@ PRE_NORM = Trend(
     + _SETTING,
 )
 
-TRENDS = (POST_NORM, PRE_NORM)
+INITIALISATION_TRENDS = (POST_NORM, PRE_NORM)

@@ -1,0 +1,9 @@
+from paper_figures import command, figures, pages, sources, workshop
+
+__all__ = [
+    "command",
+    "figures",
+    "pages",
+    "sources",
+    "workshop",
+]

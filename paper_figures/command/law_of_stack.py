@@ -1,0 +1,63 @@
+"""How does the command put a random stack's simulation beside the law?"""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from paper_figures.command.law_options import DriverOptions, GraphOptions, TiedStack
+from paper_figures.command.terminal import emit, err, out
+from simulations.instruments.simulation import ln_std_mode
+from simulations.law.comparison import law_beside_simulation
+from simulations.law.critical import critical_points
+from simulations.reports.law import critical_table, law_json, law_reading, modes_table, rates_table
+from simulations.stacks.adjacency import read_adjacency
+from simulations.stacks.graphs import graph_by_name
+from theory.arrays import Array
+
+
+def show_stack_law(
+    graph: GraphOptions,
+    stack: TiedStack,
+    drivers: DriverOptions,
+    *,
+    seed: int,
+    json: bool,
+    plot: Path | None,
+) -> int:
+    """Print law, simulation and theorem, draw them if asked; 1 if they are in another order."""
+    walk = _walk(graph, stack, seed)
+    stack = replace(stack, tokens=len(walk))
+    low, high = drivers.critical_range or (None, None)
+    with err.status(f"{graph.title}, {len(walk)} tokens"):
+        found = law_beside_simulation(
+            stack, walk, seed=seed, depth=stack.depth, layers=drivers.layers
+        )
+        critical = [
+            critical_points(
+                stack, walk, driver, low=low, high=high, points=drivers.points, seed=seed
+            )
+            for driver in dict.fromkeys(drivers.critical)
+        ]
+    title = f"{stack.placement}-{stack.norm} stack on {graph.title}, {len(walk)} tokens"
+    if json:
+        about = {"stack": asdict(stack), "graph": graph.title, "seed": seed}
+        about["ln_std_mode"] = ln_std_mode(stack)
+        emit(about | law_json(found, critical))
+    else:
+        out.print(modes_table(found.law, title=title), rates_table(found))
+        if critical:
+            out.print(critical_table(critical))
+        out.print(law_reading(found), soft_wrap=True, highlight=False)
+    if plot is not None:
+        from paper_figures.command.picture_law import plot_law  # it imports matplotlib
+
+        plot_law(stack, found, plot, title=title, seed=seed, critical=critical)
+    return 0 if found.ordering == "holds" else 1
+
+
+def _walk(graph: GraphOptions, stack: TiedStack, seed: int) -> Array:
+    size = graph.size(stack)
+    if graph.adjacency is not None:
+        return read_adjacency(graph.adjacency)
+    assert size is not None
+    name = "complete" if graph.graph is None else graph.graph
+    return graph_by_name(name, size, seed=seed)

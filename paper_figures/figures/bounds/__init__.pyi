@@ -1,0 +1,19 @@
+from paper_figures.figures.bounds import (
+    bound_vs_rate,
+    fixed_sigma,
+    lambda_heads,
+    ln_std_drivers,
+    phase_diagram,
+    tau,
+    tightness,
+)
+
+__all__ = [
+    "bound_vs_rate",
+    "fixed_sigma",
+    "lambda_heads",
+    "ln_std_drivers",
+    "phase_diagram",
+    "tau",
+    "tightness",
+]

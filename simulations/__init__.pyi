@@ -1,0 +1,29 @@
+from simulations import (
+    centred,
+    datasets,
+    engine,
+    fusion,
+    instruments,
+    law,
+    machine,
+    models,
+    reports,
+    search,
+    stacks,
+    sweeps,
+)
+
+__all__ = [
+    "centred",
+    "datasets",
+    "engine",
+    "fusion",
+    "instruments",
+    "law",
+    "machine",
+    "models",
+    "reports",
+    "search",
+    "stacks",
+    "sweeps",
+]

@@ -1,0 +1,20 @@
+from simulations.instruments.analysis import Analysis, analyze
+from simulations.instruments.block_file import BlockFile, read_block
+from simulations.instruments.captured import trace_captured
+from simulations.instruments.check import BlockReport, check_block
+from simulations.instruments.simulation import simulate
+from simulations.instruments.trace import Trace, trace_blocks, trace_centred
+
+__all__ = [
+    "Analysis",
+    "BlockFile",
+    "BlockReport",
+    "Trace",
+    "analyze",
+    "check_block",
+    "read_block",
+    "simulate",
+    "trace_blocks",
+    "trace_captured",
+    "trace_centred",
+]

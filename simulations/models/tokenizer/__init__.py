@@ -1,0 +1,1 @@
+"""How does the tokenizer of a folder come together, and where is it refused?"""

@@ -1,0 +1,28 @@
+from theory import (
+    blocks,
+    bounds,
+    extended,
+    graphs,
+    law,
+    measures,
+    spectra,
+    statements,
+    symbolic,
+    theorems,
+)
+from theory.arrays import Array, InputError
+
+__all__ = [
+    "Array",
+    "InputError",
+    "blocks",
+    "bounds",
+    "extended",
+    "graphs",
+    "law",
+    "measures",
+    "spectra",
+    "statements",
+    "symbolic",
+    "theorems",
+]

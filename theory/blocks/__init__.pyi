@@ -1,0 +1,31 @@
+from theory.blocks.activations import ACTIVATIONS, Activation, activation
+from theory.blocks.forward import apply_block, attend, attention_adjacency, feed_forward
+from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
+from theory.blocks.norms import Norm, apply_norm
+from theory.blocks.sharing import apply_shared, attention_flops
+from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, Placement
+from theory.blocks.wiring import Reading, read_through
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Attention",
+    "Block",
+    "BlockStep",
+    "FeedForward",
+    "Norm",
+    "Placement",
+    "Reading",
+    "activation",
+    "apply_block",
+    "apply_norm",
+    "apply_shared",
+    "attend",
+    "attention_adjacency",
+    "attention_flops",
+    "concat_fusion",
+    "feed_forward",
+    "gate_fusion",
+    "max_fusion",
+    "read_through",
+]
