@@ -131,7 +131,7 @@ class Trace:
         """
         if "v" not in self.blocks:
             return None
-        return log_factor(self.blocks["v_upper"]) / np.log(10)
+        return np.asarray(log_factor(self.blocks["v_upper"]) / np.log(10))
 
 
 def trace_blocks(

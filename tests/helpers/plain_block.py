@@ -1,13 +1,16 @@
 """What does one block do to the tokens, in plain NumPy that shares nothing with theory.blocks?"""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import erf
 
 from tests.helpers.blocks import Floats
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
     "relu": lambda x: np.maximum(x, 0),
     "tanh": np.tanh,
     "identity": lambda x: x,
@@ -16,7 +19,7 @@ FUNCTIONS = {
 }
 
 
-def block_output(block: Block, tokens: Floats, mask: Floats | None = None) -> Floats:
+def block_output(block: Block, tokens: Floats, mask: NDArray[np.bool_] | None = None) -> Floats:
     """Send tokens (n, d) through a block without batch axes."""
     if block.placement == "post":
         out = block.residual * tokens + _attend(block.attention, tokens, mask)
@@ -44,7 +47,7 @@ def _normalise(norm: Norm, x: Floats) -> Floats:
     return np.asarray(out if norm.shift is None else out + norm.shift)
 
 
-def _attend(attention: Attention, x: Floats, mask: Floats | None) -> Floats:
+def _attend(attention: Attention, x: Floats, mask: NDArray[np.bool_] | None) -> Floats:
     assert attention.query is not None
     assert attention.key is not None
     total = np.zeros_like(x) if attention.bias is None else 0 * x + attention.bias

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.helpers.blocks import Floats
 from theory.blocks.norms import Norm
@@ -25,7 +26,7 @@ class Planted(NamedTuple):
     """
 
     block: Block
-    mask: Floats | None
+    mask: NDArray[np.bool_] | None
     n: int
     scale: float
     distance: str

@@ -3,6 +3,7 @@
 from typing import NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.helpers.blocks import Floats
 from theory.blocks.norms import Norm
@@ -14,7 +15,7 @@ class TiedStack(NamedTuple):
     """One block that comes again and again, its mask, and the tokens that enter it."""
 
     block: Block
-    mask: Floats | None
+    mask: NDArray[np.bool_] | None
     tokens: Floats
 
 
@@ -28,9 +29,9 @@ def draw_tied_stack(seed: int) -> TiedStack:
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
     def weight(p: int, q: int) -> Floats:
-        if p == q and rng.random() < 0.5:
-            return np.eye(p) * rng.choice((-1, 1))
-        return rng.standard_normal((p, q)) / p**0.5
+        turned = p == q and rng.random() < 0.5
+        drawn = rng.choice((-1, 1)) * np.eye(p) if turned else rng.standard_normal((p, q)) / p**0.5
+        return np.asarray(drawn)
 
     def each(gain: float) -> Floats:
         return gain * np.stack([weight(d, d) for _ in range(heads)])
@@ -65,8 +66,13 @@ def draw_tied_stack(seed: int) -> TiedStack:
         if own == "fixed":
             return Norm("layer", gain=gain, shift=shift, fixed_std=between(0.3, 10))
         eps, tau = rng.choice([0, 0, 1e-5, 0.1, 3.0]), rng.choice([1, 1, 0.25, 4, 16])
-        known = "rms" if own == "rms" else "layer"
-        return Norm(known, gain=gain, shift=shift, eps=float(eps), tau=float(tau))
+        return Norm(
+            "rms" if own == "rms" else "layer",
+            gain=gain,
+            shift=shift,
+            eps=float(eps),
+            tau=float(tau),
+        )
 
     placements = get_args(Placement)
     placement = placements[0] if rng.random() < 0.8 else placements[int(rng.integers(1, 3))]

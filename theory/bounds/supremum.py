@@ -26,7 +26,7 @@ from theory.bounds.rounding import (
 )
 from theory.statements.instances import map_arrays
 
-_ROUNDS = 24  # blocks that a ball is followed through; mostly it has settled before
+ROUNDS = 24  # blocks that a ball is followed through; mostly it has settled before
 _STEPS = 500  # towards the token that a contraction keeps
 _SETTLED = 1e-3  # a radius that shrinks by less than this part is taken as settled
 
@@ -81,6 +81,7 @@ def suprema(
     mask: Array | None = None,
     adjacency: Array | None = None,
     norms: WeightNorms | None = None,
+    most: int = ROUNDS,
 ) -> Suprema:
     """Bound v on all sets of n tokens that follow, whatever the first ones were, in float64.
 
@@ -93,8 +94,8 @@ def suprema(
     a point, the bound becomes v at that point.
 
     Rows of a given adjacency are divided by their sums first. Weights are not changed by what is
-    reported; nothing is drawn. At most 24 balls, each of a few products of matrix and vector:
-    the spectral norms cost more, and may be given.
+    reported; nothing is drawn. At most ``most`` balls, each of a few products of matrix and
+    vector: the spectral norms cost more, and may be given.
 
     Shapes: a block without batch axes, mask boolean (n, n) or (1, n), adjacency (h, n, n)
     Source: derived; docs/verdicts.md has the proof
@@ -110,7 +111,7 @@ def suprema(
         weights = _upper_norms(block, norms)
         found: list[Supremum] = []
         ball = Ball(np.zeros(block.attention.value.shape[-2]), np.inf)
-        for after in range(_ROUNDS):
+        for after in range(most):
             roots = largest_roots(block.attention, ball, n, mask=listens, heads=heads)
             found.append(_one_block(block, weights, ball, roots, after))
             out = found[-1].ball
@@ -273,4 +274,4 @@ def _kept_token(block: Block, weights: _Weights) -> float:
     lost = float(block_rounding(block, token, step, np.zeros(())))
     gap = (float(np.linalg.norm(step.output - token)) + lost) * (1 + (d + 4) * EPS)
     length = float(np.linalg.norm(token)) * (1 - (d + 4) * EPS)
-    return max(0.0, length - gap / (1 - q) * (1 + 4 * EPS))
+    return float(max(0.0, length - gap / (1 - q) * (1 + 4 * EPS)))

@@ -19,7 +19,7 @@ from theory.arrays import InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
 from theory.bounds.coefficients import block_coefficients
-from theory.bounds.implications import FINITELY_MANY
+from theory.bounds.implications import FINITELY_MANY, Implied
 from theory.measures.tokens import measure_tokens
 from theory.statements.instances import member
 
@@ -514,7 +514,7 @@ def test_the_json_of_a_trace_has_its_factor_and_says_what_it_is_about() -> None:
 
 
 def test_only_a_repeated_block_may_imply_it_and_every_seed_must() -> None:
-    def said(*distances: str) -> tuple[str, str]:
+    def said(*distances: Implied) -> tuple[str, str]:
         each = tuple(replace(FINITELY_MANY, distance=word) for word in distances)
         found = replace(made_up([0.5], [0.9]), repeats=each).converges
         assert found is not None

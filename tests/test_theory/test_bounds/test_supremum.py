@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.helpers.blocks import Floats, random_block, random_tokens
 from tests.helpers.exact_block import block_step, rows_of
@@ -31,7 +32,7 @@ LAYERS = 64
 CLOSE = 1e-9  # float64 iterates beside bounds on exact ones: a few thousand eps of their sizes
 
 
-def _v(block: Block, tokens: Floats, mask: Floats | None) -> tuple[float, float]:
+def _v(block: Block, tokens: Floats, mask: NDArray[np.bool_] | None) -> tuple[float, float]:
     found = block_coefficients(block, apply_block(block, tokens, mask=mask))
     return float(found.v), float(found.v_sharp)
 
@@ -238,7 +239,7 @@ def test_no_sum_is_shorter_than_the_shortest(seed: int) -> None:
     def unit() -> Floats:
         w = rng.standard_normal((3, 4))
         w[1:] += 3 * rng.standard_normal() * maps @ centre
-        return radius * w / np.linalg.norm(w, axis=1, keepdims=True)
+        return np.asarray(radius * w / np.linalg.norm(w, axis=1, keepdims=True))
 
     for w in (unit() for _ in range(50)):
         z = centre + residual * w[0] + np.einsum("kpq,kp->q", maps, w[1:])
