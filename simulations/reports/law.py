@@ -128,7 +128,7 @@ def law_reading(found: Comparison) -> str:
         "repels": "M repels: differences grow near it",
         "undecided": "whether M attracts is within the law's error",
     }[law.attraction]
-    words = f"M, {span_words(law.rank, len(law.rates))}, has rank {law.rank}. {near}: d_M changes "
+    words = f"M has rank {law.rank}: {span_words(law.rank, len(law.rates))}. {near}: d_M changes "
     words += f"by a factor {law.rate:.6g} a layer +- {law.error:.1g} in the limit "
     words += f"({', '.join(dict.fromkeys(law.methods))}), and d_M / |H| by {law.relative_rate:.6g}."
     words += " That is about small differences on this orbit, and says nothing about tokens far "
