@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paper_figures.command import attack as attack_commands
 from paper_figures.command.main import main
 from simulations.search.adversary import attack
 from simulations.search.counterexamples import (
@@ -169,7 +168,7 @@ def test_attack_says_one_where_a_verdict_is_unexpected(
 ) -> None:
     """A search that ends with a verdict other than the expected one."""
     found = replace(attack("linear", budget=200), expected="refuted")
-    monkeypatch.setattr(attack_commands, "attack_theorem", lambda *_, **__: found)
+    monkeypatch.setattr("simulations.search.adversary.attack", lambda *_, **__: found)
     assert main(["attack", "linear", "--budget", "200", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
 
