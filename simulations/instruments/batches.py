@@ -32,7 +32,7 @@ class Bench:
     checkpoint: Checkpoint
     on: Backend | None
     skip_special: bool
-    norms: Sequence[WeightNorms]
+    norms: Sequence[WeightNorms] | None
 
     def trace(self, encoded: Encoded) -> Trace:
         """Measure one batch, all of it at once."""
@@ -59,7 +59,7 @@ class Bench:
 
 def make_ready(checkpoint: Checkpoint, *, skip_special: bool, on: Backend | None) -> Bench:
     """Return a model that is ready to measure; it takes seconds, for the weights' norms."""
-    bench = Bench(checkpoint, on, skip_special, ())
+    bench = Bench(checkpoint, on, skip_special, None)
     like = bench._there.xp.zeros(1, dtype=bench._there.dtype)
     return replace(bench, norms=norms_of_blocks(bench._blocks, like))
 
