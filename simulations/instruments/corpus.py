@@ -62,7 +62,8 @@ def count_texts(
 
     Raises: InputError as `analyze_corpus` does
     """
-    total, short = 0, []
+    total = 0
+    short: list[str] = []
     for first, part, found in _encoded(checkpoint, texts, max_length, skip_special, prefix):
         total = first + len(part)
         short += found.short

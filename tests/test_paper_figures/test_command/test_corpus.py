@@ -44,7 +44,7 @@ def test_a_corpus_is_summed_up_in_one_object(
     for group, all_values in (("tokens", trace.tokens), ("blocks", trace.blocks)):
         for name in all_values.keys() - {"rounding", "v_error", "attention_similarity"}:
             values, told = all_values[name], found[group][name]
-            close = {"rtol": 1e-8, "atol": 1e-11, "err_msg": name}
+            close: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-11, "err_msg": name}
             np.testing.assert_allclose(told["mean"], values.mean(axis=1), **close)
             np.testing.assert_allclose(told["min"], values.min(axis=1), **close)
             np.testing.assert_allclose(told["max"], values.max(axis=1), **close)

@@ -19,6 +19,7 @@ from simulations.models.texts import TextFile
 from simulations.models.tokens import encode
 from tests.test_simulations.test_models.test_folder import write_folder
 from theory.arrays import InputError
+from theory.bounds.coefficients import weight_norms
 
 WORDS = ("a", "graph", "of", "tokens", "fades", "slowly")
 RNG = np.random.default_rng(5)
@@ -111,9 +112,7 @@ def test_the_norms_of_the_weights_are_found_once(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    monkeypatch.setattr(
-        readings, "weight_norms", counted(readings.weight_norms, lambda _: 1, calls)
-    )
+    monkeypatch.setattr(readings, "weight_norms", counted(weight_norms, lambda _: 1, calls))
     analyze_corpus(checkpoint, TEXTS)
     assert len(calls) == len(checkpoint.blocks)
 
