@@ -1,6 +1,8 @@
 """`analyze` on a corpus: summed up, a line of JSON a text, and nothing half-written."""
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from simulations.instruments import batches, corpus
 from simulations.instruments.analysis import analyze
 from simulations.models.texts import read_texts
 from tests.helpers.commands import refused, said
-from tests.test_simulations.test_models.test_folder import write_folder
+from tests.test_simulations.helpers.tiny_folder import write_folder
 
 WORDS = ("a", "graph", "of", "tokens", "fades", "slowly")
 RNG = np.random.default_rng(7)
@@ -168,9 +170,6 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(
 def test_a_pipe_is_read_once(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import os
-    import threading
-
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=("\n".join(TEXTS),))

@@ -14,10 +14,13 @@ from simulations.instruments.analysis import analyze
 from simulations.instruments.batches import by_length, bytes_of_text, in_order, make_ready
 from simulations.instruments.corpus import Window, analyze_corpus, count_texts, trace_windows
 from simulations.models.checkpoint import Checkpoint
+from simulations.models.families.bert import BERT
 from simulations.models.find import load_checkpoint
+from simulations.models.shapes import expected_shapes
 from simulations.models.texts import TextFile
 from simulations.models.tokens import encode
-from tests.test_simulations.test_models.test_folder import write_folder
+from tests.test_simulations.helpers.tiny import random_tensors
+from tests.test_simulations.helpers.tiny_folder import architecture, write_folder
 from theory.arrays import InputError
 from theory.bounds.coefficients import weight_norms
 
@@ -185,10 +188,6 @@ def test_each_text_is_in_one_batch_that_fits(
 
 @pytest.mark.parametrize("length", [8, 64])
 def test_a_text_takes_no_more_memory_than_is_reckoned_with(length: int, tmp_path: Path) -> None:
-    from simulations.models.names import BERT, expected_shapes
-    from tests.test_simulations.helpers.tiny import random_tensors
-    from tests.test_simulations.test_models.test_folder import architecture
-
     sizes = {"width": 64, "ffn": 256, "heads": 4, "positions": 64}
     names = {"hidden_size": 64, "intermediate_size": 256, "num_attention_heads": 4}
     tensors = random_tensors(expected_shapes(BERT, architecture(**sizes)))
