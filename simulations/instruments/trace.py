@@ -1,6 +1,6 @@
 """What do the instruments read, layer by layer, on a stack of blocks?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import block_rounding
+from theory.bounds.coefficients import WeightNorms
 from theory.bounds.implications import FINITELY_MANY, Convergence, log_factor
 from theory.measures.subspace import consensus_distance
 
@@ -141,11 +142,14 @@ def trace_blocks(
     mask: Array | None = None,
     present: Array | None = None,
     token_mask: Array | None = None,
+    norms: Sequence[WeightNorms] | None = None,
 ) -> Trace:
     """Send tokens through blocks in plain arithmetic and measure at every layer.
 
     ``present`` is False for padding: nobody listens to it and the theorem is about the others.
     ``token_mask`` says which of these the similarity measures count; None counts all of them.
+    ``norms`` are what `simulations.instruments.readings.norms_of_blocks` gives, for who comes
+    with further tokens to the same blocks: they cost seconds.
 
     Shapes: tokens (*b, n, d); mask boolean (*b, n, n); present, token_mask boolean (*b, n)
     Dtype:  float32 or float64; the coefficients and what is compared with them always float64
@@ -164,13 +168,13 @@ def trace_blocks(
             step = apply_block(block, tokens, mask=audience)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        exact, norms = judge.block_with_norms(block)
+        exact, sizes = judge.block_with_norms(block, None if norms is None else norms[layer])
         before, after = judge.move(tokens), step
         if judge.recomputes:
             after = apply_block(exact, before, mask=judged_mask)
         found = attention_row(step.adjacency, earlier, present)
-        found |= block_row(exact, before, after, norms, present=there)
-        noise = block_rounding(exact, before, after, found["v"], norms=norms)
+        found |= block_row(exact, before, after, sizes, present=there)
+        noise = block_rounding(exact, before, after, found["v"], norms=sizes)
         found["measured_ratio"] = ratio_of(before, after.output, present=there, noise=noise)
         distance = consensus_distance(before, token_mask=there)
         xp = namespace(distance)

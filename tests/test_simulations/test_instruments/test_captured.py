@@ -64,6 +64,22 @@ def test_captured_padding_does_not_count() -> None:
     assert_close(spoilt.blocks, alone.blocks)
 
 
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_captured_tokens_that_are_not_finite_name_layer_text_and_token(bad: float) -> None:
+    hidden = np.random.default_rng(2).standard_normal((3, 4, 5, 6))
+    present = np.ones((4, 5), dtype=bool)
+    present[2, 4] = False
+    hidden[1, 2, 4, 0] = bad
+    trace_captured(hidden, present=present)  # what padding holds is not looked at
+    hidden[1, 2, 3, 1] = bad
+    wanted = r"hidden_states\[1\] \(after block 1\) .* 1 of its tokens .* text 2, token 3"
+    with pytest.raises(InputError, match=wanted):
+        trace_captured(hidden, present=present)
+    wanted = r"hidden_states\[1\] .* the first: token 3;"
+    with pytest.raises(InputError, match=wanted):
+        trace_captured(hidden[:, 2, :4])
+
+
 def test_captured_special_tokens_are_left_out_as_in_a_stack_of_blocks() -> None:
     present = np.asarray([True, True, True, True, False])
     inner = np.asarray([False, True, True, False, True])  # the last one is padding all the same
