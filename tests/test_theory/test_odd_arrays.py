@@ -235,6 +235,10 @@ def test_an_odd_array_is_refused_with_one_error(
     call = CALLS[room][name]
     plain = _at(call, path)
     function = getattr(import_module(f"theory.{room}"), name)
-    with pytest.raises(InputError):
-        args, options = _put(call, path, KINDS[kind](plain))
+
+    def ask() -> None:
+        args, options = _put(call, path, KINDS[kind](plain))  # some records refuse it by themselves
         function(*args, **options)
+
+    with pytest.raises(InputError):
+        ask()
