@@ -228,14 +228,14 @@ def _array(
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = tuple(file.read(2))
+    major, minor = file.read(2)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of headers by Python 2, and of odd literals
-        shape, fortran, dtype = readers[version](file)
+        shape, fortran, dtype = readers[major, minor](file)
     if any(length < 0 for length in shape):
         raise ValueError("a length is negative")
     return shape, fortran, dtype

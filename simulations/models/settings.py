@@ -71,6 +71,8 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
     except formats.FormatError as error:
+        if isinstance(error.__cause__, RecursionError):
+            raise InputError(f"{path.name} is corrupt: {error}") from error
         raise InputError(f"{path.name} is truncated or corrupt: {reason(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path.name} must hold a JSON object, but holds {type(content).__name__}")

@@ -66,9 +66,13 @@ def read_written(path: Path, form: GraphFormat | None, *, directed: bool) -> Wri
         raise InputError(f"format must be one of {', '.join(FORMATS)}, but is {form!r}")
     name = f"graph file {str(path)!r}"
     try:
+        if form == "npy" and directed:
+            raise InputError(f"{name} is a matrix, which has directions: leave directed out")
         if form == "npy":
             return Written("a .npy matrix", matrix=_matrix(path, name))
         content = read_bytes(path, name=name)
+        if form in ("graphml", "gml") and directed:
+            raise InputError(f"{name} says itself whether it is directed: leave directed out")
         if form == "graphml":
             return Written("GraphML", graph=_parse(_graphml, content))
         if form == "gml":
@@ -76,7 +80,11 @@ def read_written(path: Path, form: GraphFormat | None, *, directed: bool) -> Wri
         text = content.decode("utf-8-sig")
         if form is None:
             form = tell_apart(text)
-        return read_matrix(text) if form == "adjacency" else read_edges(text, directed=directed)
+        if form == "edges":
+            return read_edges(text, directed=directed)
+        if directed:
+            raise InputError(f"{name} is a matrix, which has directions: leave directed out")
+        return read_matrix(text)
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ from simulations.machine.formats import FormatError
 if TYPE_CHECKING:
     import networkx as nx
 
-_FROM, _TO = {"source", "from", "u", "node1"}, {"target", "to", "v", "node2"}
+_FROM, _TO = {"source", "from"}, {"target", "to"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,8 @@ def read_edges(text: str, *, directed: bool) -> Written:
                 f"line {line.number} has {len(line.cells)} cells where a list of edges has two "
                 "nodes, and perhaps a weight"
             )
-        edge = (int(line.cells[0]), int(line.cells[1])) if named else line.cells[:2]
+        one, other = line.cells[:2]
+        edge: tuple[Any, Any] = (int(one), int(other)) if named else (one, other)
         if not directed and edge[::-1] in found:
             edge = edge[::-1]
         found[edge] = found.get(edge, 0.0) + _weight(line)

@@ -129,12 +129,13 @@ def read_graph(
         name = f"graph file {str(source)!r}"
         written = read_written(Path(source), format, directed=directed)
     else:
+        if format is not None or directed:
+            raise InputError("format and directed are for files: leave them out with a graph")
         name, written = "graph", Written("a networkx graph", graph=source)
     matrix, nodes = written.matrix, None
     if matrix is None:
-        graph = written.graph
+        graph: Any = written.graph
         require_few(name, len(graph) if hasattr(graph, "__len__") else 0)
-        assert graph is not None
         matrix = from_networkx(graph)
         nodes = tuple(graph)
     require_square(name, matrix)
@@ -162,7 +163,8 @@ def _finish(
     self_loops: bool | None,
 ) -> GraphRead:
     """Set the self-loops, make a mask or shares of one, and say what was read."""
-    own = weights.diagonal()
+    own = weights.diagonal().copy()
+    told = _tell(weights, form, name, nodes)
     found = int(np.count_nonzero(own))
     if self_loops is not None:
         weights = weights.copy()
@@ -175,8 +177,7 @@ def _finish(
             "lets each listen to itself"
         )
     plain = bool(np.isin(weights, (0.0, 1.0)).all())
-    told = _tell(weights, form, name, nodes, plain=plain)
-    loops = {None: "as read; --self-loops gives every token one", True: "added", False: "removed"}
+    loops = {None: "kept as they are", True: "every token has one now", False: "no token has one"}
     told += f"; {found} of {len(weights)} nodes had self-loops ({loops[self_loops]})"
     if not plain:
         told += "; every row was divided by its sum"
@@ -184,10 +185,9 @@ def _finish(
     return GraphRead(adjacency, nodes, told)
 
 
-def _tell(
-    weights: Numbers, form: str, name: str, nodes: tuple[Hashable, ...], *, plain: bool
-) -> str:
-    there = weights > 0
+def _tell(weights: Numbers, form: str, name: str, nodes: tuple[Hashable, ...]) -> str:
+    there = (weights > 0) & ~np.eye(len(weights), dtype=np.bool_)
+    plain = bool(np.isin(weights, (0.0, 1.0)).all())
     directed = bool((weights != weights.T).any())
     edges = int(there.sum()) if directed else int(np.triu(there).sum())
     components, _ = csgraph.connected_components(there, directed=True, connection="weak")
@@ -197,7 +197,8 @@ def _tell(
         order = f"; tokens 0, 1, ... are the nodes {', '.join(f'{x!r:.20}' for x in nodes[:3])}"
         order += ", ..." if len(nodes) > 3 else ""
     return (
-        f"{name}{f', read as {form}' if form else ''}: {len(nodes)} nodes, {edges} edges, {kinds}, "
+        f"{name}{f', read as {form}' if form else ''}: {len(nodes)} nodes, "
+        f"{edges} edges between two, {kinds}, "
         f"{components} component{'' if components == 1 else 's'}{order}"
     )
 

@@ -42,8 +42,8 @@ _STEP = apply_block(_BLOCK, _TOKENS)
 _FOUND = block_coefficients(_BLOCK, _STEP)
 _LAYERS = _normal(2, _N, _D)
 
-_COUNTED = ([_TOKENS], {"token_mask": _COUNT})
-_ON_GRAPHS = ([_WALK], {})
+_COUNTED: tuple[list[Any], dict[str, Any]] = ([_TOKENS], {"token_mask": _COUNT})
+_ON_GRAPHS: tuple[list[Any], dict[str, Any]] = ([_WALK], {})
 CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
     "measures": {
         **dict.fromkeys(

@@ -127,7 +127,7 @@ def test_weights_in_bfloat16_are_widened_to_the_last_bit_and_it_is_said(tmp_path
     assert plain.widened is None
 
 
-def write_bfloat16(path: Path, upper: Mapping[str, NDArray[np.uint32]]) -> None:
+def write_bfloat16(path: Path, upper: Mapping[str, NDArray[Any]]) -> None:
     """Write a file of safetensors byte by byte: NumPy has no such dtype."""
     header, place, content = {}, 0, b""
     for name, bits in upper.items():
