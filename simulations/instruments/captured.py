@@ -48,12 +48,13 @@ def trace_captured(
     hidden_states = _each("hidden_states", hidden_states)
     if attentions is not None:
         attentions = _each("attentions", attentions)
-        _require_there(attentions)
-    attentions = () if attentions is None else attentions
     present = None if present is None else as_mask("present", present)
     token_mask = None if token_mask is None else as_mask("token_mask", token_mask)
     if not hidden_states:
         raise InputError("hidden_states must hold at least one array, but is empty")
+    if attentions is not None and len(hidden_states) > 1:
+        _require_there(attentions)
+    attentions = () if attentions is None else attentions
     if attentions and len(attentions) != len(hidden_states) - 1:
         raise InputError(
             f"attentions must be one fewer than hidden_states ({len(hidden_states)}, the "

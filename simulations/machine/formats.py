@@ -183,8 +183,10 @@ def _members(
                 arrays[key] = _array(file, member.file_size, key, most, None)
                 while file.read(1 << 20):  # to the end, where zipfile compares its checksum
                     pass
-        except InputError:
+        except FormatError:
             raise
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
         except (OSError, *_BROKEN) as error:
             raise FormatError(f"is it truncated? {key}: {_told(error)}") from error
     return arrays

@@ -172,7 +172,7 @@ def test_bad_files_are_refused(tmp_path: Any, text: str, words: str) -> None:
 
 
 RING = nx.cycle_graph(7)
-WEIGHTED = nx.DiGraph()
+WEIGHTED: Any = nx.DiGraph()
 WEIGHTED.add_weighted_edges_from([("b", "a", 2.0), ("a", "c", 3.0), ("c", "b", 0.5), ("a", "a", 1)])
 
 
@@ -279,7 +279,7 @@ def test_a_format_settles_what_a_text_is(tmp_path: Path) -> None:
     edges = graph_by_name(path, format="edges")
     np.testing.assert_array_equal(edges, nx.to_numpy_array(nx.path_graph(3)) == 1)
     matrix = graph_by_name(path, format="adjacency")
-    np.testing.assert_allclose(matrix, [[0, 1], [1 / 3, 2 / 3]])
+    np.testing.assert_allclose(matrix, np.array([[0, 1], [1 / 3, 2 / 3]]))
 
 
 @pytest.mark.parametrize(
