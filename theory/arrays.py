@@ -50,7 +50,12 @@ def require_plain(array: Any) -> None:
     A masked array counts in functions that know of its mask, and in no other; ``*`` of a matrix
     is another product; a sparse tensor lacks half of the functions, and a meta tensor its numbers.
     """
-    odd = _oddity(array)
+    torch = sys.modules.get("torch")  # who has a tensor has imported it
+    if torch is not None and type(array) is torch.Tensor:  # kernels ask for it often
+        plain = array.layout is torch.strided and not (array.is_nested or array.is_meta)
+        odd = "" if plain else _tensor_oddity(array, torch)
+    else:
+        odd = _oddity(array)
     if odd:
         kind = type(array)
         raise InputError(
@@ -62,8 +67,8 @@ def require_plain(array: Any) -> None:
 def _oddity(array: Any) -> str:
     """Return what is odd about an array and how a plain one is made of it; "" if nothing is."""
     kind = type(array)
-    torch = sys.modules.get("torch")  # who has a tensor has imported it
-    if torch is not None and isinstance(array, torch.Tensor):  # first: kernels ask for it often
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(array, torch.Tensor):
         return _tensor_oddity(array, torch)
     if isinstance(array, np.ma.MaskedArray):
         return "whose mask would be ignored: fill it, or leave tokens out by a token_mask"
