@@ -208,6 +208,7 @@ def _about(checkpoint: Checkpoint) -> dict[str, Any]:
         "model": checkpoint.name,
         "source": checkpoint.source,
         "weights_sha256": checkpoint.weights_sha256,
+        **({} if checkpoint.widened is None else {"widened": checkpoint.widened}),
     }
 
 
@@ -221,4 +222,6 @@ def _warn(short: int, truncated: Numbers, lengths: Numbers) -> None:
 
 def _title(checkpoint: Checkpoint, lengths: Numbers, prefix: str) -> str:
     title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
+    if checkpoint.widened is not None:
+        title += f", weights widened from {checkpoint.widened}, exactly"
     return f"{title}, prefix {prefix!r}" if prefix else title

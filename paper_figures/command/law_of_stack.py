@@ -9,9 +9,7 @@ from simulations.instruments.simulation import ln_std_mode
 from simulations.law.comparison import law_beside_simulation
 from simulations.law.critical import critical_points
 from simulations.reports.law import critical_table, law_json, law_reading, modes_table, rates_table
-from simulations.stacks.adjacency import read_adjacency
-from simulations.stacks.graphs import graph_by_name
-from theory.arrays import Array
+from simulations.stacks.graphs import GraphRead, read_graph
 
 
 def show_stack_law(
@@ -24,7 +22,8 @@ def show_stack_law(
     plot: Path | None,
 ) -> int:
     """Print law, simulation and theorem, draw them if asked; 1 if they are in another order."""
-    walk = _walk(graph, stack, seed)
+    read = _read(graph, stack, seed)
+    walk = read.adjacency
     stack = replace(stack, tokens=len(walk))
     low, high = drivers.critical_range or (None, None)
     with err.status(f"{graph.title}, {len(walk)} tokens"):
@@ -41,8 +40,12 @@ def show_stack_law(
     if json:
         about = {"stack": asdict(stack), "graph": graph.title, "seed": seed}
         about["ln_std_mode"] = ln_std_mode(stack)
+        if graph.file is not None:
+            about["graph_read"] = read.told
         emit(about | law_json(found, critical))
     else:
+        if graph.file is not None:
+            out.print(read.told, soft_wrap=True, highlight=False, markup=False)
         out.print(modes_table(found.law, title=title), rates_table(found))
         if critical:
             out.print(critical_table(critical))
@@ -54,10 +57,12 @@ def show_stack_law(
     return 0 if found.ordering == "holds" else 1
 
 
-def _walk(graph: GraphOptions, stack: TiedStack, seed: int) -> Array:
-    size = graph.size(stack)
-    if graph.adjacency is not None:
-        return read_adjacency(graph.adjacency)
-    assert size is not None
-    name = "complete" if graph.graph is None else graph.graph
-    return graph_by_name(name, size, seed=seed)
+def _read(graph: GraphOptions, stack: TiedStack, seed: int) -> GraphRead:
+    return read_graph(
+        graph.file or graph.graph or "complete",
+        graph.size(stack),
+        seed=seed,
+        format=graph.format,
+        self_loops=graph.self_loops,
+        directed=graph.directed,
+    )

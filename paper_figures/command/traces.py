@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from paper_figures.command.pictures import require_plot
-from paper_figures.command.terminal import Flag, emit, err
+from paper_figures.command.terminal import Flag, emit, err, out
 from paper_figures.command.terminal import out as stdout
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
@@ -35,7 +35,8 @@ def simulate(
     Parameters
     ----------
     mask
-        full, causal, window:R, causal-window:R, blocks:N1,N2,... or a boolean .npy file.
+        full, causal, window:R, causal-window:R, blocks:N1,N2,..., a boolean .npy file, or a file
+        with a graph without weights, as law --graph takes it.
     seeds
         How many runs; the table shows mean cosine, distance and rank, worst-case coefficients.
     seed
@@ -54,7 +55,6 @@ def simulate(
     from simulations.instruments.simulation import ln_std_mode
     from simulations.instruments.simulation import simulate as simulate_stack
     from simulations.machine.backends import backend as load_backend
-    from simulations.stacks.graphs import mask_by_name
 
     on = load_backend(backend, device=device, dtype=dtype)
     if stack.tau != 1 and stack.fixed_std is not None:
@@ -62,7 +62,7 @@ def simulate(
             f"tau and fixed_std exclude each other, but are {stack.tau} and {stack.fixed_std}: "
             "only their product would count"
         )
-    allowed = mask_by_name(mask, stack.tokens)
+    allowed, told = _allowed(mask, stack.tokens)
     require_plot(plot)
     with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
         trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
@@ -74,8 +74,23 @@ def simulate(
         "seed": seed,
         "seeds": seeds,
     }
+    if told and not json:
+        out.print(told, soft_wrap=True, highlight=False, markup=False)
     title = f"{stack.placement}-{stack.norm} stack, LN std {mode}, {mask} mask, {seeds} seed(s)"
     return _show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+def _allowed(mask: str, n: int) -> tuple[Any, str]:
+    """Return a mask by its name or from a file, and in words what a file with a graph held."""
+    from simulations.machine.formats import is_array_name
+    from simulations.stacks.graphs import is_graph_file, mask_by_name, read_graph
+
+    if is_array_name(mask) or not is_graph_file(mask):
+        return mask_by_name(mask, n), ""
+    found = read_graph(mask, n)
+    if found.adjacency.dtype != "bool":
+        raise InputError(f"mask {mask!r} must be a graph without weights; law --graph takes them")
+    return found.adjacency, found.told
 
 
 def analyze(

@@ -12,21 +12,19 @@ from simulations.instruments.readings import (
     ratio_of,
     token_row,
 )
+from simulations.instruments.shares import require_shares
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers, host, stack_rows
 from theory.arrays import (
     Array,
     InputError,
+    as_mask,
     constant,
     namespace,
     require_float,
     require_shape,
     to_numpy,
 )
-from theory.graphs.stochastic import require_row_stochastic, stochastic_rounding
-
-_HALF = 2.0**-7  # the eps of bfloat16; that of float16 is 2^-10
-_SUBNORMAL = 2.0**-25  # half the spacing of float16 near zero
 
 
 def trace_captured(
@@ -43,20 +41,24 @@ def trace_captured(
     no v. ``present`` and ``token_mask`` are as in `simulations.instruments.trace.trace_blocks`:
     padding, and what else the similarity measures leave out.
 
-    Every token that is present must share out all its attention among those that are. A row may
-    miss one by 2^-7 + n 2^-25, and n eps of its dtype for adding it up: that lets pass a softmax
-    that was rounded to half precision before it was captured. Weights and the sum they were
-    divided by err by half the eps of bfloat16 each, and float16 has subnormals 2^-24 apart.
+    Every token that is present must share out all its attention among those that are, up to what a
+    softmax in half precision misses: `simulations.instruments.shares` says how much that is.
 
-    Shapes: present, token_mask boolean (*b, n)
+    Shapes: present, token_mask (*b, n), boolean or the integers 0 and 1
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
             float32 or float64, a token that is present is not finite, or attention weights are
             negative or do not sum to one
     """
     hidden_states = _each("hidden_states", hidden_states)
-    attentions = () if attentions is None else _each("attentions", attentions)
+    if attentions is not None:
+        attentions = _each("attentions", attentions)
+    present = None if present is None else as_mask("present", present)
+    token_mask = None if token_mask is None else as_mask("token_mask", token_mask)
     if not hidden_states:
         raise InputError("hidden_states must hold at least one array, but is empty")
+    if attentions is not None and len(hidden_states) > 1:
+        _require_there(attentions)
+    attentions = () if attentions is None else attentions
     if attentions and len(attentions) != len(hidden_states) - 1:
         raise InputError(
             f"attentions must be one fewer than hidden_states ({len(hidden_states)}, the "
@@ -89,6 +91,18 @@ def trace_captured(
             found |= attention_row(attentions[layer - 1], earlier, present)
         columns.append(host(found))
     return Trace(stack_rows(rows), stack_rows(columns))
+
+
+def _require_there(attentions: tuple[Array | None, ...]) -> None:
+    """Raise InputError for what a model that keeps its attention weights to itself gives."""
+    missing = [layer for layer, weights in enumerate(attentions) if weights is None]
+    if missing or not attentions:
+        have = f"attentions[{missing[0]}] is None" if missing else "are empty"
+        raise InputError(
+            f"attentions must hold the weights of every layer, but {have}: transformers gives them "
+            'with attn_implementation="eager" and output_attentions=True; leave attentions out to '
+            "measure hidden states alone"
+        )
 
 
 def _each(name: str, arrays: Any) -> tuple[Array, ...]:
@@ -124,5 +138,4 @@ def _require_shares(name: str, adjacency: Array, present: Array | None) -> None:
         # The rows of padding are not looked at; any that sum to one will do.
         first = constant([1.0] + [0.0] * (n - 1), like=adjacency)
         adjacency = xp.where(present[..., None, :, None], kept, first)
-    tolerance = _HALF + n * _SUBNORMAL + stochastic_rounding(adjacency)
-    require_row_stochastic(name, adjacency, tolerance=tolerance)
+    require_shares(name, adjacency)

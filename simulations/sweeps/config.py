@@ -1,6 +1,5 @@
 """What does a sweep's file say, and what is wrong with it?"""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from simulations.engine.surveys import DEFAULT_QUANTITIES, QUANTITIES, Quantity
+from simulations.machine.formats import FormatError, read_toml
 from simulations.sweeps.axes import (
     STACK_FIELDS,
     STRICT,
@@ -32,6 +32,7 @@ from theory.arrays import InputError
 LAW: Final = "law"
 """What small differences do, and what the law says: see `simulations.sweeps.near_consensus`."""
 Asked: TypeAlias = Literal[Quantity, "law"]
+_MOST = 2**24  # bytes of a sweep's file
 MOST_CELLS = 10**7
 """The driver keeps a line of memory for every cell; more of them are several sweeps."""
 
@@ -131,11 +132,10 @@ def read_sweep(path: Path | str) -> Sweep:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        text, content = read_toml(path, name=str(path), most=_MOST)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except FormatError as error:
         raise InputError(f"{path} is not TOML: {error}") from error
     try:
         return TypeAdapter(Sweep).validate_python(content)

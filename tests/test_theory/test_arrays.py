@@ -110,3 +110,19 @@ def test_a_tensor_with_a_gradient_reaches_host_memory() -> None:
     torch = pytest.importorskip("torch")
     found = to_numpy(torch.ones(2, requires_grad=True))
     assert found.tolist() == [1.0, 1.0]
+
+
+def test_the_hint_to_convert_is_one_that_the_library_has(xp: ModuleType) -> None:
+    with pytest.raises(InputError, match=r"for example with \.(\w+)") as told:
+        arrays.require_float("tokens", xp.ones(2, dtype=xp.int32))
+    if "torch" in xp.__name__:
+        assert hasattr(xp.ones(1), str(told.value).rpartition(".")[2].strip("()"))
+
+
+def test_zeros_and_ones_are_a_mask_and_nothing_else_is(xp: ModuleType) -> None:
+    mask = arrays.as_mask("mask", xp.asarray([0, 1, 1]))
+    assert mask.dtype == xp.bool
+    assert to_numpy(mask).tolist() == [False, True, True]
+    for other in (xp.asarray([0, 2]), xp.asarray([0.0, 1.0])):
+        with pytest.raises(InputError, match=r"mask must be boolean.* mask == 1"):
+            arrays.as_mask("mask", other)

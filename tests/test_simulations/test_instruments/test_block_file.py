@@ -8,6 +8,7 @@ import pytest
 
 from simulations.instruments.block_file import read_block
 from tests.test_simulations.helpers.block_files import read, scores, weights
+from theory.arrays import InputError
 from theory.blocks.forward import apply_block, attention_adjacency
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
@@ -108,3 +109,28 @@ def test_single_precision_becomes_double_and_its_rows_still_count(
 @pytest.mark.parametrize("number", [1, np.float32(1), np.asarray([1.0]), np.asarray([[1]])])
 def test_one_number_may_be_written_in_any_way(tmp_path: Path, number: Any) -> None:
     assert read(tmp_path, weights() | {"residual": number}).block.residual == 1.0
+
+
+@pytest.mark.parametrize("bits", [8, 11])
+def test_attention_that_was_once_in_half_precision_is_read_and_it_is_said(
+    tmp_path: Path, bits: int
+) -> None:
+    arrays = weights()
+    significand, exponent = np.frexp(arrays["adjacency"])
+    once = np.ldexp(np.round(significand * 2.0**bits), exponent - bits)
+    with pytest.warns(UserWarning, match="miss one by up to .* divided by its sum"):
+        found = read(tmp_path, arrays | {"adjacency": once.astype(np.float32)})
+    assert found.adjacency is not None
+    np.testing.assert_allclose(found.adjacency, arrays["adjacency"], rtol=2.0 ** (1 - bits))
+    np.testing.assert_allclose(found.adjacency.sum(axis=-1), 1, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8])
+def test_a_mask_of_zeros_and_ones_is_a_mask(tmp_path: Path, dtype: Any) -> None:
+    arrays = scores()
+    found = read(tmp_path, arrays | {"mask": arrays["mask"].astype(dtype)})
+    np.testing.assert_array_equal(found.mask, arrays["mask"])
+    assert found.mask is not None
+    assert found.mask.dtype == np.bool_
+    with pytest.raises(InputError, match=r"^mask must be boolean"):
+        read(tmp_path, arrays | {"mask": 2 * arrays["mask"].astype(dtype)})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from simulations.instruments.captured import trace_captured
+from simulations.instruments.check import check_block
 from simulations.instruments.trace import trace_blocks
 from tests.helpers.blocks import Floats, random_tokens
 from tests.test_simulations.helpers.three_layers import CAUSAL, STACK, TOKENS, D, N, assert_close
@@ -174,4 +175,36 @@ def test_captured_arrays_that_do_not_fit_are_named(
     hidden: Any, attentions: Any, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        trace_captured(hidden, attentions)
+        trace_captured(hidden, attentions or None)
+
+
+# --- attention that is not there, and masks of tokenizers ------------------------------------
+
+
+@pytest.mark.parametrize("missing", [(), [], (None, None), [SHARES, None]])
+def test_attention_that_is_not_there_is_refused_with_the_way_to_it(missing: Any) -> None:
+    with pytest.raises(InputError, match=r"^attentions .*(are empty|\[[01]\] is None).*eager"):
+        trace_captured([TOKENS] * 3, missing)
+    assert "v" not in trace_captured([TOKENS] * 3, None).blocks
+
+
+def test_rows_that_dropout_spoiled_get_a_hint_that_helps() -> None:
+    kept = np.random.default_rng(0).random((2, N, N)) > 0.1
+    with pytest.raises(InputError, match=r"model\.eval\(\).*attn_implementation=\"eager\"") as told:
+        trace_captured([TOKENS] * 2, [SHARES * kept / 0.9])
+    assert "dividing" not in str(told.value)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
+def test_a_mask_of_zeros_and_ones_is_a_mask(dtype: Any) -> None:
+    present = np.asarray([True, True, True, True, False])
+    wanted = trace_captured([TOKENS] * 2, present=present, token_mask=present)
+    found = trace_captured(
+        [TOKENS] * 2, present=present.astype(dtype), token_mask=present.astype(dtype)
+    )
+    for name, column in wanted.tokens.items():
+        np.testing.assert_array_equal(found.tokens[name], column)
+    with pytest.raises(InputError, match=r"^present must be boolean, but has dtype .*present == 1"):
+        trace_captured([TOKENS] * 2, present=2 * present.astype(dtype))
+    causal = check_block(STACK[0], TOKENS, mask=CAUSAL.astype(dtype)).as_dict()
+    assert causal == check_block(STACK[0], TOKENS, mask=CAUSAL).as_dict()

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -62,12 +63,38 @@ def test_law_takes_weights_in_the_place_of_attention(
     assert found["modes"][0]["eigenvalue"][0] == pytest.approx(0.25)
 
 
+def test_a_ring_by_name_and_from_a_file_have_one_law_once_their_self_loops_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ring.edgelist"
+    nx.write_edgelist(nx.cycle_graph(5), file)
+
+    def rate(*options: str) -> float:
+        assert main(["law", *options, "--json"]) == 0
+        return float(json.loads(capsys.readouterr().out)["rate"])
+
+    with_loops = rate("--graph", "ring", *SMALL)
+    without = rate("--graph", "ring", "--no-self-loops", *SMALL)
+    assert with_loops != pytest.approx(without, rel=1e-3)
+    for option in ("--graph", "--adjacency"):
+        assert rate(option, str(file), *SMALL[2:]) == without
+        assert rate(option, str(file), "--self-loops", *SMALL[2:]) == with_loops
+    assert main(["law", "--graph", str(file), *SMALL[2:]]) == 0
+    told = capsys.readouterr().out.splitlines()[0]
+    assert "read as a list of edges: 5 nodes, 5 edges between two, undirected" in told
+    assert "0 of 5 nodes had self-loops" in told
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--graph", "cycle"), "graph must be"),
         (("--adjacency", "none.npy"), "cannot be read"),
         (("--adjacency", "none.npy", "--n", "3"), "without --graph and --n"),
+        (("--graph", "none.gml"), "cannot be read: No such file"),
+        (("--graph", "none.gml", "--n", "3"), "--n must be left out"),
+        (("--graph", "ring", "--format", "edges"), "must come with a file"),
+        (("--model", "minilm", "--no-self-loops"), "left out with --model"),
         (("--n", "3", "--tokens", "4"), "one number"),
         (("--critical", "depth"), "critical"),
         (("--critical-range", "0", "1"), "must come with --critical"),
