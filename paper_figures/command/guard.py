@@ -5,7 +5,7 @@ import os
 import traceback
 from collections.abc import Iterator
 
-from paper_figures.command.terminal import complain
+from paper_figures.command.terminal import complain, err
 
 TRACEBACK = "OVERSMOOTH_TRACEBACK"
 """The environment variable that asks for the traceback of what should not happen."""
@@ -26,7 +26,7 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         return 0
     if os.environ.get(TRACEBACK):
-        complain("".join(traceback.format_exception(error)))
+        err.print("".join(traceback.format_exception(error)), highlight=False, markup=False)
     complain(_line(error))
     return _WRONG
 

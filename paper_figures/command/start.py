@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 _STOPPED = 130  # what a shell gives a command that Ctrl-C ended
 _PATIENCE_SECONDS = 1.0
@@ -31,7 +32,7 @@ def start() -> int:
             _end()
         raise
     if code == _STOPPED:  # what it said it stopped: nothing of what is left is waited for
-        _end(said=True)
+        _leave()
     return code
 
 
@@ -73,18 +74,34 @@ def _watch(reading: int) -> None:
         _end()
 
 
-def _end(*, said: bool = False) -> None:
-    """End this process and those that it started, without waiting for what they are at."""
-    if not said:
-        with suppress(OSError):
-            os.write(2, _LINE)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError, RuntimeError):
-            stream.flush()
+def _end() -> NoReturn:
+    """Say that the command stopped and end it here, and the processes that it started."""
+    with suppress(OSError):
+        os.write(2, _LINE)
+    _end_children()
+    os._exit(_STOPPED)
+
+
+def _leave() -> None:
+    """Let Python end as it does, for as long as a moment and without another word.
+
+    What waits for its turn at the end, as Dask's and that of multiprocessing, tidies up after an
+    orderly stop; half-started workers may keep it for ever, and fill pages.
+    """
+    _end_children()
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    late = threading.Timer(_PATIENCE_SECONDS, os._exit, [_STOPPED])
+    late.daemon = True
+    late.start()
+
+
+def _end_children() -> None:
     if "multiprocessing" in sys.modules:
         import multiprocessing
 
         for child in multiprocessing.active_children():
             with suppress(OSError, ValueError):
                 child.kill()
-    os._exit(_STOPPED)

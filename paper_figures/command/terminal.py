@@ -4,11 +4,14 @@ A command's module holds its options and is light; what the command needs is loa
 """
 
 import sys
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+
+from simulations.machine.words import shortened
 
 # A pipe has no width to fit in.
 out = Console(width=None if sys.stdout is not None and sys.stdout.isatty() else 160)
@@ -24,6 +27,23 @@ def emit(value: Any) -> None:
     sys.stdout.write(to_json(value) + "\n")
 
 
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how many of how many steps are done, and the time left.
+
+    Gives what is to be told both numbers at each step.
+    """
+    from rich import progress as bars  # not for the help of a command
+
+    columns = (
+        *(bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()),
+        *(bars.TimeElapsedColumn(), bars.TimeRemainingColumn()),
+    )
+    with bars.Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
 def complain(message: object) -> None:
     """Print a line for each problem on stderr, as it is: no markup, no emoji codes.
 
@@ -37,11 +57,3 @@ def complain(message: object) -> None:
         text = f"oversmooth: {shortened(line)}"
         with suppress(OSError):  # stderr is full or gone: the exit code is left to tell
             err.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-def shortened(text: str, longest: int = 1000) -> str:
-    """Return a text whose middle is left out if it is long."""
-    if len(text) <= longest:
-        return text
-    half = longest // 2
-    return f"{text[:half]} ... ({len(text):,} characters) ... {text[-half // 2:]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from paper_figures.command.pictures import require_plot
-from paper_figures.command.terminal import Flag, complain, emit, err, out
+from paper_figures.command.terminal import Flag, complain, emit, err, out, steps
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 
@@ -56,6 +56,7 @@ def simulate(
     from simulations.instruments.simulation import simulate as simulate_stack
     from simulations.machine.backends import backend as load_backend
     from simulations.stacks.graphs import mask_by_name
+    from simulations.stacks.room import require_room
 
     on = load_backend(backend, device=device, dtype=dtype)
     if stack.tau != 1 and stack.fixed_std is not None:
@@ -63,10 +64,13 @@ def simulate(
             f"tau and fixed_std exclude each other, but are {stack.tau} and {stack.fixed_std}: "
             "only their product would count"
         )
+    require_room(stack)
     allowed = mask_by_name(mask, stack.tokens)
     require_plot(plot)
-    with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
-        trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
+    with steps(f"{stack.depth} blocks, {seeds} seed(s)") as on_layer:
+        trace = simulate_stack(
+            stack, seeds=seeds, seed=seed, mask=allowed, on=on, on_layer=on_layer
+        )
     mode = ln_std_mode(stack)
     about = {
         "stack": asdict(stack),

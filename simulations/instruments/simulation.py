@@ -1,10 +1,14 @@
 """What do the instruments read on a random stack?"""
 
+from collections.abc import Callable, Iterable, Iterator
+
 from simulations.instruments.trace import Trace, trace_centred
 from simulations.machine.backends import Backend, backend
 from simulations.stacks.draws import draw_blocks, draw_tokens
+from simulations.stacks.room import require_room
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, require_mask
+from theory.blocks.weights import Block
 
 _MOST_SEEDS = 1_000_000  # more is rather a slip of the keyboard; see `simulations.survey`
 
@@ -16,12 +20,15 @@ def simulate(
     seed: int = 0,
     mask: Array | None = None,
     on: Backend | None = None,
+    on_layer: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trace:
     """Draw a stack and its tokens once for every seed and measure them at every layer.
 
     The runs are seeds ``seed``, ``seed + 1``, ...; each one's numbers do not depend on how many
     there are. Deviations from consensus are carried in centred coordinates, so that the
     distance is right far below round-off.
+
+    ``on_layer`` is told before every layer how many are done, of how many.
 
     Shapes: mask boolean (n, n), True where a token may listen; the trace's batch is (seeds,)
     Dtype:  that of the backend ``on``, None being NumPy with float64; verdicts are float64
@@ -32,13 +39,23 @@ def simulate(
         raise InputError(f"seeds must be at least 1, but is {seeds}")
     if seeds > _MOST_SEEDS:
         raise InputError(f"seeds must be at most {_MOST_SEEDS:,}, but is {seeds:,}")
+    require_room(stack, seeds=seeds)
     on = backend() if on is None else on
     if mask is not None:
         require_mask("mask", mask, stack.tokens, stack.tokens)
         mask = on.move(mask)
     runs = range(seed, seed + seeds)
     tokens = on.move(draw_tokens(stack, seeds=runs))
-    return trace_centred(on.move_each(draw_blocks(stack, seeds=runs)), tokens, mask=mask)
+    blocks = _told(on.move_each(draw_blocks(stack, seeds=runs)), stack.depth, on_layer)
+    return trace_centred(blocks, tokens, mask=mask)
+
+
+def _told(
+    blocks: Iterable[Block], depth: int, on_layer: Callable[[int, int], None]
+) -> Iterator[Block]:
+    for layer, block in enumerate(blocks):
+        on_layer(layer, depth)
+        yield block
 
 
 def ln_std_mode(stack: Stack) -> str:

@@ -1,10 +1,12 @@
 """How does a local cluster start, live through the death of its workers, and end at one Ctrl-C?"""
 
+import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from simulations.machine.processes import interrupts_held
@@ -39,24 +41,60 @@ def interrupted_once() -> Iterator[None]:
 def local_client(distributed: Any, workers: int) -> Iterator[Any]:
     """Start workers here. Ctrl-C reaches all processes of a terminal, but is for this one alone.
 
-    It is held while they start: they inherit that, and those that replace them, and a cluster
-    that is interrupted while it starts leaves with pages of complaints.
+    They are started by a thread that holds it back, and inherit that, as do those that replace
+    them. A cluster that is interrupted while it starts leaves with pages of complaints; so it is
+    left to that thread, and its workers end.
     """
-    with ExitStack() as opened:
-        with interrupts_held():
-            cluster = opened.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
-                    memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
-                    silence_logs=50,
-                )
-            )
-            client = opened.enter_context(distributed.Client(cluster))
-            opened.enter_context(_kept_up(cluster))
+    client, opened = _started(lambda: _open(distributed, workers))
+    with opened:
         yield client
+
+
+def _open(distributed: Any, workers: int) -> tuple[Any, ExitStack]:
+    with ExitStack() as opened:
+        cluster = opened.enter_context(
+            distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
+                memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
+                silence_logs=50,
+            )
+        )
+        client = opened.enter_context(distributed.Client(cluster))
+        opened.enter_context(_kept_up(cluster))
+        return client, opened.pop_all()
+
+
+def _started(make: Callable[[], tuple[Any, ExitStack]]) -> tuple[Any, ExitStack]:
+    """Return what is made by a thread that Ctrl-C does not reach; hear it here meanwhile.
+
+    Raises: KeyboardInterrupt, with the processes ended that were started by then
+    """
+    others = set(multiprocessing.active_children())
+    made: Future[tuple[Any, ExitStack]] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            made.set_exception(error)
+
+    with interrupts_held():
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        return made.result()
+    except KeyboardInterrupt:
+        for child in set(multiprocessing.active_children()) - others:
+            child.kill()
+        made.add_done_callback(_close)
+        raise
+
+
+def _close(made: "Future[tuple[Any, ExitStack]]") -> None:
+    with suppress(Exception):  # its workers are gone already
+        made.result()[1].close()
 
 
 @contextmanager
