@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from simulations.machine.processes import interrupts_held
+from theory.arrays import InputError
 
 COUNT_AGAIN_SECONDS = 1.0
 _AWAY_SECONDS = 15.0
@@ -70,7 +71,8 @@ def _open(distributed: Any, workers: int) -> tuple[Any, ExitStack]:
 def _started(make: Callable[[], tuple[Any, ExitStack]]) -> tuple[Any, ExitStack]:
     """Return what is made by a thread that Ctrl-C does not reach; hear it here meanwhile.
 
-    Raises: KeyboardInterrupt, with the processes ended that were started by then
+    Raises: KeyboardInterrupt, with the processes ended that were started by then; InputError if
+            they cannot be started
     """
     others = set(multiprocessing.active_children())
     made: Future[tuple[Any, ExitStack]] = Future()
@@ -85,6 +87,11 @@ def _started(make: Callable[[], tuple[Any, ExitStack]]) -> tuple[Any, ExitStack]
         threading.Thread(target=work, daemon=True).start()
     try:
         return made.result()
+    except (OSError, RuntimeError, TimeoutError) as error:
+        raise InputError(
+            f"workers must be fewer, or 0, since so many cannot be started: {error} (few files "
+            "may be open at a time: see ulimit -n; or there is little memory)"
+        ) from error
     except KeyboardInterrupt:
         for child in set(multiprocessing.active_children()) - others:
             child.kill()

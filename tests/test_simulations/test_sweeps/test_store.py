@@ -22,6 +22,7 @@ from simulations.sweeps.store import (
     only_driver,
     open_store,
     read_cell,
+    read_manifest,
     set_aside,
     stored_keys,
 )
@@ -87,9 +88,14 @@ def test_a_file_of_a_newer_version_is_refused_not_called_damaged(
 
 
 def test_a_store_of_another_sweep_is_refused_with_what_differs(store: Store) -> None:
-    with pytest.raises(InputError, match="differs in name"):
-        create_store(store.root, {"name": "y"})
+    with pytest.raises(InputError, match="differs in seeds"):
+        create_store(store.root, {"name": "x", "seeds": {"count": 3}})
     create_store(store.root, {"name": "x"})
+
+
+def test_a_sweep_that_is_called_otherwise_keeps_its_store(store: Store) -> None:
+    create_store(store.root, {"name": "y"})
+    assert read_manifest(store) == {"name": "x"}, "no number depends on it"
 
 
 def test_a_folder_with_other_things_is_no_store(tmp_path: Path) -> None:
