@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.test_simulations.helpers.tiny_tokenizers import (
+from tests.test_simulations.test_models.test_tokenizer.tiny import (
     BPE_WORDS,
     MARKS,
     MERGES,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from simulations.models import encode, load_checkpoint
-from tests.test_simulations.helpers.tiny_tokenizers import TEXTS, write_case
-from tests.test_simulations.helpers.tokenizer_cases import CASES
+from tests.test_simulations.test_models.test_tokenizer.cases import CASES
+from tests.test_simulations.test_models.test_tokenizer.tiny import TEXTS, write_case
 from theory.arrays import InputError
 
 with warnings.catch_warnings():  # what it says while it is imported is no concern of ours

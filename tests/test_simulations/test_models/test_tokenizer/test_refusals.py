@@ -12,16 +12,7 @@ import pytest
 
 from simulations.models import encode, load_checkpoint
 from simulations.models.guards import growth, panics_unprinted
-from tests.test_simulations.helpers.tiny_tokenizers import (
-    Case,
-    albert,
-    byte_pairs,
-    unigram,
-    word_level,
-    word_piece,
-    write_case,
-)
-from tests.test_simulations.helpers.tokenizer_cases import (
+from tests.test_simulations.test_models.test_tokenizer.cases import (
     ALBERT,
     GENERIC,
     PAIRS,
@@ -30,6 +21,15 @@ from tests.test_simulations.helpers.tokenizer_cases import (
     XLM,
     added,
     drop,
+)
+from tests.test_simulations.test_models.test_tokenizer.tiny import (
+    Case,
+    albert,
+    byte_pairs,
+    unigram,
+    word_level,
+    word_piece,
+    write_case,
 )
 from theory.arrays import InputError
 

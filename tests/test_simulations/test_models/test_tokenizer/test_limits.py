@@ -8,7 +8,7 @@ import pytest
 from simulations.instruments.analysis import analyze
 from simulations.models import encode, load_checkpoint
 from simulations.models.tokens import Line
-from tests.test_simulations.test_models.test_folder import write_folder
+from tests.test_simulations.helpers.tiny_folder import write_folder
 from theory.arrays import InputError
 
 GENERIC = {"tokenizer_class": "PreTrainedTokenizerFast"}
