@@ -1,5 +1,6 @@
 """What an array is here, and how bad ones are refused."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = Any
+"""Anything that follows the Python array API standard (NumPy, Torch, CuPy, ...)."""
 
 Floats: TypeAlias = NDArray[np.float64]
 """An array on the host: samples, verdicts, states of a flow."""
-"""Anything that follows the Python array API standard (NumPy, Torch, CuPy, ...)."""
 
 
 class InputError(ValueError):
@@ -26,14 +27,68 @@ class ShapeError(InputError):
 def namespace(*arrays: Array | None) -> ModuleType:
     """Return the array library that all the given arrays belong to (None is skipped).
 
-    Raises: InputError if something is not an array, or the libraries differ
+    Raises: InputError if something is not an array, or no plain one (`require_plain`), or the
+            libraries differ
     """
+    for array in arrays:
+        if type(array) is not np.ndarray and array is not None:  # a look at the type is cheap
+            require_plain(array)
     try:
         found: ModuleType = array_api_compat.array_namespace(*arrays)
     except TypeError as error:
         kinds = ", ".join(sorted({type(a).__name__ for a in arrays if a is not None}))
-        raise InputError(f"expected arrays of one array library, but got: {kinds}") from error
+        hint = ""
+        if any(isinstance(array, list | tuple) for array in arrays):
+            hint = "; numpy.asarray makes an array of a list"
+        raise InputError(f"expected arrays of one array library, but got: {kinds}{hint}") from error
     return found
+
+
+def require_plain(array: Any) -> None:
+    """Raise InputError if ``array`` is one whose entries are not simply those that it shows.
+
+    A masked array counts in functions that know of its mask, and in no other; ``*`` of a matrix
+    is another product; a sparse tensor lacks half of the functions, and a meta tensor its numbers.
+    """
+    odd = _oddity(array)
+    if odd:
+        kind = type(array)
+        raise InputError(
+            f"expected arrays of one array library, but got a {kind.__name__} of shape "
+            f"{tuple(getattr(array, 'shape', ()))}, {odd}"
+        )
+
+
+def _oddity(array: Any) -> str:
+    """Return what is odd about an array and how a plain one is made of it; "" if nothing is."""
+    kind = type(array)
+    torch = sys.modules.get("torch")  # who has a tensor has imported it
+    if torch is not None and isinstance(array, torch.Tensor):  # first: kernels ask for it often
+        return _tensor_oddity(array, torch)
+    if isinstance(array, np.ma.MaskedArray):
+        return "whose mask would be ignored: fill it, or leave tokens out by a token_mask"
+    if isinstance(array, np.ndarray):
+        return "" if kind in (np.ndarray, np.memmap) else "a subclass: give numpy.asarray(it)"
+    if kind in (bool, int, float, complex):
+        return "a number: numpy.asarray makes an array of it"
+    if kind.__module__.startswith("scipy.sparse"):
+        return "which is sparse: give its toarray()"
+    if array_api_compat.is_pydata_sparse_array(array):
+        return "which is sparse: give its todense()"
+    return ""
+
+
+def _tensor_oddity(tensor: Any, torch: ModuleType) -> str:
+    if tensor.is_nested:
+        return "which is nested: give its to_padded_tensor(0.0), and a token_mask"
+    if tensor.layout is not torch.strided:
+        return "which is sparse: give its to_dense()"
+    if tensor.is_meta:
+        return "which is on the device meta and has no numbers"
+    kind = type(tensor)
+    if kind is not torch.Tensor and kind.__module__.startswith("torch.masked"):
+        return "whose mask would be ignored: fill it, or leave tokens out by a token_mask"
+    return ""
 
 
 def require_float(name: str, array: Array) -> None:
@@ -41,17 +96,18 @@ def require_float(name: str, array: Array) -> None:
 
     Sixteen bits are refused: the sums behind every measure lose all digits there.
     """
-    xp = namespace(array)
+    xp = _library(name, array)
     if array.dtype not in (xp.float32, xp.float64):
+        how = ".double()" if array_api_compat.is_torch_array(array) else ".astype('float64')"
         raise InputError(
             f"{name} must have dtype float32 or float64, but has {array.dtype}; "
-            "convert it first, for example with .astype('float64')"
+            f"convert it first, for example with {how}"
         )
 
 
 def require_finite(name: str, array: Array) -> None:
     """Raise InputError if ``array`` holds a NaN or an infinity, and say how many and where."""
-    xp = namespace(array)
+    xp = _library(name, array)
     bad = ~xp.isfinite(array)
     if bool(xp.any(bad)):
         where = np.argwhere(to_numpy(bad))
@@ -99,9 +155,32 @@ def require_same_lengths(named: Iterable[tuple[str, Array, Sequence[str]]]) -> N
 
 def require_mask(name: str, mask: Array, *wanted: int | str) -> None:
     """Raise InputError unless ``mask`` is boolean and its last axes are as ``wanted``."""
-    if namespace(mask).bool != mask.dtype:
-        raise InputError(f"{name} must be boolean, but has dtype {mask.dtype}")
+    if _library(name, mask).bool != mask.dtype:
+        raise InputError(
+            f"{name} must be boolean, but has dtype {mask.dtype}; {name} == 1 makes one of zeros "
+            "and ones, as tokenizers give it"
+        )
     require_shape(name, mask, *wanted)
+
+
+def as_mask(name: str, mask: Array) -> Array:
+    """Return a boolean mask as it is, and one of the integers 0 and 1 as boolean.
+
+    Raises: InputError for anything else
+    """
+    xp = _library(name, mask)
+    if xp.isdtype(mask.dtype, "integral") and bool(xp.all((mask == 0) | (mask == 1))):
+        return mask == 1
+    require_mask(name, mask)
+    return mask
+
+
+def _library(name: str, array: Array) -> ModuleType:
+    """Return the library of an argument; what is no plain array is refused with its name."""
+    try:
+        return namespace(array)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def eps(array: Array) -> float:
@@ -122,8 +201,10 @@ def constant(value: Any, *, like: Array) -> Array:
 
 def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     """Copy ``array`` to host memory as a NumPy array: for saving, plotting and printing only."""
-    if isinstance(array, np.ndarray):
+    if type(array) is np.ndarray:
         return array
+    if not isinstance(array, bool | int | float | complex):
+        require_plain(array)
     if array_api_compat.is_torch_array(array):
         return np.asarray(array.detach().cpu())
     if array_api_compat.is_cupy_array(array):
@@ -131,4 +212,7 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     if "array_api_strict" in type(array).__module__:
         xp = namespace(array)
         return np.asarray(xp.from_dlpack(array, device=xp.Device("CPU_DEVICE")))
-    return np.asarray(array)
+    found = np.asarray(array)
+    if found.dtype.kind in "US":
+        raise InputError(f"expected numbers, but got text: {array!r:.60}")
+    return found

@@ -13,10 +13,8 @@ from simulations.instruments.simulation import ln_std_mode
 from simulations.law.comparison import law_beside_simulation
 from simulations.law.critical import critical_points
 from simulations.reports.law import critical_table, law_json, law_reading, modes_table, rates_table
-from simulations.stacks.adjacency import read_adjacency
-from simulations.stacks.graphs import graph_by_name
+from simulations.stacks.graphs import GraphRead, read_graph
 from simulations.stacks.room import require_law_room
-from theory.arrays import Array
 
 _TRIED, _LONG_SECONDS = 200, 5.0
 
@@ -31,7 +29,8 @@ def show_stack_law(
     plot: Path | None,
 ) -> int:
     """Print law, simulation and theorem, draw them if asked; 1 if they are in another order."""
-    walk = _walk(graph, stack, seed)
+    read = _read(graph, stack, seed)
+    walk = read.adjacency
     stack = replace(stack, tokens=len(walk))
     require_law_room(stack)
     _tell_time(len(walk))
@@ -59,8 +58,12 @@ def show_stack_law(
     if json:
         about = {"stack": asdict(stack), "graph": graph.title, "seed": seed}
         about["ln_std_mode"] = ln_std_mode(stack)
+        if graph.file is not None:
+            about["graph_read"] = read.told
         emit(about | law_json(found, critical))
     else:
+        if graph.file is not None:
+            out.print(read.told, soft_wrap=True, highlight=False, markup=False)
         out.print(modes_table(found.law, title=title), rates_table(found))
         if critical:
             out.print(critical_table(critical))
@@ -87,12 +90,15 @@ def _tell_time(n: int) -> None:
         err.print(f"eigenvalues of {n} tokens: about {about} (h:mm:ss); Ctrl-C stops it")
 
 
-def _walk(graph: GraphOptions, stack: TiedStack, seed: int) -> Array:
+def _read(graph: GraphOptions, stack: TiedStack, seed: int) -> GraphRead:
     size = graph.size(stack)
-    if graph.adjacency is not None:
-        return read_adjacency(graph.adjacency)
-    assert size is not None
-    if size > 0:  # its own error says what is wrong with others
+    if size is not None and size > 0:  # its own error says what is wrong with others
         require_law_room(replace(stack, tokens=max(2, size)))
-    name = "complete" if graph.graph is None else graph.graph
-    return graph_by_name(name, size, seed=seed)
+    return read_graph(
+        graph.file or graph.graph or "complete",
+        size,
+        seed=seed,
+        format=graph.format,
+        self_loops=graph.self_loops,
+        directed=graph.directed,
+    )

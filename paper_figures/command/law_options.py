@@ -7,7 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from paper_figures.command.terminal import Flag
 from simulations.law.drivers import Driver
+from simulations.stacks.graph_files import GraphFormat
+from simulations.stacks.graphs import is_graph_file
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 
@@ -41,22 +44,40 @@ class GraphOptions:
     ----------
     graph
         complete, path, ring, ring:W, star, tree, small-world, scale-free, causal, window:R,
-        causal-window:R or blocks:N1,N2,...; complete if nothing is given.
+        causal-window:R or blocks:N1,N2,...; complete if nothing is given. Or a file: a matrix or
+        a list of edges (text, CSV), GraphML, GML or .npy; zeros and ones are a mask, other
+        weights take the place of attention's, every row divided by its sum.
     n
-        Number of tokens, 32 if not given; that of the file with --adjacency.
+        Number of tokens, 32 if not given; that of the file with a file.
     adjacency
-        A .npy or text file with a square matrix: zeros and ones are a mask; other weights take
-        the place of attention's.
+        A file, as --graph FILE.
+    format
+        adjacency, edges, graphml, gml or npy; the file's suffix or content says it if not given.
+    self_loops
+        Every token listens to itself, or none does; if not given, tokens of a named graph do, and
+        those of a file as the file has it.
+    directed
+        A list of edges has a direction: the first node listens to the second.
     """
 
     graph: str | None = None
     n: int | None = None
     adjacency: Path | None = None
+    format: GraphFormat | None = None
+    self_loops: bool | None = None
+    directed: Flag = False
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the graph is in, if there is one."""
+        if self.adjacency is None and self.graph is not None and is_graph_file(self.graph):
+            return Path(self.graph)
+        return self.adjacency
 
     @property
     def title(self) -> str:
         """What the graph is called in print."""
-        return self.graph or "complete" if self.adjacency is None else self.adjacency.name
+        return self.graph or "complete" if self.file is None else self.file.name
 
     def size(self, stack: Stack) -> int | None:
         """Return the number of tokens, which graph and stack share; None if a file decides.
@@ -67,6 +88,10 @@ class GraphOptions:
         if self.adjacency is not None:
             if self.graph is not None or self.n is not None or sized:
                 raise InputError("--adjacency must come without --graph and --n: the file has both")
+            return None
+        if self.file is not None:
+            if self.n is not None or sized:
+                raise InputError("--n must be left out with a graph from a file, which has its own")
             return None
         if sized and self.n is not None and self.n != stack.tokens:
             raise InputError(
@@ -132,6 +157,9 @@ def require_alone(graph: GraphOptions, stack: TiedStack, critical: Sequence[Driv
         "--graph": graph.graph is not None,
         "--n": graph.n is not None,
         "--adjacency": graph.adjacency is not None,
+        "--format": graph.format is not None,
+        "--self-loops": graph.self_loops is not None,
+        "--directed": graph.directed,
         "--critical": bool(critical),
         "the options of a stack": stack != PLAIN_STACK,
     }

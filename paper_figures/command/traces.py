@@ -36,7 +36,8 @@ def simulate(
     Parameters
     ----------
     mask
-        full, causal, window:R, causal-window:R, blocks:N1,N2,... or a boolean .npy file.
+        full, causal, window:R, causal-window:R, blocks:N1,N2,..., a boolean .npy file, or a file
+        with a graph without weights, as law --graph takes it.
     seeds
         How many runs; the table shows mean cosine, distance and rank, worst-case coefficients.
     seed
@@ -55,7 +56,6 @@ def simulate(
     from simulations.instruments.simulation import ln_std_mode
     from simulations.instruments.simulation import simulate as simulate_stack
     from simulations.machine.backends import backend as load_backend
-    from simulations.stacks.graphs import mask_by_name
     from simulations.stacks.room import require_room
 
     on = load_backend(backend, device=device, dtype=dtype)
@@ -65,7 +65,7 @@ def simulate(
             "only their product would count"
         )
     require_room(stack)
-    allowed = mask_by_name(mask, stack.tokens)
+    allowed, told = _allowed(mask, stack.tokens)
     require_plot(plot)
     with steps(f"{stack.depth} blocks, {seeds} seed(s)") as on_layer:
         trace = simulate_stack(
@@ -79,8 +79,23 @@ def simulate(
         "seed": seed,
         "seeds": seeds,
     }
+    if told and not json:
+        out.print(told, soft_wrap=True, highlight=False, markup=False)
     title = f"{stack.placement}-{stack.norm} stack, LN std {mode}, {mask} mask, {seeds} seed(s)"
     return _show_trace(trace, about, title=title, json=json, plot=plot)
+
+
+def _allowed(mask: str, n: int) -> tuple[Any, str]:
+    """Return a mask by its name or from a file, and in words what a file with a graph held."""
+    from simulations.machine.formats import is_array_name
+    from simulations.stacks.graphs import is_graph_file, mask_by_name, read_graph
+
+    if is_array_name(mask) or not is_graph_file(mask):
+        return mask_by_name(mask, n), ""
+    found = read_graph(mask, n)
+    if found.adjacency.dtype != "bool":
+        raise InputError(f"mask {mask!r} must be a graph without weights; law --graph takes them")
+    return found.adjacency, found.told
 
 
 def analyze(
@@ -153,6 +168,7 @@ def _about(checkpoint: "Checkpoint", encoded: "Encoded", *, skip_special: bool) 
         "model": checkpoint.name,
         "source": checkpoint.source,
         "weights_sha256": checkpoint.weights_sha256,
+        **({} if checkpoint.widened is None else {"widened": checkpoint.widened}),
         "texts": len(lengths),
         "text_tokens": lengths,
         "prefix": encoded.prefix,
@@ -164,6 +180,8 @@ def _about(checkpoint: "Checkpoint", encoded: "Encoded", *, skip_special: bool) 
 def _title(checkpoint: "Checkpoint", encoded: "Encoded") -> str:
     lengths = encoded.token_mask.sum(axis=-1)
     title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
+    if checkpoint.widened is not None:
+        title += f", weights widened from {checkpoint.widened}, exactly"
     return f"{title}, prefix {encoded.prefix!r}" if encoded.prefix else title
 
 

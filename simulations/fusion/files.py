@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from simulations.fusion.recipe import Recipe
+from simulations.machine.formats import FormatError, read_json
 from theory.arrays import InputError
 
 Run: TypeAlias = dict[str, Any]
@@ -20,7 +21,7 @@ def read_runs(path: Path) -> list[Run]:
     Raises: InputError that names the file if it cannot be read, or a run of it is not whole
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        content = read_json(path, name=path.name, parse_constant=_no_number)
         runs = content if isinstance(content, list) else [content]
         if not runs:
             raise ValueError("it holds no runs")
@@ -29,6 +30,8 @@ def read_runs(path: Path) -> list[Run]:
             _require_whole(run)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except FormatError as error:
+        raise InputError(f"{path.name} is damaged: ValueError: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         told = str(error) or type(error).__name__
         raise InputError(f"{path.name} is damaged: {type(error).__name__}: {told}") from error

@@ -1,20 +1,27 @@
 """How one block from any framework is read from a file of arrays."""
 
 import difflib
-import zipfile
-import zlib
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from theory.arrays import Array, InputError, require_finite, require_mask, require_same_lengths
+from simulations.instruments.shares import require_shares
+from simulations.machine.formats import FormatError, read_arrays
+from theory.arrays import (
+    Array,
+    InputError,
+    as_mask,
+    require_finite,
+    require_mask,
+    require_same_lengths,
+)
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.blocks.wiring import norms_used
-from theory.graphs.stochastic import require_row_stochastic
 
 _AXES: dict[str, tuple[str, ...]] = {
     "tokens": ("n", "d"),
@@ -44,20 +51,6 @@ _ELSEWHERE = (
     "hidden states that were captured, with or without attention weights, go through "
     "oversmooth.trace_captured, and a part of a block through oversmooth.check"
 )
-# What zipfile and NumPy raise where bytes were lost or changed: RuntimeError for what looks
-# encrypted or compressed in an unknown way, MemoryError for a length that cannot be meant,
-# SyntaxError and TokenError for an array's header that is no Python literal.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-    TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class BlockFile(NamedTuple):
@@ -73,7 +66,7 @@ class BlockFile(NamedTuple):
     mask: Array | None
 
 
-def read_block(path: Path) -> BlockFile:
+def read_block(path: Path | str) -> BlockFile:
     """Read a block from an .npz file; the names and axes are those of ``_AXES``.
 
     Also read: ``mask``, boolean (n, n); ``activation``, a name; ``placement``, a name.
@@ -82,8 +75,7 @@ def read_block(path: Path) -> BlockFile:
             the wrong dtype or shape, the rows of the adjacency do not sum to one, or the
             placement asks for norms that a file has no names for
     """
-    arrays = _load(path)
-    _require_known(arrays)
+    arrays = _load(Path(path))
     read = {name: _number(name, arrays[name]) for name in _AXES if name in arrays}
     require_same_lengths((name, array, _AXES[name]) for name, array in read.items())
     n = len(read["tokens"])
@@ -91,6 +83,7 @@ def read_block(path: Path) -> BlockFile:
         raise InputError("tokens must hold at least two tokens, but holds one: it has no distance")
     mask = arrays.get("mask")
     if mask is not None:
+        mask = as_mask("mask", mask)
         require_mask("mask", mask, n, n)
         if mask.ndim != 2:
             raise InputError(f"mask must have shape (n, n), but has {mask.shape}")
@@ -98,10 +91,17 @@ def read_block(path: Path) -> BlockFile:
             raise InputError("mask must leave every token at least one token to listen to")
     adjacency = read.get("adjacency")
     if adjacency is not None:
-        # Attention weights were mostly made in single precision, whatever they are stored in.
-        allowed = adjacency.shape[-1] * float(np.finfo(np.float32).eps)
-        require_row_stochastic("adjacency", adjacency, tolerance=allowed)
-        adjacency = adjacency / adjacency.sum(axis=-1, keepdims=True)
+        # Attention weights were mostly made in half or single precision, whatever they are now.
+        require_shares("adjacency", adjacency)
+        sums = adjacency.sum(axis=-1, keepdims=True)
+        missed = float(np.abs(sums - 1).max())
+        if missed > n * float(np.finfo(np.float32).eps):
+            warnings.warn(
+                f"the rows of adjacency miss one by up to {missed:.2g}, as those of half precision "
+                "do: each was divided by its sum",
+                stacklevel=2,
+            )
+        adjacency = adjacency / sums
     placement = _text("placement", arrays, "post")
     if not set(norms_used(placement)) <= {"1", "2"}:
         raise InputError(
@@ -145,38 +145,21 @@ def read_block(path: Path) -> BlockFile:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        # NumPy leaves a file open that it opened itself and cannot read.
-        with path.open("rb") as opened:
-            file = np.load(opened, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(
-                    f"{path} holds one bare array; an .npz file of named arrays is wanted"
-                )
-            with file:
-                arrays = {name: file[name] for name in file.files}
+        return read_arrays(path, name=str(path), require=_require_known)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; an .npz file is wanted") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder; an .npz file is wanted") from None
-    except InputError:
-        raise
-    except ValueError as error:  # NumPy would offer to run pickled code
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except FormatError as error:
         raise InputError(
-            f"{path} must be an .npz file of plain arrays, as numpy.savez writes it"
+            f"{path} must be an .npz file of plain arrays, as numpy.savez writes it: {error}"
         ) from error
-    except _UNREADABLE as error:
-        raise InputError(
-            f"{path} cannot be read as an .npz file; is it truncated? ({error})"
-        ) from error
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"{name} must be an array, but {path} holds other bytes there")
-    # A file from another machine may hold its bytes in the other order.
-    return {name: a.astype(a.dtype.newbyteorder("=")) for name, a in arrays.items()}
 
 
-def _require_known(arrays: dict[str, Any]) -> None:
-    known = (*_AXES, *_OTHER)
+def _require_known(names: Iterable[str]) -> None:
+    arrays, known = tuple(names), (*_AXES, *_OTHER)
     for name in arrays:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

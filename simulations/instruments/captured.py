@@ -10,13 +10,18 @@ from simulations.instruments.readings import (
     ratio_of,
     token_row,
 )
+from simulations.instruments.shares import require_shares
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers, host, stack_rows
-from theory.arrays import Array, InputError, constant, namespace, require_float, require_shape
-from theory.graphs.stochastic import require_row_stochastic, stochastic_rounding
-
-_HALF = 2.0**-7  # the eps of bfloat16; that of float16 is 2^-10
-_SUBNORMAL = 2.0**-25  # half the spacing of float16 near zero
+from theory.arrays import (
+    Array,
+    InputError,
+    as_mask,
+    constant,
+    namespace,
+    require_float,
+    require_shape,
+)
 
 
 def trace_captured(
@@ -33,17 +38,20 @@ def trace_captured(
     no v. ``present`` and ``token_mask`` are as in `simulations.instruments.trace.trace_blocks`:
     padding, and what else the similarity measures leave out.
 
-    Every token that is present must share out all its attention among those that are. A row may
-    miss one by 2^-7 + n 2^-25, and n eps of its dtype for adding it up: that lets pass a softmax
-    that was rounded to half precision before it was captured. Weights and the sum they were
-    divided by err by half the eps of bfloat16 each, and float16 has subnormals 2^-24 apart.
+    Every token that is present must share out all its attention among those that are, up to what a
+    softmax in half precision misses: `simulations.instruments.shares` says how much that is.
 
-    Shapes: present, token_mask boolean (*b, n)
+    Shapes: present, token_mask (*b, n), boolean or the integers 0 and 1
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
             float32 or float64, or attention weights are negative or do not sum to one
     """
     hidden_states = _each("hidden_states", hidden_states)
-    attentions = () if attentions is None else _each("attentions", attentions)
+    if attentions is not None:
+        attentions = _each("attentions", attentions)
+        _require_there(attentions)
+    attentions = () if attentions is None else attentions
+    present = None if present is None else as_mask("present", present)
+    token_mask = None if token_mask is None else as_mask("token_mask", token_mask)
     if not hidden_states:
         raise InputError("hidden_states must hold at least one array, but is empty")
     if attentions and len(attentions) != len(hidden_states) - 1:
@@ -78,6 +86,18 @@ def trace_captured(
     return Trace(stack_rows(rows), stack_rows(columns))
 
 
+def _require_there(attentions: tuple[Array | None, ...]) -> None:
+    """Raise InputError for what a model that keeps its attention weights to itself gives."""
+    missing = [layer for layer, weights in enumerate(attentions) if weights is None]
+    if missing or not attentions:
+        have = f"attentions[{missing[0]}] is None" if missing else "are empty"
+        raise InputError(
+            f"attentions must hold the weights of every layer, but {have}: transformers gives them "
+            'with attn_implementation="eager" and output_attentions=True; leave attentions out to '
+            "measure hidden states alone"
+        )
+
+
 def _each(name: str, arrays: Any) -> tuple[Array, ...]:
     try:
         return tuple(arrays)
@@ -94,5 +114,4 @@ def _require_shares(name: str, adjacency: Array, present: Array | None) -> None:
         # The rows of padding are not looked at; any that sum to one will do.
         first = constant([1.0] + [0.0] * (n - 1), like=adjacency)
         adjacency = xp.where(present[..., None, :, None], kept, first)
-    tolerance = _HALF + n * _SUBNORMAL + stochastic_rounding(adjacency)
-    require_row_stochastic(name, adjacency, tolerance=tolerance)
+    require_shares(name, adjacency)

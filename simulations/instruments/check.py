@@ -11,6 +11,7 @@ from simulations.machine.backends import backend
 from theory.arrays import (
     Array,
     InputError,
+    as_mask,
     namespace,
     require_finite,
     require_float,
@@ -71,7 +72,8 @@ def check_block(
 ) -> BlockReport:
     """Put one block and the tokens that enter it through the block theorem, in float64.
 
-    Shapes: tokens (n, d), adjacency (h, n, n) in the place of queries and keys, mask (n, n)
+    Shapes: tokens (n, d), adjacency (h, n, n) in the place of queries and keys, mask (n, n),
+            boolean or the integers 0 and 1
     Raises: InputError if the tokens are not a finite floating matrix of at least two tokens, or
             the block refuses them
     """
@@ -82,6 +84,7 @@ def check_block(
         )
     require_finite("tokens", tokens)
     if mask is not None:
+        mask = as_mask("mask", mask)
         require_mask("mask", mask, tokens.shape[0])
     given = BlockInput(block, tokens, mask=mask, adjacency=adjacency)
     xp = namespace(tokens)

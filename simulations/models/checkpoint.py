@@ -115,6 +115,8 @@ class Checkpoint:
     ``source`` says where the weights came from, without a path of this machine: a package and
     its version, a hub id and its revision, or the name of a folder or file. ``weights_sha256``
     is the digest of the weights' file (of several shards: of their bytes, in order of name).
+    ``widened`` names the dtypes of 16 bits that weights were kept in, if any: they were read as
+    float32, which loses nothing.
     """
 
     name: str
@@ -124,3 +126,4 @@ class Checkpoint:
     embeddings: Embeddings
     blocks: tuple[Block, ...]
     tokenizer: Tokenizer
+    widened: str | None = None

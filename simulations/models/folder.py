@@ -1,11 +1,12 @@
 """How is a Hugging Face checkpoint of the BERT family read from its folder?"""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,7 +23,8 @@ from simulations.models.tokens import missing_extra
 from theory.arrays import InputError
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-_DTYPES = {"F64", "F32", "F16"}  # what NumPy has, too
+_DTYPES = {"F64", "F32", "F16", "BF16"}
+_HALVES = {"F16", "BF16"}  # both become float32 without rounding
 # What tasks add to an encoder, and numbers that older files keep though nobody trained them.
 _HEADS = (
     *("pooler.", "cls.", "classifier.", "pre_classifier.", "qa_outputs.", "lm_head."),
@@ -57,14 +59,17 @@ def read_folder(
         tensors = _Tensors(stack, shards, names, tied=_is_tied(folder))
         require_tensors(tensors.file, tensors.shapes, names, model)
         _require_known(tensors, expected_shapes(names, model))
+        embeddings = build_embeddings(tensors.read, names, model, dtype=dtype)
+        blocks = build_blocks(tensors.read, names, model, dtype=dtype)
         return Checkpoint(
             name=name,
             source=source,
             weights_sha256=digest,
             architecture=model,
-            embeddings=build_embeddings(tensors.read, names, model, dtype=dtype),
-            blocks=build_blocks(tensors.read, names, model, dtype=dtype),
+            embeddings=embeddings,
+            blocks=blocks,
             tokenizer=read_tokenizer(folder),
+            widened=" and ".join(sorted(tensors.halves)) or None,
         )
 
 
@@ -110,6 +115,14 @@ def _digest(shards: list[Path]) -> str:
     return digest.hexdigest()
 
 
+class _Kept(NamedTuple):
+    """Where a tensor is: in an open file, under a name; and the file's path."""
+
+    opened: Any
+    key: str
+    shard: Path
+
+
 class _Tensors:
     """The tensors of some files, under names without what tasks and wrappers put before them.
 
@@ -122,13 +135,16 @@ class _Tensors:
         except ImportError as error:
             raise InputError(missing_extra("safetensors")) from error
         self.file = shards[0].name if len(shards) == 1 else INDEX
-        self._where: dict[str, tuple[Any, str]] = {}
+        self.halves: set[str] = set()  # the dtypes of 16 bits that were read
+        self._where: dict[str, _Kept] = {}
         try:
             for shard in shards:
                 opened = stack.enter_context(safe_open(shard, "numpy"))
                 keys = opened.keys()  # a file is no dictionary: it cannot be iterated
                 # torch.compile puts its wrapper's name before any module.
-                self._where |= {key.replace("_orig_mod.", ""): (opened, key) for key in keys}
+                self._where |= {
+                    key.replace("_orig_mod.", ""): _Kept(opened, key, shard) for key in keys
+                }
         except (SafetensorError, OSError) as error:
             raise InputError(
                 f"{quote(shard.name)} is truncated or corrupt: {reason(error)}"
@@ -139,8 +155,8 @@ class _Tensors:
         if tied:
             self._find_words(names)
         self.shapes = {
-            name: tuple(opened.get_slice(key).get_shape())
-            for name, (opened, key) in self._where.items()
+            name: tuple(kept.opened.get_slice(kept.key).get_shape())
+            for name, kept in self._where.items()
         }
 
     def _prefix(self, names: Names) -> str:
@@ -159,14 +175,14 @@ class _Tensors:
         return ""
 
     def _rename(self, prefix: str, names: Names) -> None:
-        renamed: dict[str, tuple[Any, str]] = {}
+        renamed: dict[str, _Kept] = {}
         wrapper = prefix.removesuffix(names.prefixes[-1])
         for key, value in self._where.items():
             outside = key in self.outside
             name = key.removeprefix(wrapper) if outside else _present_name(key, prefix)
             if name in renamed:
                 raise InputError(
-                    f"{self.file} has {quote(name)} twice, as {quote(renamed[name][1])} and "
+                    f"{self.file} has {quote(name)} twice, as {quote(renamed[name].key)} and "
                     f"{quote(key)}: keep one of them"
                 )
             renamed[name] = value
@@ -184,16 +200,33 @@ class _Tensors:
             self._where[word] = self._where[kept[0]]
 
     def read(self, name: str) -> NDArray[Any]:
-        """Return a tensor."""
-        opened, key = self._where[name]
+        """Return a tensor; one of 16 bits is for whoever asked to widen, which loses nothing."""
+        opened, key, shard = self._where[name]
         kept = opened.get_slice(key).get_dtype()
         if kept not in _DTYPES:
             raise InputError(
-                f"{self.file}: {quote(key)} must be of F16, F32 or F64, but is of {kept}; "
+                f"{self.file}: {quote(key)} must be of BF16, F16, F32 or F64, but is of {kept}; "
                 "convert the checkpoint to float32 first"
             )
+        self.halves |= _HALVES & {kept}
+        if kept == "BF16":
+            return _read_bfloat16(shard, key)
         tensor: NDArray[Any] = opened.get_tensor(key)
         return tensor
+
+
+def _read_bfloat16(shard: Path, key: str) -> NDArray[np.float32]:
+    """Return a tensor in float32: NumPy has no bfloat16, the upper half of a float32.
+
+    The safetensors library has checked the file's header by now, which says where the bytes are.
+    """
+    with shard.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        found = json.loads(file.read(length))[key]
+        start, end = found["data_offsets"]
+        file.seek(8 + length + start)
+        upper = np.frombuffer(file.read(end - start), dtype="<u2")
+    return (upper.astype(np.uint32) << 16).view(np.float32).reshape(found["shape"])
 
 
 def _present_name(key: str, prefix: str) -> str:

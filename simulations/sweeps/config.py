@@ -24,7 +24,7 @@ from simulations.sweeps.axes import (
     field_problem,
     only_known,
 )
-from simulations.sweeps.file import read_toml
+from simulations.sweeps.file import read_sweep_file
 from simulations.sweeps.near_consensus import LEAST_DEPTH
 from simulations.sweeps.problems import in_file, line_numbers, places_of, problems_of, without
 from theory.arrays import InputError
@@ -139,7 +139,7 @@ def read_sweep(path: Path | str) -> Sweep:
     Raises: InputError with every problem of the file, one a line, as file:line: key: what is wrong
     """
     path = Path(path)
-    text, content = read_toml(path)
+    text, content = read_sweep_file(path)
     try:
         return Sweep.model_validate(content)
     except ValidationError as error:

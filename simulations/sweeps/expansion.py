@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from simulations.machine.formats import is_array_name
 from simulations.stacks.graphs import mask_by_name
 from simulations.stacks.room import require_room
 from simulations.stacks.stack import Stack
@@ -56,7 +57,7 @@ def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid
             if case.mask not in (mask_files or ()) and (case.mask, case.stack.tokens) not in masks:
                 mask_by_name(case.mask, case.stack.tokens)
                 masks.add((case.mask, case.stack.tokens))
-                if case.mask.endswith(".npy"):
+                if is_array_name(case.mask):
                     hashes[case.mask] = hashlib.sha256(Path(case.mask).read_bytes()).hexdigest()
         except InputError as error:
             told = ", ".join(f"{name} = {value!r}" for name, value in values.items())

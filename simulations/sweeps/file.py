@@ -1,36 +1,26 @@
 """How is a TOML file read that anybody may have written?"""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from simulations.machine.formats import FormatError, read_toml
 from theory.arrays import InputError
 
-_MOST_BYTES = 10_000_000
+_MOST_BYTES = 2**24
 _DEEPEST = 20
 _MOST_BITS = 1024  # a number of more is beyond float64, and Python prints no more than 4,300 digits
 
 
-def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+def read_sweep_file(path: Path) -> tuple[str, dict[str, Any]]:
     """Return the text of a TOML file and what it says.
 
     Raises: InputError if it cannot be read, is not TOML, or is larger or deeper than any sweep
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
+        text, content = read_toml(path, name=str(path), most=_MOST_BYTES)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    if len(raw) > _MOST_BYTES:
-        raise InputError(
-            f"{path} must be a sweep of at most {_MOST_BYTES // 10**6} MB, but is more"
-        )
-    try:
-        text = raw.decode("utf-8-sig")
-        content = tomllib.loads(text)
-    except RecursionError as error:
-        raise InputError(f"{path} is no sweep: it is nested too deep") from error
-    except ValueError as error:  # also of a number with more digits than Python converts
+    except FormatError as error:
         raise InputError(f"{path} is not TOML: {error}") from error
     _require_tame(path, content)
     return text, content
@@ -50,4 +40,4 @@ def _require_tame(path: Path, content: dict[str, Any]) -> None:
                 raise InputError(f"{path} holds a whole number of more than 300 digits")
         level = below
     if level:
-        raise InputError(f"{path} is no sweep: it is nested too deep")
+        raise InputError(f"{path} is no sweep: it is nested too deeply")

@@ -3,7 +3,14 @@
 from theory.arrays import Array, InputError, namespace, require_mask
 from theory.blocks.activations import activation
 from theory.blocks.norms import normalise
-from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, require_fits
+from theory.blocks.weights import (
+    Attention,
+    Block,
+    BlockStep,
+    FeedForward,
+    arrays_of,
+    require_fits,
+)
 from theory.blocks.wiring import Reading, read_through
 
 
@@ -21,7 +28,7 @@ def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | No
     """
     if attention.query is None or attention.key is None:
         raise InputError("this attention has no query and key: give the adjacency itself")
-    xp = namespace(tokens)
+    xp = namespace(tokens, mask, *arrays_of(attention))
     heads = xp.expand_dims(tokens, axis=-3)
     queries = _add_bias(heads @ attention.query, attention.query_bias)
     keys = _add_bias(heads @ attention.key, attention.key_bias)
@@ -39,7 +46,7 @@ def softmax(scores: Array, *, mask: Array | None = None) -> Array:
 
     Raises: InputError if the mask is not boolean, does not fit, or a row of it has no True
     """
-    xp = namespace(scores)
+    xp = namespace(scores, mask)
     if mask is not None:
         n = scores.shape[-1]
         require_mask("mask", mask, 1 if mask.shape[-2:-1] == (1,) else n, n)
@@ -55,7 +62,7 @@ def attend(attention: Attention, adjacency: Array, tokens: Array) -> Array:
 
     Shapes: adjacency (*b, h, n, n), tokens (*b, n, d) -> (*b, n, d)
     """
-    xp = namespace(tokens)
+    xp = namespace(tokens, adjacency, *arrays_of(attention))
     mixed = adjacency @ (xp.expand_dims(tokens, axis=-3) @ attention.value)
     if attention.output is not None:
         mixed = mixed @ attention.output
@@ -64,6 +71,7 @@ def attend(attention: Attention, adjacency: Array, tokens: Array) -> Array:
 
 def feed_forward(sublayer: FeedForward, tokens: Array) -> Array:
     """Return phi(X W_in + b_in) W_out + b_out: tokens (*b, n, d) -> (*b, n, d)."""
+    namespace(tokens, *arrays_of(sublayer))
     hidden = _add_bias(tokens @ sublayer.weight_in, sublayer.bias_in)
     active = activation(sublayer.activation).function(hidden)
     return _add_bias(active @ sublayer.weight_out, sublayer.bias_out)
@@ -80,6 +88,7 @@ def apply_block(
     Raises: InputError as `require_fits`, `attention_adjacency` and `apply_norm` do
     """
     require_fits(block, tokens, adjacency=adjacency)
+    namespace(tokens, mask)
     seen, stds = adjacency, dict[str, Array | None]()
 
     def norm(name: str, stream: Array) -> Array:

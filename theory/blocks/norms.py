@@ -78,7 +78,7 @@ def normalise(norm: Norm, tokens: Array) -> tuple[Array, Array | None]:
 
 def _centred_and_std(norm: Norm, tokens: Array) -> tuple[Array, Array]:
     """Return what is divided, (*b, n, d), and what divides it, (*b, n, 1)."""
-    xp = namespace(tokens)
+    xp = namespace(tokens, norm.gain, norm.shift)
     if norm.kind == "none":
         return tokens, xp.ones_like(tokens[..., :1])
     centred = tokens

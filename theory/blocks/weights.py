@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from theory.arrays import Array, InputError, require_float, require_shape
+from theory.arrays import Array, InputError, namespace, require_float, require_shape
 from theory.blocks.norms import Norm
 
 Placement: TypeAlias = Literal["post", "pre", "sandwich"]
@@ -105,6 +105,21 @@ def require_placement(placement: str) -> None:
         raise InputError(f"placement must be {', '.join(others)} or {last}, but is {placement!r}")
 
 
+def arrays_of(part: Block | Attention | FeedForward | Norm | None) -> tuple[Array | None, ...]:
+    """Return the arrays of a block or a part of it, None where one is left out."""
+    if part is None:
+        return ()
+    if isinstance(part, Norm):
+        return (part.gain, part.shift)
+    if isinstance(part, FeedForward):
+        return (part.weight_in, part.weight_out, part.bias_in, part.bias_out)
+    if isinstance(part, Attention):
+        biases = (part.query_bias, part.key_bias, part.bias)
+        return (part.query, part.key, part.value, part.output, *biases)
+    parts = (part.attention, part.feed_forward, *map(part.norm, NORM_NAMES))
+    return tuple(array for each in parts for array in arrays_of(each))
+
+
 class BlockStep(NamedTuple):
     """What `apply_block` saw: all that the theorems and the measures need.
 
@@ -134,6 +149,7 @@ def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None)
     Shapes: tokens (*b, n, d), adjacency (*b, h, n, n)
     """
     require_float("tokens", tokens)
+    namespace(tokens, adjacency, *arrays_of(block))
     attention, ffn = block.attention, block.feed_forward
     require_shape("attention.value", attention.value, "h", "d", "m")
     h, d, m = attention.value.shape[-3:]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.activations import activation
-from theory.blocks.weights import Block, BlockStep
+from theory.blocks.weights import Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
 from theory.bounds.coefficients import Coefficients, WeightNorms, compose
 from theory.bounds.rounding import (
@@ -79,7 +79,10 @@ def coefficient_bounds(
 
     Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> all (*b,)
     """
-    xp, unit, least = namespace(tokens), eps(tokens), tiny(tokens)
+    sizes = () if norms is None else (norms.value, norms.ffn_in, norms.ffn_out)
+    own = (array for _, array in found.items())
+    xp = namespace(tokens, token_mask, *step, *sizes, *own, *arrays_of(block))
+    unit, least = eps(tokens), tiny(tokens)
     low: dict[str, Array] = {}
     high: dict[str, Array] = {}
     possible = xp.ones_like(found.v) > 0

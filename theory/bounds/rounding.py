@@ -43,12 +43,14 @@ def exactly(tokens: Array) -> Running:
 
 def distance_rounding(tokens: Array) -> Array:
     """Bound the error of `consensus_distance`: the relative one it states, and underflow."""
+    size = consensus_distance(tokens)  # first: it refuses what is no plain array of tokens
     n, d = tokens.shape[-2:]
-    return (n * d + n + 8) * eps(tokens) * consensus_distance(tokens) + tiny(tokens)
+    return (n * d + n + 8) * eps(tokens) * size + tiny(tokens)
 
 
 def product_rounding(left: Array, right: Array) -> Array:
     """Bound the Frobenius error of left @ right: k eps |left| |right|, and underflow."""
+    namespace(left, right)
     k = left.shape[-1]
     return k * eps(left) * frobenius_norm(left) * frobenius_norm(right) + tiny(left)
 

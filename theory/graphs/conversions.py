@@ -153,7 +153,7 @@ def one_graph(name: str, adjacency: Array) -> np.ndarray[Any, np.dtype[np.float6
 
     Raises: InputError as `to_networkx` does
     """
-    if adjacency.dtype != namespace(adjacency).bool:
+    if namespace(adjacency).bool != adjacency.dtype:
         require_float(name, adjacency)
     require_square(name, adjacency)
     if len(adjacency.shape) != 2:

@@ -13,6 +13,7 @@ from theory.arrays import (
     namespace,
     require_finite,
     require_float,
+    require_plain,
     require_shape,
 )
 from theory.magnitude import count_tokens, deviations, frobenius_norm, gather, rescale
@@ -82,6 +83,7 @@ def partition(labels: Array | Sequence[int], *, like: Array) -> Subspace:
     """
     require_float("like", like)
     xp = namespace(like)
+    require_plain(labels)
     labels = xp.asarray(labels, device=array_api_compat.device(like))
     if labels.ndim != 1 or labels.shape[0] == 0 or not xp.isdtype(labels.dtype, "integral"):
         raise InputError(

@@ -26,7 +26,7 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_named(tmp_path: Path) -> Non
 def test_a_bare_array_is_not_a_block(tmp_path: Path) -> None:
     path = tmp_path / "tokens.npy"
     np.save(path, np.ones((N, D)))
-    with pytest.raises(InputError, match=r"tokens.npy holds one bare array; an .npz file"):
+    with pytest.raises(InputError, match=r"tokens.npy must be an .npz file.* one bare array"):
         read_block(path)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,31 @@ def test_half_precision_is_read_and_stays_close(tmp_path: Path) -> None:
     tokens = last_tokens(load_checkpoint(write_folder(tmp_path, half)))
     assert tokens.dtype == np.float64
     assert 0 < abs(tokens - whole).max() < 0.1
+
+
+def test_weights_in_bfloat16_are_widened_to_the_last_bit_and_it_is_said(tmp_path: Path) -> None:
+    upper = {name: tensor.view(np.uint32) >> 16 for name, tensor in TENSORS.items()}
+    write_folder(tmp_path)
+    write_bfloat16(tmp_path / "model.safetensors", upper)
+    found = load_checkpoint(str(tmp_path))
+    wanted = {name: (bits << 16).view(np.float32) for name, bits in upper.items()}
+    (tmp_path / "wide").mkdir()
+    write_folder(tmp_path / "wide", wanted)
+    plain = load_checkpoint(str(tmp_path / "wide"))
+    np.testing.assert_array_equal(last_tokens(found), last_tokens(plain))
+    assert found.widened == "BF16"
+    assert plain.widened is None
+
+
+def write_bfloat16(path: Path, upper: Mapping[str, NDArray[np.uint32]]) -> None:
+    """Write a file of safetensors byte by byte: NumPy has no such dtype."""
+    header, place, content = {}, 0, b""
+    for name, bits in upper.items():
+        content += bits.astype("<u2").tobytes()
+        about = {"dtype": "BF16", "shape": bits.shape, "data_offsets": (place, len(content))}
+        header[name], place = about, len(content)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
 
 
 def test_double_precision_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_files_that_nest_too_deep_or_have_no_end_are_refused(tmp_path: Path) -> 
         read_counterexample(path)
     with path.open("r+b") as file:
         file.truncate(2**30)  # sparse: it takes no room
-    with pytest.raises(InputError, match="at most 10,000,000 characters"):
+    with pytest.raises(InputError, match="at most 10,000,000 bytes"):
         read_counterexample(path)
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulations.stacks.adjacency import read_adjacency
 from simulations.stacks.graphs import GRAPHS, graph_by_name, mask_by_name
 from theory.arrays import InputError
 
@@ -144,11 +143,11 @@ def test_graphs_that_do_not_fit_are_refused() -> None:
 
 def test_a_file_holds_a_mask_or_weights(tmp_path: Any) -> None:
     (tmp_path / "mask.txt").write_text("1,0,0\n1,1,0\n0 1 1\n", encoding="utf-8")
-    mask = read_adjacency(tmp_path / "mask.txt")
+    mask = graph_by_name(tmp_path / "mask.txt")
     assert mask.dtype == np.bool_
     assert mask.sum() == 5
     np.save(tmp_path / "weights.npy", np.asarray([[1.0, 3.0], [2.0, 2.0]], dtype=np.float32))
-    assert read_adjacency(tmp_path / "weights.npy") == pytest.approx(
+    assert graph_by_name(tmp_path / "weights.npy") == pytest.approx(
         np.asarray([[0.25, 0.75], [0.5, 0.5]])
     )
 
@@ -156,7 +155,7 @@ def test_a_file_holds_a_mask_or_weights(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "matrix of numbers"),
+        ("", "matrix of numbers or a list of edges"),
         ("1 2\n", "n, n"),
         ("1 a\n0 1\n", "cannot be read"),
         ("1 1\n0 0\n", "listen to one at least"),
@@ -168,4 +167,4 @@ def test_bad_files_are_refused(tmp_path: Any, text: str, words: str) -> None:
     path = tmp_path / "graph.txt"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
-        read_adjacency(path)
+        graph_by_name(path, format="adjacency")

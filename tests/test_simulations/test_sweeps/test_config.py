@@ -131,8 +131,8 @@ devcie = "cpu"
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("x = " + "[" * 100_000 + "]" * 100_000, "nested too deep"),
-        ("[a" + ".a" * 500 + "]\nx = 1", "nested too deep"),
+        ("x = " + "[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ("[a" + ".a" * 500 + "]\nx = 1", "nested too deeply"),
         ("[stack]\ndepth = " + "9" * 5000, "is not TOML"),
         ("[stack]\ndepth = 0x" + "f" * 5000, "more than 300 digits"),
         ("a" * 10**6 + " = 1", "characters"),
@@ -155,7 +155,7 @@ def test_of_twenty_thousand_problems_the_first_are_told_at_once(tmp_path: Path) 
 
 
 def test_an_endless_file_is_read_no_further_than_a_sweep_can_be() -> None:
-    with pytest.raises(InputError, match="at most 10 MB"):
+    with pytest.raises(InputError, match="bytes"):
         read_sweep("/dev/zero")
 
 
