@@ -46,36 +46,32 @@ def local_client(distributed: Any, workers: int) -> Iterator[Any]:
     them. A cluster that is interrupted while it starts leaves with pages of complaints; so it is
     left to that thread, and its workers end.
     """
-    client, opened = _started(lambda: _open(distributed, workers))
-    with opened:
+    cluster = _started(
+        lambda: distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
+            memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
+            silence_logs=50,
+        )
+    )
+    with ExitStack() as opened:
+        with interrupts_held():
+            opened.enter_context(cluster)
+            client = opened.enter_context(distributed.Client(cluster))
+            opened.enter_context(_kept_up(cluster))
         yield client
 
 
-def _open(distributed: Any, workers: int) -> tuple[Any, ExitStack]:
-    with ExitStack() as opened:
-        cluster = opened.enter_context(
-            distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
-                memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
-                silence_logs=50,
-            )
-        )
-        client = opened.enter_context(distributed.Client(cluster))
-        opened.enter_context(_kept_up(cluster))
-        return client, opened.pop_all()
-
-
-def _started(make: Callable[[], tuple[Any, ExitStack]]) -> tuple[Any, ExitStack]:
-    """Return what is made by a thread that Ctrl-C does not reach; hear it here meanwhile.
+def _started(make: Callable[[], Any]) -> Any:
+    """Return the cluster that a thread makes, which Ctrl-C does not reach; hear it here meanwhile.
 
     Raises: KeyboardInterrupt, with the processes ended that were started by then; InputError if
             they cannot be started
     """
     others = set(multiprocessing.active_children())
-    made: Future[tuple[Any, ExitStack]] = Future()
+    made: Future[Any] = Future()
 
     def work() -> None:
         try:
@@ -99,9 +95,9 @@ def _started(make: Callable[[], tuple[Any, ExitStack]]) -> tuple[Any, ExitStack]
         raise
 
 
-def _close(made: "Future[tuple[Any, ExitStack]]") -> None:
+def _close(made: "Future[Any]") -> None:
     with suppress(Exception):  # its workers are gone already
-        made.result()[1].close()
+        made.result().close()
 
 
 @contextmanager
