@@ -1,6 +1,7 @@
 """What do the instruments read on a random stack?"""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from simulations.instruments.trace import Trace, trace_centred
 from simulations.machine.backends import Backend, backend
@@ -9,6 +10,9 @@ from simulations.stacks.room import require_room
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, require_mask
 from theory.blocks.weights import Block
+from theory.bounds.implications import convergence
+from theory.bounds.supremum import suprema
+from theory.statements.instances import member
 
 _MOST_SEEDS = 1_000_000  # more is rather a slip of the keyboard; see `simulations.survey`
 
@@ -47,7 +51,14 @@ def simulate(
     runs = range(seed, seed + seeds)
     tokens = on.move(draw_tokens(stack, seeds=runs))
     blocks = _told(on.move_each(draw_blocks(stack, seeds=runs)), stack.depth, on_layer)
-    return trace_centred(blocks, tokens, mask=mask)
+    trace = trace_centred(blocks, tokens, mask=mask)
+    if not stack.tied:
+        return trace
+    block = next(iter(draw_blocks(stack, seeds=runs)))
+    found = (
+        convergence(suprema(member(block, (i,)), stack.tokens, mask=mask)) for i in range(seeds)
+    )
+    return replace(trace, repeats=tuple(found))
 
 
 def _told(

@@ -1,6 +1,6 @@
 """Does any file, however strange, make the command fall over?
 
-What is asked is in `tests.test_package.fuzz.questions`, and what may not happen in `.ask`. To see one
+What is asked is in `fuzz.questions`, and what may not happen in `fuzz.ask`. To see one
 question again: ``python -m tests.test_package.fuzz.ask SEED COUNT`` asks the first so many.
 """
 

@@ -29,15 +29,16 @@ def fixed() -> Dataset:
 @pytest.fixture(scope="module")
 def driven() -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drivers, "BASE", replace(drivers.BASE, depth=12))  # half the time
+        shallow = replace(drivers.DRIVEN_STACK, depth=12)  # half the time
+        patch.setattr(drivers, "DRIVEN_STACK", shallow)
         return drivers.compute(QUICK)
 
 
 @pytest.fixture(scope="module")
 def heated() -> Dataset:
-    few = {name: tau_figure.FAMILIES[name] for name in ("bias-free ReLU", "with biases")}
+    few = {name: tau_figure.KINDS_OF_STACKS[name] for name in ("bias-free ReLU", "with biases")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tau_figure, "FAMILIES", few)  # those that the caption names
+        patch.setattr(tau_figure, "KINDS_OF_STACKS", few)  # those that the caption names
         return tau_figure.compute(QUICK)
 
 
@@ -82,7 +83,7 @@ def test_every_other_part_of_the_fixed_sigma_caption_can_be_refuted(fixed: Datas
 
 @pytest.mark.parametrize("tau", [0.25, 4.0])
 def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: float) -> None:
-    base = replace(tau_figure.BASE, depth=6)
+    base = replace(tau_figure.TAU_STACK, depth=6)
     one = range(1)
     tokens = draw_tokens(base, seeds=one)
 
@@ -98,7 +99,7 @@ def test_tau_is_a_score_temperature_without_biases_and_is_not_with_them(tau: flo
 
 def test_biases_raise_sigma_and_merge_while_the_residual_raises_it_and_does_not() -> None:
     def late(**change: Any) -> tuple[float, float]:
-        run = trace(replace(drivers.BASE, depth=12, **change), seeds=range(1))
+        run = trace(replace(drivers.DRIVEN_STACK, depth=12, **change), seeds=range(1))
         sigma = run.blocks["sigma_1"] * run.blocks["sigma_2"]
         return float(late_mean(sigma)[0]), float(late_mean(run.blocks["measured_ratio"])[0])
 

@@ -48,7 +48,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_trajectories_stay_on_the_sphere_and_end_in_the_plane() -> None:
     data = fig4.compute(QUICK)
-    radius = np.sqrt(fig4.STACK.tokens * fig4.STACK.width)
+    radius = np.sqrt(fig4.FIG4_STACK.tokens * fig4.FIG4_STACK.width)
     assert (np.hypot(data["within"], data["distance"])[1:] <= radius * (1 + 1e-9)).all()
     assert (data["distance"][-1] < 0.1 * data["distance"][0]).all()
     assert not fig4.refuted(data)

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from simulations.models.checkpoint import Architecture, Checkpoint
+from simulations.models.families.bert import BERT
 from simulations.models.forward import run
-from simulations.models.names import BERT, expected_shapes
+from simulations.models.shapes import expected_shapes
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny import (
     WORDS,

@@ -13,6 +13,7 @@ from simulations.reports.traces import reading, trace_json
 from tests.helpers.blocks import move, random_block, random_tokens
 from tests.test_simulations.helpers.three_layers import CAUSAL, DEPTH, STACK, TOKENS, D, N
 from theory.arrays import namespace
+from theory.bounds.implications import FINITELY_MANY, Implied
 
 
 def test_the_inequality_holds_on_random_stacks() -> None:
@@ -80,7 +81,7 @@ def test_nearer_than_plain_arithmetic_can_see_only_the_centred_trace_judges() ->
     assert f"In {many} of {DEPTH} blocks rounding decides" in reading(plain)
     batch = trace_blocks(STACK, np.stack([near, near, TOKENS]))  # a block is counted once
     assert f"In {many} of {DEPTH} blocks rounding decides" in reading(batch)
-    assert "use simulations.trace_centred" in reading(plain)
+    assert "use simulations.instruments.trace_centred" in reading(plain)
     assert "rounding decides" not in reading(centred)
     assert trace_json(plain)["undecided"].tolist() == plain.undecided.tolist()
 
@@ -144,13 +145,36 @@ def test_two_traces_compare_by_identity() -> None:
     assert len({one, two}) == 2
 
 
-def test_that_it_holds_and_that_it_implies_convergence_are_two_things() -> None:
+def test_no_v_of_finitely_many_blocks_implies_convergence() -> None:
     vacuous, strict = made_up([0.5, 0.5], [0.9, 1.5]), made_up([0.5, 0.5], [0.9, 0.8])
-    for trace, status in ((vacuous, "not implied"), (strict, "yes")):
+    for trace, factor in ((vacuous, 1.35), (strict, 0.72)):
         assert trace.inequality is not None
         assert trace.inequality.tolist() == ["holds", "holds"]
         assert trace.converges is not None
-        assert trace.converges.status == status
+        assert trace.converges.distance == "not implied"
+        assert trace.log10_bound == pytest.approx(np.log10(factor), rel=1e-9)
+
+
+def test_the_json_of_a_trace_has_its_factor_and_says_what_it_is_about() -> None:
+    trace = trace_blocks(STACK, TOKENS)
+    found = trace_json(trace)
+    assert found["log10_bound"] == np.log10(trace.blocks["v_upper"]).sum()
+    assert (found["converges"]["status"], found["rank"]) == ("not implied", 1)
+    assert "converges" not in trace_json(trace_captured([TOKENS, TOKENS]))
+
+
+def test_only_a_repeated_block_may_imply_it_and_every_seed_must() -> None:
+    def said(*distances: Implied) -> tuple[str, str]:
+        each = tuple(replace(FINITELY_MANY, distance=word) for word in distances)
+        found = replace(made_up([0.5], [0.9]), repeats=each).converges
+        assert found is not None
+        return found.distance, found.reason
+
+    assert said("yes")[0] == "yes"
+    assert said("yes", "yes")[0] == "yes"
+    word, reason = said("yes", "not implied", "yes")
+    assert word == "not implied"
+    assert "yes in 2 of 3" in reason
 
 
 def test_a_wrong_v_would_be_refuted() -> None:

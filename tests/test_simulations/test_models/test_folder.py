@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import embed
-from simulations.models.names import expected_shapes
+from simulations.models.shapes import expected_shapes
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny import WORDS, random_tensors, write_settings
 from tests.test_simulations.helpers.tiny_folder import (
@@ -160,7 +160,7 @@ def test_a_list_of_words_will_do_as_tokenizer(tmp_path: Path) -> None:
 
 
 def test_layers_that_share_weights_are_one_block(tmp_path: Path) -> None:
-    from simulations.models.names import ALBERT
+    from simulations.models.families.albert import ALBERT
 
     model = dataclasses.replace(architecture(layers=5), model_type="albert", groups=2)
     tensors = random_tensors(expected_shapes(ALBERT, model))

@@ -56,6 +56,18 @@ def test_a_claim_that_does_not_come_out_is_told_from_one_that_does(
     assert not comes_out(_with(reached, claim="refuted"), verdict)
 
 
+def test_a_made_up_claim_that_rounding_explains_does_not_come_out(reached: Counterexample) -> None:
+    """All zero: 0 <= 0 reaches nothing; nor does a file's own rounding allow other sides."""
+    zero = {name: 0 * values for name, values in reached.params.items()}
+    nothing = _with(reached, params=zero, lhs=0.0, rhs=0.0, rounding=1.0)
+    verdict = replay(nothing)
+    assert (float(verdict.lhs), float(verdict.rhs)) == (0.0, 0.0)
+    assert not comes_out(nothing, verdict)
+    assert not comes_out(_with(nothing, claim="refuted"), verdict)
+    vague = _with(reached, lhs=reached.lhs * 1.5, rounding=10 * reached.rhs)
+    assert not comes_out(vague, replay(vague))
+
+
 def _with(example: Counterexample, **changes: Any) -> Counterexample:
     fields = {name: getattr(example, name) for name in example.__dataclass_fields__}
     return Counterexample(**{**fields, **changes})

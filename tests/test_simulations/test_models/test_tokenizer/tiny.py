@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from simulations.models.names import expected_shapes
 from simulations.models.settings import read_architecture
+from simulations.models.shapes import expected_shapes
 from tests.test_simulations.helpers.tiny import random_tensors, write_settings
 
 LETTERS = (*"abcdefghijklmnopqrstuvwxyzABÖÉöéñ.,!'-<>[]/0", "中", "文", "😀")
@@ -169,8 +169,8 @@ def write_case(folder: Path, case: Case) -> Path:
     folder.mkdir(exist_ok=True)
     config = {"vocab_size": 400, "max_position_embeddings": 600} | dict(case.config)
     write_settings(folder, **config)
-    model, names = read_architecture(folder / "config.json")
-    save_file(random_tensors(expected_shapes(names, model)), folder / "model.safetensors")
+    model, family = read_architecture(folder / "config.json")
+    save_file(random_tensors(expected_shapes(family, model)), folder / "model.safetensors")
     files = dict(case.files)
     if case.settings is not None:
         files["tokenizer_config.json"] = case.settings
