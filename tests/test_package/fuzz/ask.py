@@ -6,6 +6,7 @@ ten seconds of a processor and a gigabyte more than there is at its start.
 
 import json
 import os
+import pkgutil
 import random
 import resource
 import shutil
@@ -13,14 +14,19 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import paper_figures.command
+import simulations
+import theory
 from paper_figures.command.main import main
 from tests.test_package.fuzz.questions import QUESTIONS
 
 SECONDS, BYTES = 10, 2**30
+_NOT_ASKED = ("simulations.fusion", "simulations.datasets")  # they load torch
 _HANGS_SECONDS = 300  # by the clock, which other work on the machine moves too
 
 
@@ -117,16 +123,13 @@ def _tell(found: dict[str, Any]) -> None:
 
 
 def _load() -> None:
-    """Load in this process what the forks need."""
-    import simulations.instruments.analysis
-    import simulations.instruments.check
-    import simulations.law.models
-    import simulations.models.find
-    import simulations.reports.law
-    import simulations.reports.traces
-    import simulations.search.counterexamples
-    import simulations.sweeps.run
-    import simulations.sweeps.status  # noqa: F401
+    """Load in this process what the forks need, which is most of the house."""
+    import networkx  # noqa: F401
+
+    for room in (paper_figures.command, simulations, theory):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            if not module.name.startswith(_NOT_ASKED):
+                import_module(module.name)
 
 
 if __name__ == "__main__":

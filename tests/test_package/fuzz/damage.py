@@ -96,8 +96,8 @@ _STRANGE = (
 def strange(array: NDArray[Any], rng: random.Random) -> NDArray[Any]:
     """Return an array of another shape, dtype, scale or content."""
     kinds: tuple[Callable[[], NDArray[Any]], ...] = (
-        lambda: array[..., :1],
-        lambda: array[:0],
+        lambda: array[..., :1] if array.ndim else array[None],
+        lambda: array[:0] if array.ndim else array[None, None],
         lambda: array[None],
         lambda: array.ravel(),
         lambda: array.T,
