@@ -79,6 +79,14 @@ def test_a_file_that_cannot_be_used_is_not_blamed_on_the_output(
     assert "too many files are open at once" in refused(capsys, "check", "x.npz")
 
 
+def test_a_folder_in_the_place_of_a_mask_is_called_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mask.npy").mkdir()
+    line = refused(capsys, "simulate", "--mask", str(tmp_path / "mask.npy"))
+    assert "mask.npy' cannot be read: Is a directory" in line
+
+
 def test_an_exit_that_was_meant_stays_one_and_ctrl_c_in_an_import_is_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,10 +21,12 @@ from simulations.sweeps.store import (
     has_driver,
     only_driver,
     open_store,
+    own_parts_removed,
     read_cell,
     read_manifest,
     set_aside,
     stored_keys,
+    sweep_parts,
 )
 from theory.arrays import InputError
 
@@ -154,3 +156,26 @@ def test_a_damaged_manifest_says_what_to_do(store: Store) -> None:
     (store.root / "sweep").write_text(json.dumps({"name": "x"}))
     with pytest.raises(InputError, match="its cells are safe"):
         open_store(store.root)
+
+
+def test_what_a_stopped_writer_of_this_driver_left_is_removed_in_every_folder(store: Store) -> None:
+    older = store.root / "cells" / "00" / ".older.part"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    left = [store.root / name / ".new.part" for name in ("cells/00", "failed", "masks", ".")]
+    with only_driver(store), own_parts_removed(store):
+        for part in left:
+            part.parent.mkdir(exist_ok=True)
+            part.touch()
+    assert not any(part.exists() for part in left)
+    assert older.exists(), "whose it is nobody knows: that is for its age to say"
+
+
+def test_a_mask_half_written_long_ago_is_removed(store: Store) -> None:
+    old = store.root / "masks" / ".old.part"
+    old.parent.mkdir()
+    old.touch()
+    os.utime(old, (0, 0))
+    with only_driver(store):
+        assert sweep_parts(store) == 1
+    assert not old.exists()
