@@ -2,6 +2,7 @@
 
 import sys
 
-from paper_figures.command.main import main
+from paper_figures.command.start import start
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(start())

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_args
 
 from cyclopts import App, CycloptsError
 
+from paper_figures.command.guard import exit_code
 from paper_figures.command.terminal import complain
 from simulations.machine.provenance import version
 
@@ -72,33 +73,19 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a wrong question is one line on stderr."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if sys.stdout is None:
+        complain("stdout must be open: send it to /dev/null if nobody is to read it")
+        return 2
     try:
         app = _application(words)
         _require_whole(app, words)
         found = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-        if sys.stdout is not None:  # closed by whoever started this
-            sys.stdout.flush()
+        sys.stdout.flush()
     except CycloptsError as error:
         complain(error)
         return 2
-    except ValueError as error:
-        from theory.arrays import InputError  # it imports NumPy, which is there by now, if needed
-
-        if not isinstance(error, InputError):
-            raise
-        complain(error)
-        return 2
-    except BrokenPipeError:
-        return 0
-    except OSError as error:  # a full disk under stdout, say
-        complain(f"the output cannot be written: {error}")
-        return 2
-    except MemoryError as error:
-        complain(f"there is not enough memory for this; ask for less ({error})")
-        return 2
-    except KeyboardInterrupt:
-        complain("stopped")
-        return 130
+    except BaseException as error:  # noqa: BLE001  a panic of an extension in Rust is no Exception
+        return exit_code(error)
     return int(found or 0)
 
 

@@ -93,18 +93,21 @@ def _run(wanted: "Sweep", store: Path, name: str, **how: Any) -> "Tally":
     columns = (
         *(bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()),
         *(bars.TimeElapsedColumn(), bars.TimeRemainingColumn()),
-        bars.TextColumn("{task.fields[failed]}"),
+        bars.TextColumn("{task.fields[failed]} {task.fields[phase]}"),
     )
     with bars.Progress(
         *columns, console=err, transient=True, disable=not err.is_terminal
     ) as progress:
-        bar = progress.add_task(name, total=None, failed="")
+        bar = progress.add_task(name, total=None, failed="", phase="")
 
         def show(tally: "Tally") -> None:
             failed = f"{tally.failed} failed" if tally.failed else ""
             progress.update(bar, total=tally.cells, completed=tally.done, failed=failed)
 
-        return run_sweep(wanted, store, on_progress=show, **how)
+        def tell(phase: str) -> None:
+            progress.update(bar, phase=phase)
+
+        return run_sweep(wanted, store, on_progress=show, on_phase=tell, **how)
 
 
 def _show(found: dict[str, Any], *, title: str, json: bool) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from paper_figures.command.pictures import require_plot
-from paper_figures.command.terminal import Flag, emit, err, out
-from paper_figures.command.terminal import out as stdout
+from paper_figures.command.terminal import Flag, emit, out, steps
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 
@@ -55,6 +54,7 @@ def simulate(
     from simulations.instruments.simulation import ln_std_mode
     from simulations.instruments.simulation import simulate as simulate_stack
     from simulations.machine.backends import backend as load_backend
+    from simulations.stacks.room import require_room
 
     on = load_backend(backend, device=device, dtype=dtype)
     if stack.tau != 1 and stack.fixed_std is not None:
@@ -62,10 +62,13 @@ def simulate(
             f"tau and fixed_std exclude each other, but are {stack.tau} and {stack.fixed_std}: "
             "only their product would count"
         )
+    require_room(stack)
     allowed, told = _allowed(mask, stack.tokens)
     require_plot(plot)
-    with err.status(f"{stack.depth} blocks, {seeds} seed(s)"):
-        trace = simulate_stack(stack, seeds=seeds, seed=seed, mask=allowed, on=on)
+    with steps(f"{stack.depth} blocks, {seeds} seed(s)") as on_layer:
+        trace = simulate_stack(
+            stack, seeds=seeds, seed=seed, mask=allowed, on=on, on_layer=on_layer
+        )
     mode = ln_std_mode(stack)
     about = {
         "stack": asdict(stack),
@@ -171,8 +174,8 @@ def _show_trace(
     if json:
         emit(about | trace_json(trace))
     else:
-        stdout.print(*trace_tables(trace, title=title, width=stdout.width))
-        stdout.print(reading(trace), soft_wrap=True, highlight=False)
+        out.print(*trace_tables(trace, title=title, width=out.width))
+        out.print(reading(trace), soft_wrap=True, highlight=False)
     if plot is not None:
         from paper_figures.command.picture_trace import plot_trace  # it imports matplotlib
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulations.fusion.files import Run, read_runs, recipe_of
+from simulations.fusion.files import Run, read_runs, recipe_of, with_checksum
 from simulations.fusion.recipe import Recipe
 from simulations.machine.files import commit_raw
 from simulations.machine.locks import held
@@ -47,7 +47,7 @@ class Place:
 
     def write(self, run: Run) -> None:
         """Keep a finished run, which its checkpoint is no longer needed for."""
-        text = json.dumps(run, indent=1, allow_nan=False) + "\n"
+        text = json.dumps(with_checksum(run), indent=1, allow_nan=False) + "\n"
         if not commit_raw(self.record, text.encode()):
             raise InputError(f"{self.record} was written by another process meanwhile")
         self.checkpoint.unlink(missing_ok=True)

@@ -1,7 +1,9 @@
 """What do a simulation, the exact law and the block theorem say beside each other, on a graph?"""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -9,8 +11,10 @@ import numpy as np
 from simulations.law.differences import Differences, simulate_differences
 from simulations.law.networks import Network, draw_network
 from simulations.law.windows import Window, is_ordered, late_window, limit_coefficients, read_window
+from simulations.machine.words import told
 from simulations.numbers import Numbers
 from simulations.stacks.seeds import generator
+from simulations.stacks.stack import MOST_LAYERS
 from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.weights import Block
 from theory.law.orbits import find_attractor, host_token
@@ -66,6 +70,7 @@ def law_beside_simulation(
     depth: int = 24,
     layers: int | None = None,
     law_layers: int = 2000,
+    on_layer: Callable[[int, int], None] = lambda done, total: None,
 ) -> Comparison:
     """Simulate infinitely small differences on a graph, beside the law and the block theorem.
 
@@ -75,6 +80,7 @@ def law_beside_simulation(
     layers are compared at equal depth, its last quarter with the limit. If not given, it is 400,
     or as many as the law's gap needs to leave 1e-4 of the next mode when that quarter begins, up
     to 4000. ``law_layers`` is how long the law is averaged where the token never settles.
+    ``on_layer`` is told how many layers of the simulation are done, of how many.
 
     M is spanned by the indicators of the graph's components; each is run by itself, and the
     slowest is what is reported.
@@ -83,6 +89,8 @@ def law_beside_simulation(
             attention's weights; token (d,), deviations (n, d)
     Raises: InputError if a token is missing, numbers do not fit, or there is nothing transverse
     """
+    if layers is not None and not 1 <= layers <= MOST_LAYERS:
+        raise InputError(f"layers must be from 1 to {MOST_LAYERS:,}, but is {told(layers)}")
     given = to_numpy(walk)
     matrix = mask_walk(walk)
     n = len(matrix)
@@ -105,13 +113,19 @@ def law_beside_simulation(
     attractor = find_attractor(blocks, start) if isinstance(blocks, Block) else None
 
     runs: list[tuple[Differences, Numbers]] = []
-    for part in weak_components(matrix):
-        if len(part) > 1:
-            rows = np.ix_(part, part)
-            run = simulate_differences(
-                blocks, given[rows], start, apart[list(part)], layers=layers, judged=depth
-            )
-            runs.append((run, matrix[rows]))
+    parts = [part for part in weak_components(matrix) if len(part) > 1]
+    for part in parts:
+        rows = np.ix_(part, part)
+        run = simulate_differences(
+            blocks,
+            given[rows],
+            start,
+            apart[list(part)],
+            layers=layers,
+            judged=depth,
+            on_layer=partial(_on_layer, on_layer, len(runs) * layers, len(parts) * layers),
+        )
+        runs.append((run, matrix[rows]))
     period = 1 if attractor is None else attractor.period
     settles = attractor is not None
     equal = [read_window(blocks, run, part, 0, min(depth, run.depth)) for run, part in runs]
@@ -128,6 +142,10 @@ def law_beside_simulation(
         limit_v_sup=max(sup for *_, sup in limits),
         transient=_slowest_left(law) ** end.first if end is not None else 1.0,
     )
+
+
+def _on_layer(tell: Callable[[int, int], None], before: int, total: int, layer: int) -> None:
+    tell(before + layer, total)
 
 
 def _slowest_left(law: LawReport) -> float:

@@ -1,6 +1,7 @@
 """Along a driver of the LayerNorm std, where does the exact law cross 1, and where does v?"""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,13 @@ import numpy as np
 from simulations.law.crossings import Crossing, find_crossings
 from simulations.law.drivers import DRIVERS, RANGES, Driver
 from simulations.law.factors import Factors
+from simulations.machine.words import told
 from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError
 from theory.law.transverse import mask_walk
 
+_MOST_POINTS = 100_000
 _CURVES = ("law", "relative law", "v_sharp", "v")
 
 
@@ -77,13 +80,15 @@ def critical_points(
     seed: int = 0,
     layers: int = 500,
     tolerance: float = 1e-6,
+    on_point: Callable[[int, int], None] = lambda done, total: None,
 ) -> CriticalPoints:
     """Look for the values of a driver at which law and theorem say that M begins to attract.
 
     The stack is drawn with the same random numbers at every value. The law is that of
     `theory.law.transverse.transverse_rates`, v that at the synchronised states of its orbit. Signs
     of their logarithms are taken on a grid, and every change of sign is followed by Brent's
-    method; crossings closer than the grid's step stay hidden.
+    method; crossings closer than the grid's step stay hidden. ``on_point`` is told how many values
+    of the grid are done, of how many.
 
     Shapes: walk boolean mask or row-stochastic (n, n)
     Raises: InputError if the driver is unknown or does nothing in this stack, or the range is
@@ -98,6 +103,8 @@ def critical_points(
             f"the range of {driver} must be finite, low < high, at 2 points or more, but is "
             f"{first:g} .. {last:g} at {points}"
         )
+    if points > _MOST_POINTS:
+        raise InputError(f"points must be at most {_MOST_POINTS:,}, but is {told(points)}")
     if stack.norm == "none" and driver in ("norm_gain", "fixed_std"):
         raise InputError(f"driver {driver} must have a norm to act on, but norm is none")
     if driver == "ffn_gain" and not stack.ffn_width:
@@ -110,6 +117,7 @@ def critical_points(
         grid = np.geomspace(first, last, points)
     table, errors, refused = np.full((len(_CURVES), points), np.nan), np.full(points, np.nan), []
     for i, value in enumerate(grid):
+        on_point(i, points)
         try:
             table[:, i], errors[i] = at(float(value))
         except InputError as error:

@@ -6,7 +6,7 @@ put back there, their logarithm kept. So no depth is too large, whether they van
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice, repeat
 from typing import Any
@@ -60,13 +60,14 @@ def simulate_differences(
     *,
     layers: int,
     judged: int | None = None,
+    on_layer: Callable[[int], None] = lambda layer: None,
 ) -> Differences:
     """Follow infinitely small deviations from equal tokens through at most ``layers`` layers.
 
     A boolean walk is a mask, and attention runs in full on it; weights stand in the place of
     attention's own, as they are, and differences are taken at a finite step. One block is
     repeated. Rounding is bounded in the first ``judged`` layers only, all if not given; it is
-    NaN in the others.
+    NaN in the others. ``on_layer`` is told the number of each layer when its turn comes.
 
     Shapes: walk boolean mask or row-stochastic (n, n), token (d,), deviations (n, d)
     Raises: InputError as `theory.law.synchronised.linearise` and `simulations.centred.maps` do, or
@@ -83,6 +84,7 @@ def simulate_differences(
     linear = np.asarray(state.deviations)
     simulated, predicted, lost, tokens = [0.0], [0.0], list[float](), list[Numbers]()
     for layer, block in enumerate(islice(sequence, layers)):
+        on_layer(layer)
         centre = state.centre[0]
         size = float(np.linalg.norm(centre))
         if tied and is_homogeneous(block) and size > 0:  # the scale of the token does nothing

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csgraph
 
 from simulations.machine.formats import is_array_name
+from simulations.machine.limits import require_memory
 from simulations.numbers import Numbers
 from simulations.stacks.graph_files import (
     SUFFIXES,
@@ -40,6 +41,7 @@ GRAPHS = (
     "complete, path, ring, ring:W, star, tree, small-world, scale-free, causal, window:R, "
     "causal-window:R or blocks:N1,N2,..."
 )
+_MOST_DIGITS = 18  # Python converts no more than 4,300, and no computer has 10^18 of anything
 _DEGREE, _REWIRED, _NEW_EDGES = 4, 0.2, 2  # of the small world and the scale-free graph
 
 
@@ -63,6 +65,7 @@ def mask_by_name(name: str, n: int) -> Array:
 
     Raises: InputError for any other name, a wrong number, or a file that holds no such mask
     """
+    _require_room(n)
     found = read_mask(Path(name), n) if is_array_name(name) else _mask(name, n)
     if found is None:
         raise InputError(f"mask must be {MASKS}, but is {name!r}")
@@ -208,6 +211,7 @@ def _named(name: str, n: int | None, seed: int) -> Numbers:
         raise InputError(f"n must be given: the graph {name!r} has any number of tokens")
     if n < 1:
         raise InputError(f"n must be at least 1, but is {n}")
+    _require_room(n)
     found = _mask("full" if name == "complete" else name, n)
     if found is None:
         found = _graph(name, n, seed)
@@ -258,7 +262,16 @@ def _graph(name: str, n: int, seed: int) -> Array | None:
     return graph_mask(makers[name](), self_loops=True) if name in makers else None
 
 
+def _require_room(n: int) -> None:
+    require_memory(lambda tokens: tokens**2, tokens=n)
+
+
 def _whole(what: str, text: str, *, least: int = 0) -> int:
+    if len(text) > _MOST_DIGITS:
+        what = what.replace(text, "...")
+        raise InputError(
+            f"{what} must have a number of at most {_MOST_DIGITS} digits, but has {len(text):,}"
+        )
     if not text.isdecimal() or int(text) < least:
         wanted = f"a whole number of at least {least}" if least else "a whole number"
         raise InputError(f"{what} must have {wanted} where {text!r} stands")

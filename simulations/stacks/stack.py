@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Literal, TypeAlias, get_args
 
+from simulations.machine.words import told
 from theory.arrays import InputError
 from theory.blocks.activations import activation
 from theory.blocks.weights import Placement
@@ -14,6 +15,7 @@ NormKind: TypeAlias = Literal["layer", "rms", "none"]
 Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consensus"]
 # A token alone has no distance to others; a feed-forward width of zero leaves the sublayer out.
 _LEAST = {"depth": 1, "tokens": 2, "width": 1, "heads": 1, "rank": 1, "ffn_width": 0}
+MOST_LAYERS = 1_000_000  # more would not end: that many take a quarter of an hour at least
 _GAINS = ("score_gain", "value_gain", "ffn_gain", "bias_std", "norm_gain", "residual")
 
 
@@ -103,6 +105,8 @@ class Stack:
             if value < least:
                 raise InputError(f"{name} must be at least {least}, but is {value}")
             object.__setattr__(self, name, int(value))  # a NumPy number can seed nothing
+        if self.depth > MOST_LAYERS:
+            raise InputError(f"depth must be at most {MOST_LAYERS:,}, but is {told(self.depth)}")
         for name in (*_GAINS, "ln_eps", "tau", "fixed_std"):
             value = getattr(self, name)
             if not isinstance(value, Real) and (name, value) != ("fixed_std", None):

@@ -12,8 +12,10 @@ from pydantic import (
     model_validator,
 )
 
+from simulations.machine.words import told
 from simulations.stacks.stack import Stack
 from simulations.sweeps.problems import not_known
+from theory.arrays import InputError
 
 FiniteFloat: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Value: TypeAlias = int | FiniteFloat | str | bool
@@ -24,6 +26,7 @@ Spaced: TypeAlias = Annotated[
 STACK_FIELDS = tuple(field.name for field in fields(Stack))
 AXES = (*STACK_FIELDS, "mask")
 REAL_FIELDS = tuple(field.name for field in fields(Stack) if field.type in (float, float | None))
+_WHOLE_FIELDS = tuple(each.name for each in fields(Stack) if each.type is int)
 STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
@@ -56,6 +59,10 @@ class Axis(BaseModel):
         if len(set(self.points())) < len(self.points()):
             raise ValueError("holds a value twice")
         return self
+
+    def ends(self) -> list[Any]:
+        """Return the values that were written down: a list, or the ends of a spaced axis."""
+        return self.values or list((self.linspace or self.logspace or ())[:2])
 
     def points(self) -> list[Any]:
         """Return the values; the ends of a spaced axis are exact."""
@@ -102,6 +109,36 @@ class Sobol(BaseModel):
         Field(min_length=1),
         AfterValidator(lambda axes: only_known(axes, REAL_FIELDS)),
     ]
+
+
+def field_problem(name: str, value: Any) -> str | None:
+    """Say what is wrong with one field of a stack, whatever the others are; None for nothing."""
+    if name not in STACK_FIELDS:
+        return None
+    try:
+        alone: dict[str, Any] = {name: typed(name, value)}
+        if type(alone[name]) is int and alone[name] > 0:  # what has to fit with another field
+            fitting = {"width": {"heads": 1, "rank": 1}, "rank": {"width": value, "heads": 1}}
+            alone |= {"heads": {"width": value}, **fitting}.get(name, {})
+        Stack(**alone)
+    except InputError as error:
+        return str(error).removeprefix(f"{name} ")
+    return None
+
+
+def typed(name: str, value: Any) -> Any:
+    """Return a number as its field wants it, so that 1 and 1.0 are one cell.
+
+    Raises: InputError for a whole number that no float holds
+    """
+    if isinstance(value, float) and name in _WHOLE_FIELDS and value.is_integer():
+        return int(value)
+    if type(value) is int and name in REAL_FIELDS:
+        try:
+            return float(value)
+        except OverflowError:
+            raise InputError(f"{name} must be within float64, but is {told(value)}") from None
+    return value
 
 
 def only_known(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """How does a local cluster start, live through the death of its workers, and end at one Ctrl-C?"""
 
+import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from simulations.machine.processes import interrupts_held
+from theory.arrays import InputError
 
 COUNT_AGAIN_SECONDS = 1.0
 _AWAY_SECONDS = 15.0
@@ -39,24 +42,62 @@ def interrupted_once() -> Iterator[None]:
 def local_client(distributed: Any, workers: int) -> Iterator[Any]:
     """Start workers here. Ctrl-C reaches all processes of a terminal, but is for this one alone.
 
-    It is held while they start: they inherit that, and those that replace them, and a cluster
-    that is interrupted while it starts leaves with pages of complaints.
+    They are started by a thread that holds it back, and inherit that, as do those that replace
+    them. A cluster that is interrupted while it starts leaves with pages of complaints; so it is
+    left to that thread, and its workers end.
     """
+    cluster = _started(
+        lambda: distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
+            memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
+            silence_logs=50,
+        )
+    )
     with ExitStack() as opened:
         with interrupts_held():
-            cluster = opened.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
-                    memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
-                    silence_logs=50,
-                )
-            )
+            opened.enter_context(cluster)
             client = opened.enter_context(distributed.Client(cluster))
             opened.enter_context(_kept_up(cluster))
         yield client
+
+
+def _started(make: Callable[[], Any]) -> Any:
+    """Return the cluster that a thread makes, which Ctrl-C does not reach; hear it here meanwhile.
+
+    Raises: KeyboardInterrupt, with the processes ended that were started by then; InputError if
+            they cannot be started
+    """
+    others = set(multiprocessing.active_children())
+    made: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            made.set_exception(error)
+
+    with interrupts_held():
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        return made.result()
+    except (OSError, RuntimeError, TimeoutError) as error:
+        raise InputError(
+            f"workers must be fewer, or 0, since so many cannot be started: {error} (few files "
+            "may be open at a time: see ulimit -n; or there is little memory)"
+        ) from error
+    except KeyboardInterrupt:
+        for child in set(multiprocessing.active_children()) - others:
+            child.kill()
+        made.add_done_callback(_close)
+        raise
+
+
+def _close(made: "Future[Any]") -> None:
+    with suppress(Exception):  # its workers are gone already
+        made.result().close()
 
 
 @contextmanager

@@ -8,13 +8,11 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     Field,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from simulations.engine.surveys import DEFAULT_QUANTITIES, QUANTITIES, Quantity
-from simulations.machine.formats import FormatError, read_toml
 from simulations.sweeps.axes import (
     STACK_FIELDS,
     STRICT,
@@ -23,16 +21,18 @@ from simulations.sweeps.axes import (
     Sobol,
     SobolAxis,
     Value,
+    field_problem,
     only_known,
 )
+from simulations.sweeps.file import read_sweep_file
 from simulations.sweeps.near_consensus import LEAST_DEPTH
-from simulations.sweeps.problems import in_file, problems_of
+from simulations.sweeps.problems import in_file, line_numbers, places_of, problems_of, without
 from theory.arrays import InputError
 
 LAW: Final = "law"
 """What small differences do, and what the law says: see `simulations.sweeps.near_consensus`."""
 Asked: TypeAlias = Literal[Quantity, "law"]
-_MOST = 2**24  # bytes of a sweep's file
+_ROUNDS, _MOST_PROBLEMS = 5, 50
 MOST_CELLS = 10**7
 """The driver keeps a line of memory for every cell; more of them are several sweeps."""
 
@@ -103,6 +103,14 @@ def _problems(sweep: Sweep) -> Iterator[str]:
             if name in seen:
                 yield f"{place}.{name}: is set twice, here and in {seen[name]}"
             seen[name] = place
+    for name, value in sweep.stack.items():
+        if problem := field_problem(name, value):
+            yield f"stack.{name}: {problem}"
+    for place, group in groups[: 1 + len(sweep.zipped)]:
+        for name, axis in group.items():
+            wrong = (field_problem(name, value) for value in axis.ends())
+            if problem := next(filter(None, wrong), None):
+                yield f"{place}.{name}: {problem}"
     for i, group in enumerate(sweep.zipped):
         lengths = {name: len(axis.points()) for name, axis in group.items()}
         if len(set(lengths.values())) != 1:
@@ -131,21 +139,13 @@ def read_sweep(path: Path | str) -> Sweep:
     Raises: InputError with every problem of the file, one a line, as file:line: key: what is wrong
     """
     path = Path(path)
+    text, content = read_sweep_file(path)
     try:
-        text, content = read_toml(path, name=str(path), most=_MOST)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except FormatError as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
-    try:
-        return TypeAdapter(Sweep).validate_python(content)
+        return Sweep.model_validate(content)
     except ValidationError as error:
-        lines = [
-            in_file(path, text, problem)
-            for one in error.errors()
-            for problem in problems_of(one, _known)
-        ]
-        raise InputError("\n".join(dict.fromkeys(lines))) from None
+        lines = line_numbers(text)
+        told = [in_file(path, lines, problem) for problem in _all_problems(error, content)]
+        raise InputError("\n".join(told)) from None
 
 
 def make_sweep(**content: Any) -> Sweep:
@@ -156,10 +156,30 @@ def make_sweep(**content: Any) -> Sweep:
     try:
         return Sweep.model_validate(content)
     except ValidationError as error:
-        told = [
-            f"{key}: {what}" for one in error.errors() for key, what in problems_of(one, _known)
-        ]
-        raise InputError("\n".join(dict.fromkeys(told))) from None
+        told = [f"{key}: {what}" for key, what in _all_problems(error, content)]
+        raise InputError("\n".join(told)) from None
+
+
+def _all_problems(error: ValidationError, content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return every problem: what is wrong with a key hides what is wrong between others.
+
+    So what is wrong is taken out, and the rest is looked at again. Of very many the first are told.
+    """
+    found: dict[tuple[str, str], None] = {}
+    left: Any = content
+    for _ in range(_ROUNDS):
+        for one in error.errors()[:_MOST_PROBLEMS]:
+            found |= dict.fromkeys(problems_of(one, _known))
+        places = [place for one in error.errors() for place in places_of(one)]
+        if len(found) >= _MOST_PROBLEMS or not places:
+            break
+        left = without(left, places)
+        try:
+            Sweep.model_validate(left)
+            break
+        except ValidationError as another:
+            error = another
+    return list(found)
 
 
 def _known(location: list[str]) -> tuple[str, ...]:

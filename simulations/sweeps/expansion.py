@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ import numpy as np
 
 from simulations.machine.formats import is_array_name
 from simulations.stacks.graphs import mask_by_name
+from simulations.stacks.room import require_room
 from simulations.stacks.stack import Stack
-from simulations.sweeps.axes import REAL_FIELDS, Sobol
+from simulations.sweeps.axes import Sobol, typed
 from simulations.sweeps.cells import Case, Dimension, Grid
 from simulations.sweeps.config import MOST_CELLS, Sweep, make_sweep
 from theory.arrays import InputError
-
-_WHOLE_FIELDS = tuple(each.name for each in fields(Stack) if each.type is int)
 
 
 def grid_of(manifest: Mapping[str, Any]) -> Grid:
@@ -43,7 +41,8 @@ def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid
     cases = []
     hashes = dict(mask_files or {})
     masks: set[tuple[str, int]] = set()
-    base = {name: _typed(name, value) for name, value in sweep.stack.items()}
+    shapes: set[tuple[str | int, ...]] = set()
+    base = {name: typed(name, value) for name, value in sweep.stack.items()}
     for place in itertools.product(*(range(len(each.points)) for each in dimensions)):
         values: dict[str, Any] = dict(base)
         for dimension, i in zip(dimensions, place, strict=True):
@@ -51,6 +50,10 @@ def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid
         mask = values.pop("mask", sweep.mask)
         try:
             case = Case(place, Stack(**values), str(mask))
+            shape = (*case.stack.draw_key()[1:4], case.stack.tokens)
+            if shape not in shapes:
+                require_room(case.stack)
+                shapes.add(shape)
             if case.mask not in (mask_files or ()) and (case.mask, case.stack.tokens) not in masks:
                 mask_by_name(case.mask, case.stack.tokens)
                 masks.add((case.mask, case.stack.tokens))
@@ -72,27 +75,13 @@ def _count(sweep: Sweep) -> int:
     return sweep.seeds.count * points * math.prod(lengths)
 
 
-def _typed(name: str, value: Any) -> Any:
-    """Return a number as its field wants it, so that 1 and 1.0 are one cell."""
-    if isinstance(value, float) and name in _WHOLE_FIELDS and value.is_integer():
-        return int(value)
-    if type(value) is int and name in REAL_FIELDS:
-        try:
-            return float(value)
-        except OverflowError:
-            raise InputError(
-                f"{name} must be within float64, but has {len(str(value))} digits"
-            ) from None
-    return value
-
-
 def _dimensions(sweep: Sweep) -> Iterator[Dimension]:
     for name, axis in sweep.axes.items():
-        yield Dimension(name, tuple({name: _typed(name, value)} for value in axis.points()))
+        yield Dimension(name, tuple({name: typed(name, value)} for value in axis.points()))
     for group in sweep.zipped:
         together = zip(*(axis.points() for axis in group.values()), strict=True)
         points = tuple(
-            {name: _typed(name, value) for name, value in zip(group, values, strict=True)}
+            {name: typed(name, value) for name, value in zip(group, values, strict=True)}
             for values in together
         )
         yield Dimension("+".join(group), points)

@@ -7,7 +7,7 @@ workers compute and commit cells themselves, so what is done stays done whoever 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from simulations.sweeps.store import (
     Store,
     create_store,
     only_driver,
+    own_parts_removed,
     set_aside,
     stored_keys,
     sweep_parts,
@@ -58,6 +59,7 @@ def run_sweep(
     retry_failed: bool = False,
     compute: Compute = compute_task,
     on_progress: Callable[[Tally], None] | None = None,
+    on_phase: Callable[[str], None] = lambda phase: None,
 ) -> Tally:
     """Compute every cell that the store does not have yet, and keep it there.
 
@@ -66,7 +68,8 @@ def run_sweep(
     ``scheduler`` is the address of a running Dask scheduler, whose workers must see the store
     under the same path. A cell that fails is noted with its traceback; it is tried again with
     ``retry_failed``. A damaged cell is put aside, into the store's folder corrupt/, and done
-    again. Calling this again after a crash does what is missing.
+    again. ``on_phase`` is told what goes on while no cell comes. Calling this again after a crash
+    does what is missing.
 
     Raises: InputError if the store belongs to another sweep or another process, or cannot be
             written; KeyboardInterrupt, with what is done kept
@@ -82,6 +85,7 @@ def run_sweep(
     with only_driver(store):
         sweep_parts(store)
         _copy_masks(store, grid)
+        on_phase("looking at what is there")
         wanted = grid.keys()
         failed = stored_keys(store, "failed") & wanted
         if retry_failed:
@@ -93,7 +97,13 @@ def run_sweep(
         driver.tell()
         todo = [task for task in grid.tasks if driver.todo(task)]
         if todo:
-            with task_results(workers=workers, scheduler=scheduler, compute=compute) as run:
+            whose = own_parts_removed(store) if scheduler is None else nullcontext()
+            on_phase(f"starting {workers} worker(s)" if workers and not scheduler else "")
+            with (
+                whose,
+                task_results(workers=workers, scheduler=scheduler, compute=compute) as run,
+            ):
+                on_phase("")
                 driver.go_through(todo, run)
         return driver.tally()
 
@@ -101,12 +111,19 @@ def run_sweep(
 def _copy_masks(store: Store, grid: Grid) -> None:
     """Keep the masks that are files with the cells, for workers elsewhere and for later."""
     for name, digest in grid.mask_files.items():
-        path, content = store.mask_path(digest), Path(name).read_bytes()
-        if path.exists() and path.read_bytes() != content:
+        path, content = store.mask_path(digest), _content(name)
+        if path.is_dir() or (path.exists() and path.read_bytes() != content):
             set_aside(store, path)
         if hashlib.sha256(content).hexdigest() != digest:
             raise InputError(f"mask file {name!r} must stay as it is while a sweep starts")
         commit_raw(path, content)
+
+
+def _content(mask: str) -> bytes:
+    try:
+        return Path(mask).read_bytes()
+    except OSError as error:
+        raise InputError(f"mask file {mask!r} cannot be read: {error.strerror}") from error
 
 
 def _sound(store: Store, wanted: set[str]) -> tuple[set[str], int]:

@@ -77,8 +77,8 @@ def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
             )
         commit_file(path, json.dumps(manifest, indent=1).encode())
     found = read_manifest(store)
-    if found != manifest:
-        changed = sorted(k for k in {*found, *manifest} if found.get(k) != manifest.get(k))
+    changed = sorted(k for k in {*found, *manifest} if found.get(k) != manifest.get(k))
+    if changed and changed != ["name"]:  # no number depends on what a sweep is called
         raise InputError(
             f"store {root} belongs to a sweep that differs in {', '.join(changed)}; "
             "take another folder, so that nothing is mixed"
@@ -213,16 +213,32 @@ def sweep_parts(store: Store) -> int:
     it, so a file younger than a minute, by the clock of the file system itself, stays.
     """
     now = (store.root / "lock").stat().st_mtime  # the driver has just written its name there
-    parts = [
-        Path(each.path)
-        for folder in (store.root, store.root / "failed", *(store.root / "cells").glob("*"))
-        for each in listed(folder)
-        if each.name.endswith(".part")
-    ]
     stale = []
-    for part in parts:
+    for part in _parts(store):
         with contextlib.suppress(FileNotFoundError):  # its writer may have been quicker
             if part.stat().st_mtime < now - _STALE_SECONDS:
                 part.unlink()
                 stale.append(part)
     return len(stale)
+
+
+@contextlib.contextmanager
+def own_parts_removed(store: Store) -> Iterator[None]:
+    """Remove at the end what writers left half written meanwhile: they have ended by then.
+
+    Only for the driver that holds the store, around the life of its workers.
+    """
+    before = set(_parts(store))
+    try:
+        yield
+    finally:
+        for part in set(_parts(store)) - before:
+            part.unlink(missing_ok=True)
+
+
+def _parts(store: Store) -> Iterator[Path]:
+    top = store.root
+    for folder in (top, top / "failed", top / "masks", *(top / "cells").glob("*")):
+        for each in listed(folder):
+            if each.name.endswith(".part"):
+                yield Path(each.path)

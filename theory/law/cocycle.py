@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs, svds
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs, svds
 
 from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.weights import Block
@@ -22,6 +22,8 @@ from theory.law.transverse import mask_walk
 
 Walks: TypeAlias = Callable[[Linearised], Matrix]
 """The attention weights at equal tokens: (h, n, n) or (1, n, n) from what a layer's token is."""
+_LARGEST_DENSE = 2048
+_VANISHES = "the differences of the tokens fall below float64's range within the layers"
 _DENSE = 64  # numbers below which a dense matrix is faster, and ARPACK may fail
 
 
@@ -140,6 +142,9 @@ def transverse_radius(operator: LinearOperator[Any]) -> float:
         except ArpackNoConvergence as error:
             if len(error.eigenvalues):
                 return float(np.abs(error.eigenvalues).max())
+        except ArpackError:  # it makes nothing of an operator that sends its start to zero
+            if size > _LARGEST_DENSE:
+                raise InputError(_VANISHES) from None
     return float(np.abs(np.linalg.eigvals(operator @ np.eye(size))).max())
 
 
@@ -148,7 +153,11 @@ def largest_growth(operator: LinearOperator[Any]) -> float:
     size = operator.shape[0]
     if size > _DENSE:
         start = np.cos(np.arange(1.0, size + 1) ** 2)
-        return float(svds(operator, k=1, v0=start, return_singular_vectors=False)[0])
+        try:
+            return float(svds(operator, k=1, v0=start, return_singular_vectors=False)[0])
+        except ArpackError:  # as above
+            if size > _LARGEST_DENSE:
+                raise InputError(_VANISHES) from None
     return float(np.linalg.norm(operator @ np.eye(size), ord=2))
 
 

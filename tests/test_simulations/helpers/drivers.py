@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ if __name__ == "__main__":
 """
 
 
+PATIENCE = 900.0
+"""Seconds: a last resort for what hangs. Tests wait for events, since a busy machine is slow."""
+
+
+def wait_until(happened: Callable[[], bool], *, otherwise: str) -> None:
+    """Wait for an event; ``otherwise`` is what went wrong if it never comes."""
+    limit = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < limit, otherwise
+        time.sleep(0.02)
+
+
 class Driver:
     """A sweep in a process of its own, which can be killed."""
 
@@ -64,12 +77,16 @@ class Driver:
         return (self.folder / "stderr").read_text()
 
     def wait_for_cells(self, count: int) -> None:
-        limit = time.monotonic() + 60
-        while len(stored_keys(Store(self.root))) < count:
-            assert time.monotonic() < limit, "no cell came in a minute"
+        """Wait until so many cells are there, for as long as the driver lives."""
+
+        def there() -> bool:
+            if len(stored_keys(Store(self.root))) >= count:
+                return True
             assert self.process is not None
             assert self.process.poll() is None, f"the driver has ended: {self.told()}"
-            time.sleep(0.02)
+            return False
+
+        wait_until(there, otherwise="the driver lives, but no cell came")
 
     def workers(self) -> list[int]:
         """Return the processes below the driver that compute."""
@@ -79,7 +96,7 @@ class Driver:
             below = psutil.Process(self.process.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-        return [each.pid for each in below if "spawn_main" in " ".join(_command(each))]
+        return [each.pid for each in below if "spawn_main" in " ".join(command_of(each))]
 
     def kill(self) -> None:
         if self.process is not None:
@@ -88,7 +105,8 @@ class Driver:
             self.process.wait()
 
 
-def _command(process: Any) -> list[str]:
+def command_of(process: Any) -> list[str]:
+    """Return the words that a process was started with; none if it has ended."""
     try:
         found: list[str] = process.cmdline()
     except psutil.Error:  # it has just ended
@@ -104,10 +122,8 @@ def kill(pid: int) -> None:
 
 def finish(root: Path, undisturbed: Path, *, workers: int) -> None:
     """Take up a sweep that was broken off, and compare its cells with those of a whole one."""
-    limit = time.monotonic() + 30
-    while sweep_status(root).running:  # the lock goes with the last process that has it
-        assert time.monotonic() < limit, "a dead driver holds the store"
-        time.sleep(0.1)
+    # The lock goes with the last process that has it.
+    wait_until(lambda: not sweep_status(root).running, otherwise="a dead driver holds the store")
     assert run_sweep(small_sweep(), root, workers=workers).done == 24
     assert same(everything(root), everything(undisturbed))
     assert not list((root / "corrupt").glob("*")) or not (root / "corrupt").exists()

@@ -125,6 +125,32 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+def test_no_flipped_bit_of_a_finished_run_goes_unseen(tmp_path: Path) -> None:
+    place = Place(recipe_for("mnist", size="quick"), tmp_path)
+    run = record(place.recipe)
+    place.write(run)
+    assert place.read() == run
+    sound = place.record.read_bytes()
+    seen = 0
+    for at in range(len(sound)):
+        bit = 1 << at % 8
+        place.record.write_bytes(sound[:at] + bytes([sound[at] ^ bit]) + sound[at + 1 :])
+        try:
+            read = place.read()
+        except InputError:
+            seen += 1
+        else:  # a space became another, or an exponent's e its capital: the same run
+            assert read == run, at
+    assert seen > len(sound) / 2
+
+
+def test_a_run_that_is_older_than_checksums_is_read(tmp_path: Path) -> None:
+    place = Place(recipe_for("mnist", size="quick"), tmp_path)
+    run = record(place.recipe)
+    place.record.write_text(json.dumps(run))
+    assert place.read() == run
+
+
 def test_a_run_of_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     place = Place(recipe_for("mnist", size="quick"), tmp_path)
     assert place.read() is None

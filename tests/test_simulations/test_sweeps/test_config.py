@@ -99,6 +99,66 @@ def test_every_problem_is_told_with_its_line(tmp_path: Path, text: str, lines: l
         assert line in str(caught.value)
 
 
+def test_a_problem_of_one_key_hides_none_of_the_others(tmp_path: Path) -> None:
+    text = """
+sedes = 3
+quantities = ["distance", "distance"]
+[stack]
+tau = 1.0
+norm = "layr"
+[axes]
+tua = [1]
+tau = [1, 2]
+width = [8, 7.5]
+heads = [2, 3]
+[[zipped]]
+depth = [2, 3]
+ffn_width = [8]
+[run]
+devcie = "cpu"
+"""
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, text)
+    told = [line.partition("sweep.toml:")[2] for line in str(caught.value).splitlines()]
+    begins = ["2: sedes: is not known", "8: axes.tua: is not known", "16: run.devcie: is not"]
+    begins += ["6: stack.norm: must be one of", "10: axes.width: must be a whole number"]
+    begins += ["9: axes.tau: is set twice", "12: zipped.0: its axes must", "3: quantities: must"]
+    for begin in begins:
+        assert any(line.startswith(begin) for line in told), (begin, told)
+    assert len(told) == len(begins), told
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("x = " + "[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ("[a" + ".a" * 500 + "]\nx = 1", "nested too deeply"),
+        ("[stack]\ndepth = " + "9" * 5000, "is not TOML"),
+        ("[stack]\ndepth = 0x" + "f" * 5000, "more than 300 digits"),
+        ("a" * 10**6 + " = 1", "characters"),
+        ("[stack]\ntokens = 1" + "0" * 20, "tokens must be smaller"),
+        ("[stack]\ndepth = 100000000", "depth: must be at most 1,000,000"),
+        ("[axes]\nmask = ['window:" + "9" * 5000 + "']", "at most 18 digits"),
+    ],
+    ids=["lists", "tables", "digits", "hex", "key", "tokens", "depth", "mask"],
+)
+def test_a_monstrous_file_is_refused_in_a_few_words(tmp_path: Path, text: str, wanted: str) -> None:
+    with pytest.raises(InputError, match=wanted) as caught:
+        expand(_read(tmp_path, text))  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 2000
+
+
+def test_of_twenty_thousand_problems_the_first_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        _read(tmp_path, "".join(f"key{i} = {i}\n" for i in range(20_000)))
+    assert 50 <= len(str(caught.value).splitlines()) < 60
+
+
+def test_an_endless_file_is_read_no_further_than_a_sweep_can_be() -> None:
+    with pytest.raises(InputError, match="bytes"):
+        read_sweep("/dev/zero")
+
+
 @pytest.mark.parametrize("text", ["[axes", "name = 'x' 3", "\x00"])
 def test_what_is_not_toml_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="is not TOML"):

@@ -18,7 +18,7 @@ pytest.importorskip("pydantic")
 from simulations.sweeps.run import Tally, run_sweep
 from simulations.sweeps.status import failures
 from simulations.sweeps.store import Store, stored_keys
-from tests.test_simulations.helpers.drivers import Driver, finish, kill
+from tests.test_simulations.helpers.drivers import PATIENCE, Driver, finish, kill
 from tests.test_simulations.helpers.sweeps import deadly, everything, same, small_sweep
 from theory.arrays import InputError
 
@@ -29,13 +29,14 @@ pytestmark = pytest.mark.slow
 def test_a_worker_killed_at_any_moment_costs_nothing(
     driver: Driver, undisturbed: Path, seed: int
 ) -> None:
-    process = driver.start()
+    process = driver.start(speed="gated")
     chance = np.random.default_rng(seed)
-    driver.wait_for_cells(1)
-    time.sleep(chance.uniform(0, 0.4))
+    driver.wait_for_cells(1)  # the other tasks wait at the gate
     victim, _ = driver.workers()
+    driver.open_gate()
+    time.sleep(chance.uniform(0, 0.2))
     kill(victim)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE) == 0, driver.told()
     assert same(everything(driver.root), everything(undisturbed))
 
 
@@ -76,14 +77,15 @@ def test_a_cell_that_kills_its_workers_is_left_alone_and_told(
 def test_a_worker_that_is_held_up_and_goes_on_changes_nothing(
     driver: Driver, undisturbed: Path
 ) -> None:
-    process = driver.start()
+    process = driver.start(speed="gated")
     driver.wait_for_cells(1)
     (stopped, *_) = driver.workers()
     os.kill(stopped, signal.SIGSTOP)
-    time.sleep(3)
+    driver.open_gate()
+    driver.wait_for_cells(12)  # the other one does its part and more, or all but what this one has
     assert process.poll() is None
     os.kill(stopped, signal.SIGCONT)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE) == 0, driver.told()
     assert same(everything(driver.root), everything(undisturbed))
 
 

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ pytest.importorskip("pydantic")
 
 from simulations.sweeps import cluster as sweep_cluster
 from simulations.sweeps.run import run_sweep
-from tests.test_simulations.helpers.drivers import kill
+from tests.test_simulations.helpers.drivers import PATIENCE, kill, wait_until
 from tests.test_simulations.helpers.sweeps import everything, same, small_sweep
 from theory.arrays import InputError
 
@@ -43,11 +42,10 @@ def test_a_worker_that_dask_has_given_up_is_started_anew(monkeypatch: pytest.Mon
     ):
         (before,) = client.run(os.getpid).values()
         kill(before)
-        after = client.submit(os.getpid).result(timeout=60)
+        after = client.submit(os.getpid).result(timeout=PATIENCE)
         assert after != before
-        limit = time.monotonic() + 30
-        while not cluster.workers and time.monotonic() < limit:  # it answers before it is noted
-            time.sleep(0.05)
+        # It answers before it is noted.
+        wait_until(lambda: bool(cluster.workers), otherwise="no worker came again")
         assert list(cluster.workers) == [0]
 
 
@@ -76,7 +74,7 @@ def test_a_scheduler_started_by_hand_runs_the_same(tmp_path: Path, undisturbed: 
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
     assert same(everything(tmp_path / "s"), everything(undisturbed))
 
 

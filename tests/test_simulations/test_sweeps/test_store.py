@@ -21,9 +21,12 @@ from simulations.sweeps.store import (
     has_driver,
     only_driver,
     open_store,
+    own_parts_removed,
     read_cell,
+    read_manifest,
     set_aside,
     stored_keys,
+    sweep_parts,
 )
 from theory.arrays import InputError
 
@@ -87,9 +90,14 @@ def test_a_file_of_a_newer_version_is_refused_not_called_damaged(
 
 
 def test_a_store_of_another_sweep_is_refused_with_what_differs(store: Store) -> None:
-    with pytest.raises(InputError, match="differs in name"):
-        create_store(store.root, {"name": "y"})
+    with pytest.raises(InputError, match="differs in seeds"):
+        create_store(store.root, {"name": "x", "seeds": {"count": 3}})
     create_store(store.root, {"name": "x"})
+
+
+def test_a_sweep_that_is_called_otherwise_keeps_its_store(store: Store) -> None:
+    create_store(store.root, {"name": "y"})
+    assert read_manifest(store) == {"name": "x"}, "no number depends on it"
 
 
 def test_a_folder_with_other_things_is_no_store(tmp_path: Path) -> None:
@@ -148,3 +156,26 @@ def test_a_damaged_manifest_says_what_to_do(store: Store) -> None:
     (store.root / "sweep").write_text(json.dumps({"name": "x"}))
     with pytest.raises(InputError, match="its cells are safe"):
         open_store(store.root)
+
+
+def test_what_a_stopped_writer_of_this_driver_left_is_removed_in_every_folder(store: Store) -> None:
+    older = store.root / "cells" / "00" / ".older.part"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    left = [store.root / name / ".new.part" for name in ("cells/00", "failed", "masks", ".")]
+    with only_driver(store), own_parts_removed(store):
+        for part in left:
+            part.parent.mkdir(exist_ok=True)
+            part.touch()
+    assert not any(part.exists() for part in left)
+    assert older.exists(), "whose it is nobody knows: that is for its age to say"
+
+
+def test_a_mask_half_written_long_ago_is_removed(store: Store) -> None:
+    old = store.root / "masks" / ".old.part"
+    old.parent.mkdir()
+    old.touch()
+    os.utime(old, (0, 0))
+    with only_driver(store):
+        assert sweep_parts(store) == 1
+    assert not old.exists()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse.linalg import LinearOperator
 
 from tests.helpers.blocks import Floats, masks, random_block, random_tokens
 from tests.test_theory.test_law.test_transverse import GRAPHS, N, drawn, simulated
@@ -220,3 +221,16 @@ def test_what_the_operator_cannot_answer_is_refused() -> None:
         constant_walks(np.ones((2, 3, 3), dtype=bool))
     with pytest.raises(InputError, match="depths must be positive"):
         transient_growth(block, full_mask(N), tokens[0], depths=())
+
+
+@pytest.mark.parametrize("measure", [transverse_radius, largest_growth])
+def test_an_operator_that_sends_all_to_zero_is_no_crash_of_arpack(measure: Any) -> None:
+    def nothing(size: int) -> Any:
+        zeros = np.zeros(size)
+        return LinearOperator(
+            (size, size), matvec=lambda _: zeros, rmatvec=lambda _: zeros, dtype=np.float64
+        )
+
+    assert measure(nothing(100)) == 0
+    with pytest.raises(InputError, match="below float64's range"):
+        measure(nothing(3000))
