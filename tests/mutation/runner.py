@@ -22,7 +22,7 @@ _LONGEST = 30
 
 settings.register_profile(
     "mutation",
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     database=None,

@@ -166,9 +166,7 @@ def test_what_vanishes_in_scaling_is_in_every_bound(symmetric: Floats, factor: f
         after = factor * symmetric + lost * error
         rest = known_of(after)  # sizes and traces are summed anew
         assert_encloses(
-            found._replace(
-                size=rest.size, trace_low=rest.trace_low, trace_high=rest.trace_high
-            ),
+            found._replace(size=rest.size, trace_low=rest.trace_low, trace_high=rest.trace_high),
             after,
         )
     plain, found = known_of(symmetric), times_power_of_two(known_of(symmetric), ONE, lost=ONE)

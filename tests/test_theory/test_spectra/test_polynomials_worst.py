@@ -53,9 +53,7 @@ def test_one_step_alone_is_undone_to_its_loss(kind: int, sign: int) -> None:
     value = (factor * 4.0) ** power - centre
     lower, upper = ended(value, value, [one[kind]])
     for end, away in ((lower, -0.1), (upper, 0.1)):
-        assert end**2 == pytest.approx(
-            (value + away + centre) ** (1 / power) / factor, rel=1e-12
-        )
+        assert end**2 == pytest.approx((value + away + centre) ** (1 / power) / factor, rel=1e-12)
     assert ended(value, value, [one[kind]])[0] <= 2 <= upper
     assert sign * (upper - lower) * sign > 0
 
@@ -84,7 +82,7 @@ def truth(matrices: Floats) -> Floats:
     return found
 
 
-KINDS = ("Gaussian", "sinks", "duplicates", "graded", "near permutations", "permutations")
+KINDS = ("Gaussian", "sinks", "duplicates", "permutations")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -128,7 +126,7 @@ def test_the_steps_say_what_was_done(n: int) -> None:
     trace = np.trace(product_.astype(np.float64), axis1=-2, axis2=-1)
     np.testing.assert_allclose(shift.centre / first.factor, 0.4 * square / trace, rtol=1e-5)
     np.testing.assert_allclose(squares[0].centre, shift.centre**2 / 2, rtol=1e-5)
-    np.testing.assert_allclose(squares[1].centre, squares[0].centre**2 / 2, rtol=1e-5)
+    np.testing.assert_allclose(squares[1].centre, squares[0].centre ** 2 / 2, rtol=1e-5)
     if twice == 1:
         work = product_.astype(np.float64) * first.factor[:, None, None]
         work = work - shift.centre[:, None, None] * np.eye(n)

@@ -67,9 +67,15 @@ def test_what_rounding_may_do_to_the_entries_is_inside(seed: int) -> None:
     rng = np.random.default_rng(seed)
     diagonal, beside = list(rng.standard_normal(4)), list(rng.standard_normal(3))
     lower, upper = ends(diagonal, beside)
-    off = 16 * 2.0**-52 * max(
-        abs(a) + b + c
-        for a, b, c in zip(diagonal, [0, *map(abs, beside)], [*map(abs, beside), 0], strict=True)
+    off = (
+        16
+        * 2.0**-52
+        * max(
+            abs(a) + b + c
+            for a, b, c in zip(
+                diagonal, [0, *map(abs, beside)], [*map(abs, beside), 0], strict=True
+            )
+        )
     )
     wanted = dense_largest(diagonal, beside)
     assert wanted - lower >= 0.2 * off
