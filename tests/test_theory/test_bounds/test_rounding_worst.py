@@ -1,4 +1,4 @@
-"""Each term of a running error bound, alone, against the rounding or the slip that it stands for."""
+"""Each term of a running error bound, alone, against the rounding that it stands for."""
 
 import math
 from dataclasses import replace

@@ -87,7 +87,7 @@ def test_stationary_distributions_are_exact_to_their_last_digits() -> None:
 def test_a_walk_too_small_to_divide_by_is_refused() -> None:
     least = 5e-324
     given = np.asarray([[0.5, 0.5, 0], [0, 0.5, 0.5], [least, 0, 1.0]])
-    with pytest.raises(InputError, match="the smallest is 4.94e-324"):
+    with pytest.raises(InputError, match=r"the smallest is 4\.94e-324"):
         stationary_distributions(given)
 
 

@@ -118,7 +118,7 @@ def test_an_orbit_that_never_closes_has_none() -> None:
 
 
 def test_a_near_return_that_newton_takes_elsewhere_is_refused() -> None:
-    """The orbit creeps past where a fixed point has just vanished: back within 1e-3, never at it."""
+    """The orbit creeps past where a fixed point has just vanished: back within 1e-3, not at it."""
     block = scalar(1.0, 1.0, 0.0)
     ffn = FeedForward(
         np.asarray([[1.0]]), np.asarray([[1.0]]), np.asarray([0.0]), np.asarray([0.0002]), "tanh"

@@ -40,7 +40,7 @@ def test_the_next_order_is_three_for_attention_among_all_and_two_with_curvature_
     token, deviations = random_tokens(12, 4), random_tokens(13, 5, 4)
     found = next_order(block, token, deviations, mask=mask)
     assert found.order == pytest.approx(order, abs=0.05)
-    assert found.error <= 0.05
+    assert found.bend <= 0.05
     if mask is None and not options["residual"]:
         assert found.linear <= 1e-12
     assert weight_change(block, token, deviations, mask=mask, spread=1e-6) > 1e-3
@@ -69,7 +69,7 @@ def test_without_a_norm_behind_the_sum_the_approach_is_a_power_of_the_depth(plac
 def test_a_post_norm_stack_is_no_power_law_and_says_so() -> None:
     block, tokens = drawn(3)
     found = power_law(block, full_mask(N), tokens[0], interval=(10, 160))
-    assert found.error > 0.2 * abs(found.exponent)
+    assert found.bend > 0.2 * abs(found.exponent)
     assert found.last_rate < 0.95
 
 
@@ -79,7 +79,7 @@ def test_the_power_of_a_stack_that_adds_the_same_vector_again_and_again_is_minus
     block = Block(attention, placement="pre")
     found = power_law(block, full_mask(3), random_tokens(0, 3), interval=(100, 1600))
     assert found.exponent == pytest.approx(-1, abs=0.02)
-    assert found.error <= 0.02
+    assert found.bend <= 0.02
 
 
 def test_a_power_law_needs_an_interval_that_the_blocks_reach() -> None:

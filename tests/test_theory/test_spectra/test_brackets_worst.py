@@ -94,7 +94,7 @@ def test_the_ends_round_outwards_to_the_dtype(dtype: str) -> None:
     found = spectral_bracket(value, tolerance=1e-2)
     eps, exact = float(np.finfo(dtype).eps), float(value[0, 0])
     assert 0.4 * eps <= 1 - float(found.lower) / exact <= 1e-3
-    assert 0.4 * eps <= float(found.upper) / exact - 1 <= 12 * eps
+    assert 0.4 * eps <= float(found.upper) / exact - 1 <= 40 * eps
     least = float(np.finfo(dtype).smallest_subnormal)
     for times in (1, 2, 3, 10):
         small = spectral_bracket(np.full((1, 1), times * least, dtype=dtype))

@@ -1,4 +1,4 @@
-"""Each term of an enclosure against the loss that needs it: coarse rounding in the worst direction."""
+"""Each term of an enclosure against the loss that needs it, in the worst direction."""
 
 from itertools import product
 
