@@ -99,6 +99,8 @@ def _changes(node: Any) -> list[Any]:
             return [_with_operator(node), left, right]
         case ast.BinOp(op=ast.Sub(), left=left):
             return [_with_operator(node), left]
+        case ast.BinOp(op=ast.Mult(), left=ast.Constant(value=0)):
+            return []  # zeros like the other one
         case ast.BinOp(op=ast.Mult() | ast.Div()):
             return [_with_operator(node)]
         case ast.Compare(ops=[operator]) if type(operator) in _SWAPPED:

@@ -46,6 +46,6 @@ def transplanted(module: ModuleType, tree: ast.Module) -> Iterator[None]:
 
 def _same_code(old: Any, new: Any, replace: Any) -> None:
     old, new = getattr(old, "fget", old), getattr(new, "fget", new)
-    if isinstance(old, FunctionType) and isinstance(new, FunctionType):
-        if old.__code__ != new.__code__:
-            replace(old, "__code__", new.__code__)
+    both = isinstance(old, FunctionType) and isinstance(new, FunctionType)
+    if both and old.__code__ != new.__code__:
+        replace(old, "__code__", new.__code__)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ TINY = float(np.finfo(float).tiny)
 NO_NORM = Norm(kind="none")
 NO_ERROR = WeightErrors(np.zeros(()), np.zeros(()))
 norm = np.linalg.norm
+approx = partial(pytest.approx, abs=0)  # numbers far below 1e-12 are the point here
 
 
 def at(error: float, size: float) -> Running:
@@ -66,35 +68,35 @@ def test_rows_that_miss_one_send_the_mean_token_away_and_refute_nothing(key: str
 def test_the_defect_is_that_of_the_rows_with_the_rounding_of_their_sums() -> None:
     n = 5
     exact = row_defect(np.full((n, n), 0.25) * np.eye(n) * 4)
-    assert exact == pytest.approx(n * EPS * (n**0.5 * n**0.5 + n**0.5))
+    assert exact == approx(n * EPS * (n**0.5 * n**0.5 + n**0.5))
     sloppy = missing_rows(n)
-    assert row_defect(sloppy) == pytest.approx(7.5e-8 * n**0.5, rel=1e-6)
+    assert row_defect(sloppy) == approx(7.5e-8 * n**0.5, rel=1e-6)
     allowed = n * 2.0**-23
     assert row_sum_allowance(n) == allowed
-    assert row_defect(2 * sloppy) == pytest.approx(n**0.5 * allowed, rel=1e-6)
+    assert row_defect(2 * sloppy) == approx(n**0.5 * allowed, rel=1e-6)
 
 
 def test_a_chain_starts_without_error() -> None:
     tokens = random_tokens(1, 4, 3)
     start = exactly(tokens)
     assert start.error == 0
-    assert start.size == pytest.approx(norm(tokens))
+    assert start.size == approx(norm(tokens))
     close = 1 + 1e-9 * tokens
     wanted = (4 * 3 + 4 + 8) * EPS * consensus_distance(close) + TINY
-    assert distance_rounding(close) == pytest.approx(float(wanted), rel=1e-12)
+    assert distance_rounding(close) == approx(float(wanted), rel=1e-12)
     assert distance_rounding(np.ones((4, 3))) == TINY
 
 
 def test_products_and_sums_lose_their_terms() -> None:
     left, right = random_tokens(2, 4, 3), random_tokens(3, 3, 5)
     wanted = 3 * EPS * norm(left) * norm(right)
-    assert product_rounding(left, right) == pytest.approx(wanted)
+    assert product_rounding(left, right) == approx(wanted)
     assert product_rounding(0 * left, right) == TINY
     found = after_sum(at(0.1, 2.0), at(0.02, 3.0), factor=-0.5, like=left)
-    assert found.error == pytest.approx(0.07)
-    assert found.size == pytest.approx(4.0)
+    assert found.error == approx(0.07)
+    assert found.size == approx(4.0)
     exact = after_sum(at(0.0, 2.0), at(0.0, 3.0), factor=-0.5, like=left)
-    assert exact.error == pytest.approx(2 * EPS * 4.0)
+    assert exact.error == approx(2 * EPS * 4.0)
     assert after_sum(at(0.0, 0.0), at(0.0, 0.0), factor=1.0, like=left).error == TINY
 
 
@@ -114,21 +116,21 @@ def test_a_normalisation_stretches_and_adds_its_own_steps(fixed: float | None) -
         longest = stretch * size
         if fixed is None:  # a normalised row has length sqrt(d) max|gain| / tau at most
             longest = min(longest, 2.0 / 0.8 * math.sqrt(n * d))
-        assert found.size == pytest.approx(longest + moved, rel=1e-12)
-        assert found.error == pytest.approx(stretch * 0.01, rel=1e-9)
+        assert found.size == approx(longest + moved, rel=1e-12)
+        assert found.error == approx(stretch * 0.01, rel=1e-9)
         exact = after_norm(which, std, at(0.0, size), shape=(n, d))
         wanted = stretch * steps * EPS * size + EPS * (longest + moved)
-        assert exact.error == pytest.approx(wanted, rel=1e-9)
+        assert exact.error == approx(wanted, rel=1e-9)
         spread = std_error(which, std, at(0.01, size), d=d)
-        assert spread == pytest.approx(0 if fixed else 0.01 / d**0.5, rel=1e-9)
+        assert spread == approx(0 if fixed else 0.01 / d**0.5, rel=1e-9)
         own = std_error(which, std, at(0.0, size), d=d)
-        assert own == pytest.approx(0 if fixed else steps * EPS * size / d**0.5, rel=1e-9)
+        assert own == approx(0 if fixed else steps * EPS * size / d**0.5, rel=1e-9)
     bare = replace(which, shift=None)
     nothing = after_norm(bare, std, at(0.0, 0.0), shape=(n, d))
     assert TINY <= nothing.error <= (1 + 1.01 * stretch) * TINY
     assert nothing.error >= (1 + 0.99 * stretch) * TINY
     if fixed is None:
-        assert std_error(bare, std, at(0.0, 0.0), d=d) == pytest.approx(TINY / 2)
+        assert std_error(bare, std, at(0.0, 0.0), d=d) == approx(TINY / 2)
     assert after_norm(NO_NORM, None, at(0.5, 1.0), shape=(n, d)) == at(0.5, 1.0)
 
 
@@ -159,29 +161,29 @@ def test_attention_multiplies_errors_and_adds_four_terms(factored: bool, biased:
     gain = (heard * sizes * out).sum()
     moved = 0.0 if attention.bias is None else norm(np.tile(attention.bias, (n, 1)))
     found = after_attention(attention, weights, at(1.0, 3.0), NO_ERROR)
-    assert found.error == pytest.approx(gain, rel=1e-9)
-    assert found.size == pytest.approx(3 * gain + moved)
+    assert found.error == approx(gain, rel=1e-9)
+    assert found.size == approx(3 * gain + moved)
     exact = after_attention(attention, weights, at(0.0, 3.0), NO_ERROR)
     rows = (np.asarray(row_defect(weights)) * sizes * out).sum() * 3 / n**0.5
     wanted = (d + m + n + h + 2) * EPS * gain * 3 + rows + EPS * (3 * gain + moved)
-    assert exact.error == pytest.approx(wanted, rel=1e-9)
+    assert exact.error == approx(wanted, rel=1e-9)
     weighed = WeightErrors(np.asarray(2.0), np.asarray(0.25))
     more = after_attention(attention, weights, at(0.0, 3.0), weighed)
-    assert more.error == pytest.approx(h * heard.max() * 0.25 * 3, rel=1e-9)
+    assert more.error == approx(h * heard.max() * 0.25 * 3, rel=1e-9)
     strong = WeightErrors(np.asarray(1e10), np.asarray(0.0))
     more = after_attention(attention, weights, at(0.0, 3.0), strong)
     root = h * np.max(coupling_error(weights)) * 1e10 * 3
-    assert more.error - exact.error == pytest.approx(root, rel=1e-6)
+    assert more.error - exact.error == approx(root, rel=1e-6)
     if not biased:
         nothing = after_attention(attention, weights, at(0.0, 0.0), NO_ERROR)
-        assert nothing.error == pytest.approx(TINY * (small + gain), rel=1e-9)
+        assert nothing.error == approx(TINY * (small + gain), rel=1e-9)
 
 
 def test_rows_that_miss_one_are_an_error_of_their_own() -> None:
     attention = Attention(None, None, np.eye(3)[None])
     weights = missing_rows(4)[None]
     found = after_attention(attention, weights, at(0.0, 2.0), NO_ERROR)
-    assert found.error == pytest.approx(7.5e-8 * 2 * 3**0.5 * 2 / 2, rel=1e-3)
+    assert found.error == approx(7.5e-8 * 2 * 3**0.5 * 2 / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
@@ -197,21 +199,21 @@ def test_a_feed_forward_multiplies_errors_and_adds_its_steps(activation: str, bi
     shift_out = norm(np.tile(b_out, (n, 1))) if b_out is not None else 0.0
     outer = slope * norm(w_out) * (norm(w_in) * 2.0 + shift_in)
     found = after_feed_forward(sublayer, at(1.0, 2.0), NO_ERROR, tokens=n)
-    assert found.error == pytest.approx(slope * norm(w_in) * norm(w_out), rel=1e-3)
-    assert found.size == pytest.approx(outer + shift_out, rel=1e-3)
+    assert found.error == approx(slope * norm(w_in) * norm(w_out), rel=1e-3)
+    assert found.size == approx(outer + shift_out, rel=1e-3)
     exact = after_feed_forward(sublayer, at(0.0, 2.0), NO_ERROR, tokens=n)
     steps = d + f + 2 + 16
     wanted = EPS * (steps * outer + outer + shift_out)
     assert ACTIVATION_STEPS == 16
-    assert exact.error == pytest.approx(wanted, rel=1e-3)
+    assert exact.error == approx(wanted, rel=1e-3)
     weighed = WeightErrors(np.asarray(2.0), np.asarray(0.25))
     more = after_feed_forward(sublayer, at(0.0, 2.0), weighed, tokens=n)
     # c (s + e)^2 - c s^2
-    assert more.error == pytest.approx(slope * (2.25**2 - 4) * 2.0, rel=1e-3)
+    assert more.error == approx(slope * (2.25**2 - 4) * 2.0, rel=1e-3)
     if not biased:
         nothing = after_feed_forward(sublayer, at(0.0, 0.0), NO_ERROR, tokens=n)
         flushed = TINY * (1 + 750 * (n * f) ** 0.5 * norm(w_out))
-        assert nothing.error == pytest.approx(flushed, rel=1e-9)
+        assert nothing.error == approx(flushed, rel=1e-9)
 
 
 def test_a_gate_lost_below_the_normal_numbers_may_be_huge_after_the_second_matrix() -> None:
@@ -245,6 +247,4 @@ def test_the_error_of_s_is_the_largest_of_all_weights(which: str, factored: bool
 
 def test_single_precision_counts_in_its_own_units() -> None:
     tokens = random_tokens(0, 3, 2).astype(np.float32)
-    assert product_rounding(tokens, tokens.T) == pytest.approx(
-        2 * 2.0**-23 * norm(tokens) ** 2, rel=1e-5
-    )
+    assert product_rounding(tokens, tokens.T) == approx(2 * 2.0**-23 * norm(tokens) ** 2, rel=1e-5)

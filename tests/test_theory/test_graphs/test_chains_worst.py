@@ -177,6 +177,21 @@ def test_each_part_of_the_allowance_counts() -> None:
     assert is_reversible(walk(chain)) == bool((chain > 0).sum() == (chain.T > 0).sum())
 
 
+def test_the_sums_along_a_long_path_round_by_their_own_size() -> None:
+    """Along a path the potential reaches 400 logarithms, with steps of 1e-3 only."""
+    n = 400
+    up = np.full(n - 1, 0.45)
+    down = np.full(n - 1, 0.45 * np.exp(-1.5))
+    chain = np.diag(up, 1) + np.diag(down, -1)
+    chain[0, 0] = 0.55
+    loops = chain.copy()
+    far = 3 * EPS * n * 1.5  # what summing the potential of one way round may have lost
+    loops[0, 2] = loops[2, 0] = 0.01
+    loops[2, 0] *= np.exp(-3.0)
+    loops[0, 2] *= 1 + far
+    assert is_reversible(loops)
+
+
 def test_subnormal_entries_or_one_way_edges_are_not_called_reversible() -> None:
     small = np.asarray([[1.0, 1e-310], [1e-310, 1.0]])
     assert not is_reversible(small)

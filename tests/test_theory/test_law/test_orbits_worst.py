@@ -1,17 +1,23 @@
 """An attractor is kept only if it attracts, closes, and is where the orbit was going."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
+from tests.helpers.blocks import random_block, random_tokens
 from theory.arrays import InputError
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
+from theory.law import orbits
 from theory.law.orbits import (
+    Matrix,
     find_attractor,
     host_block,
     host_token,
     is_homogeneous,
 )
+from theory.law.synchronised import synchronised_step
 
 NO_NORM = Norm(kind="none")
 
@@ -110,6 +116,50 @@ def test_directions_are_followed_where_nothing_has_a_scale() -> None:
     marginal = find_attractor(linear(np.eye(2)), np.asarray([0.3, 0.4]))
     assert marginal is not None  # every direction stays where it is
     np.testing.assert_allclose(marginal.points, [[0.6, 0.8]])
+
+
+@pytest.mark.parametrize("period", [3, 4, 5, 7, 8, 11, 12])
+def test_rounding_that_makes_a_neutral_slope_repel_is_forgiven(period: int) -> None:
+    turn = 2 * np.pi / period
+    matrix = [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
+    found = find_attractor(linear(matrix), np.asarray([1.0, 0.3]), most_steps=64)
+    assert found is not None
+    assert found.period == period
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3, 4, 5])
+def test_a_block_of_several_features_settles_to_rounding(seed: int) -> None:
+    block = random_block(seed, d=6, weight=0.3, tau=0.01)
+    found = find_attractor(block, random_tokens(seed, 6))
+    assert found is not None
+    here = found.points[0]
+    for _ in range(found.period):
+        here = synchronised_step(block, here)
+    size = np.linalg.norm(here)
+    missed = np.linalg.norm(here - found.points[0]) / size
+    assert missed <= 1e3 * 2.0**-52 * found.period * 6**0.5
+    assert found.residual <= 3e-15 * found.period * 6**0.5
+    assert size > 100
+    assert abs(found.residual - missed) <= 0.5 * missed + 1e-17
+
+
+def test_the_orbit_is_compared_with_its_past_after_powers_of_two_then_every_500() -> None:
+    lengths: list[int] = []
+    layers = 0
+
+    def seen(_layer: object, past: list[object]) -> None:
+        lengths.append(layers)
+        assert len(past) == 5
+
+    class Counted(orbits._Map):
+        def step(self, token: Matrix) -> Matrix:
+            nonlocal layers
+            layers += 1
+            return token
+
+    with mock.patch.multiple(orbits, _polish=seen, _Map=Counted):
+        find_attractor(scalar(1.0, 1.0), np.ones(1), most_steps=2100, longest=4)
+    assert lengths == [64, 128, 256, 512, 1012, 1512, 2012]
 
 
 def test_an_orbit_that_never_closes_has_none() -> None:

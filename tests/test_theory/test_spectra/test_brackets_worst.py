@@ -1,5 +1,7 @@
 """The tiers of a bracket: each keeps what the one before knew, each member its own place."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,30 @@ def test_the_tiers_have_their_numbers() -> None:
     single = spectral_bracket(flat.astype(np.float32), tolerance=2e-6)
     assert violations(single, flat.astype(np.float32), centred=False) == 0
     assert (single.upper.astype(float) <= single.lower.astype(float) * (1 + 2e-6)).all()
+
+
+def test_every_size_has_its_schedule() -> None:
+    assert brackets._schedule(39) == ((3, 4), (2, 8), (2, 8), (2, 8))
+    assert brackets._schedule(40) == ((0, 6), (2, 8), (2, 8), (2, 8), (2, 8))
+
+
+def test_what_lapack_encloses_holds_the_error_of_the_products_too() -> None:
+    q = 4000
+    row = np.random.default_rng(1).random((1, 1, q))
+    found = brackets._by_lapack(MatrixBatch(row, None, False))
+    error = (256 + 16) * 2.0**-53 * float((row**2).sum())
+    assert found.upper[0] ** 2 - found.lower[0] ** 2 >= 2 * error
+
+
+def test_a_tall_matrix_is_turned() -> None:
+    tall = np.ones((1, 3000, 2), dtype=np.float32)
+    assert spectral_bracket(tall).upper[0] == pytest.approx(6000**0.5, rel=1e-2)
+    with mock.patch.object(brackets, "_in_chunks") as chunks:
+        chunks.side_effect = lambda source, *_: Bracket(*(source.matrices[..., 0, 0],) * 3)
+        spectral_bracket(tall)
+        assert chunks.call_args.args[0].matrices.shape == (1, 2, 3000)
+        spectral_bracket(np.ones((1, 2, 5)))
+        assert chunks.call_args.args[0].matrices.shape == (1, 2, 5)
 
 
 def test_lapack_is_given_its_own_error() -> None:

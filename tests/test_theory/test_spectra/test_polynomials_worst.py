@@ -8,6 +8,7 @@ import pytest
 
 from tests.test_theory.helpers.exact import Floats
 from tests.test_theory.helpers.hard_matrices import draw
+from theory.spectra import polynomials
 from theory.spectra.enclosures import Sums, enclose
 from theory.spectra.gram import MatrixBatch, Scale, gram
 from theory.spectra.polynomials import State, Step, advance, begin, ends, slices, take
@@ -75,6 +76,76 @@ def test_the_last_roundings_are_inside() -> None:
     assert true - lower >= 1e-16 * true
     assert upper - true >= 1e-16 * true
     assert upper - lower <= 1e-13 * true
+
+
+def test_each_shift_rounds_by_the_size_of_what_it_adds() -> None:
+    pairs = 5
+    chain = [step(1, 1, centre, 0.0) for centre in (-1e9, 1e9)] * pairs
+    lower, upper = ended(4.0, 4.0, chain)
+    around = pairs * 4 * 2.0**-52 * 3e9
+    assert upper**2 - 4 == pytest.approx(around, rel=0.1)
+    assert 4 - lower**2 == pytest.approx(around, rel=0.1)
+
+
+def test_each_root_rounds_too() -> None:
+    chain = [step(1, 2, 0.0, 0.0)] * 20
+    lower, upper = ended(1.0, 1.0, chain)
+    # d = (d + 4 eps) / 2 + 4 eps is 12 eps; then one root more and the last 8 eps.
+    assert upper - 1 == pytest.approx(14 * 2.0**-52, abs=3 * 2.0**-52)
+    assert 1 - lower == pytest.approx(14 * 2.0**-52, abs=3 * 2.0**-52)
+    below, above = ended(-0.5, 0.0, [step(1, 2, 0.0, 0.1)])
+    assert below == 0
+    assert above == pytest.approx(0.1**0.25)
+
+
+@pytest.mark.parametrize(("upper", "wanted"), [(4.3, 2.15), (5.0, 1.72)])
+def test_what_is_kept_small_is_most_of_what_lies_below(upper: float, wanted: float) -> None:
+    known = enclose(Sums(ONE, ONE), 0 * ONE, 0 * ONE, n=2, unit=0.0)
+    known = known._replace(lower=3.3 * ONE, upper=(upper - 1) * ONE)
+    state = State([], known, EXACT, ONE, False, ())
+    found = polynomials._target(state, slice(0, 1))
+    # Of a spectrum up to 4.3 at least, eight tenths; all of it where it cannot reach much further.
+    assert found == pytest.approx(wanted)
+
+
+def test_a_second_shift_starts_from_the_first() -> None:
+    matrices = draw("Gaussian", 3, 9)
+    source = MatrixBatch(matrices, None, False)
+    state = begin(source, 0, 4)
+    later = advance(state, 1, 3)
+    _, shift, factor, again, square = later.steps
+    total = shift.centre * factor.factor + again.centre
+    np.testing.assert_allclose(square.centre, total**2 / 2, rtol=1e-12)
+    np.testing.assert_allclose(state.centre, shift.centre, rtol=1e-12)
+    low, high = state.known.lower + state.centre, state.known.upper + state.centre
+    wanted = np.where(high < 1.1 * low, low, 0.8 * low) / 2
+    np.testing.assert_allclose(total, wanted * factor.factor, rtol=1e-12)
+
+
+def test_blocks_of_a_batch_keep_their_own_numbers() -> None:
+    scales = np.where(np.arange(40) < 35, 1.0, 3.0)[:, None, None]
+    matrices = draw("sinks", 40, 100) * scales
+    state = begin(MatrixBatch(matrices, None, False), 0, 6)
+    assert len(state.blocks) == 2
+    after = advance(state, 2, 8)
+    value = truth(matrices)
+    lower, upper = ends(after)
+    assert ((lower <= value * (1 + 1e-13)) & (value <= upper * (1 + 1e-13))).all()
+    alone = advance(begin(MatrixBatch(matrices[36:37], None, False), 0, 6), 2, 8)
+    np.testing.assert_allclose(upper[36], ends(alone)[1][0], rtol=1e-6)
+    state = begin(MatrixBatch(matrices, None, False), 2, 4)
+    one = advance(take(state, np.arange(40) == 37), 2, 6)
+    lower, upper = ends(one)
+    assert lower[0] * (1 - 1e-13) <= value[37] <= upper[0] * (1 + 1e-13)
+    assert upper[0] <= 1.1 * lower[0]
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(1.0, 1.0), (2.0**3, 1.0), (2.0**5, 2.0**-5)])
+def test_a_power_of_two_makes_room_for_the_squarings(size: float, wanted: float) -> None:
+    found = polynomials._near_one(np.asarray([size, 0.0]), 3)
+    np.testing.assert_array_equal(found, [wanted, 1.0])
+    np.testing.assert_array_equal(polynomials._near_one(2.0**31 * ONE, 0), [1.0])
+    np.testing.assert_array_equal(polynomials._near_one(2.0**-4 * ONE, 3), [2.0**4])
 
 
 def truth(matrices: Floats) -> Floats:
@@ -176,4 +247,4 @@ def test_a_slice_holds_as_many_as_fit_or_as_few_as_allowed(
     assert parts[-1].stop == 7
     single = slices(np.ones((7, 2, 3), dtype=np.float32), 96)
     assert single[0] == slice(0, 4)
-    assert len(slices(np.ones((0, 2, 3)), 96)) == 1
+    assert len(slices(np.ones((0, 2, 3)), 96)) == len(slices(np.ones((0, 2, 3)), 1)) == 1
