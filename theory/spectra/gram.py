@@ -115,7 +115,9 @@ def gram(source: MatrixBatch) -> tuple[Array, Scale]:
         drift = n**0.5 * _norm(mean[:, 0, :])
     lost = product_loss(q, half)
     size = xp.sqrt(trace * (1 + 2 * lost))
-    error = lost * size**2 + xp.where(trace > 0, n * q * tiny(rows) + 0 * trace, 0.0)
+    # Of products that vanish, n q tiny at most, a thousandth of lost size^2 would hold 2^40: the
+    # trace is zero or above n q tiny^(3/8).
+    error = lost * size**2
     if ones is not None:
         before = 1.01 * (size + drift)  # the rows between the two means
         rough, drift = 2 * half * before + gone, (n + 5) * half * before + strayed

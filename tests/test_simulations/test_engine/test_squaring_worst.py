@@ -78,6 +78,38 @@ def test_with_loss_the_ends_are_those_of_the_worst_sums() -> None:
     assert lower == 0
 
 
+def test_sums_in_single_precision_are_forgiven_their_rounding() -> None:
+    n = 64
+    sums = 2 * n * n * 2.0**-24  # 5e-4
+    for exact, trace in ((np.diag([4.0, *[0.0] * (n - 1)]), 4.0), (np.eye(n), float(n))):
+        power = power_of(exact, trace, 0.0)
+        power = power._replace(matrix=power.matrix.astype(np.float32))
+        lower, upper = ends(power)
+        root = float(np.linalg.norm(exact))
+        assert lower**2 == pytest.approx((root * (1 - sums)) ** 2 / trace, rel=2e-6)
+        low = trace * (1 - sums)
+        spread = math.sqrt((n - 1) / n * max(root**2 - low**2 / n, 0.0))
+        wanted = min(low / n + spread, trace)
+        assert upper**2 == pytest.approx(wanted, rel=1e-4)
+    assert squaring._gamma(2**52, np.ones(1)) == pytest.approx(1.0)
+    assert square_sum(np.ones((1, 1, 1), dtype=np.float32))[0] >= 1 + 2.0**-24
+    assert square_sum(np.ones((1, 1, 1), dtype=np.float32))[0] <= 1 + 2.0**-23
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_squares_are_scaled_and_moderate_ones_left(dtype: str) -> None:
+    matrix = np.eye(3, dtype=dtype)[None]
+    for exponent in (0, 11, -11, 13, -13):
+        scaled = np.ldexp(matrix, exponent).astype(dtype)
+        found, factor = squaring._near_one(scaled, square_sum(scaled))
+        np.testing.assert_array_equal(found, scaled * factor[0])
+        size = math.sqrt(3) * np.ldexp(1.0, exponent)
+        if abs(exponent) < 12:
+            assert factor == 1
+        else:
+            assert 0.7 < size * factor[0] < 1.42
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_every_earlier_product_has_its_own_loss(sign: int) -> None:
     norm, steps = 3.0, ((0.5, 0.2), (2.0, 0.3))

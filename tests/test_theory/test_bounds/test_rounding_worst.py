@@ -40,7 +40,7 @@ TINY = float(np.finfo(float).tiny)
 NO_NORM = Norm(kind="none")
 NO_ERROR = WeightErrors(np.zeros(()), np.zeros(()))
 norm = np.linalg.norm
-approx = partial(pytest.approx, abs=0)  # numbers far below 1e-12 are the point here
+approx = partial(pytest.approx, rel=1e-6, abs=0)  # numbers far below 1e-12 are the point here
 
 
 def at(error: float, size: float) -> Running:

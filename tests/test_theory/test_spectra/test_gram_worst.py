@@ -6,6 +6,7 @@ import pytest
 from tests.test_theory.helpers.exact import Floats
 from tests.test_theory.helpers.hard_matrices import draw
 from theory.arrays import Array
+from theory.spectra import gram as gram_module
 from theory.spectra.gram import (
     MatrixBatch,
     NotFiniteError,
@@ -98,11 +99,10 @@ def test_rows_of_deviations_say_how_far_rounding_moved_them(
     # All other directions are filled with the mean of what is left: the trace grows by a share.
     trace = np.trace(found.astype(float), axis1=-2, axis2=-1)
     share = size**2 / (m - 1)
-    filled = (m + (n - m if masked else 0)) / 1.0
+    lost = (n + 1) * unit * size**2 + 4 * unit * (size**2 + share * n**0.5)
+    np.testing.assert_allclose(scale.error[settled], 1.01 * lost[settled], rtol=1e-2)
     assert settled.any() or kind in ("near uniform", "identical rows")
     np.testing.assert_allclose(trace[settled], (size**2 + share * (1 + n - m))[settled], rtol=3e-3)
-    assert filled >= m
-    assert (scale.error[settled] >= (4 * unit * size**2)[settled]).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -197,6 +197,64 @@ def test_drift_is_what_the_two_means_left_along_the_ones() -> None:
     before = 1.01 * (size + missed)
     assert scale.drift[0] * scale.unit[0] == pytest.approx((n + 5) * 2.0**-24 * before, rel=1e-3)
     assert scale.rough[0] * scale.unit[0] == pytest.approx(2 * 2.0**-24 * before, rel=1e-3)
+
+
+def test_what_vanishes_beside_a_large_entry_is_told() -> None:
+    least = 2.0**-149
+    equal = np.zeros((1, 3, 3), dtype=np.float32)
+    for peak, gone in ((1.0, 0.0), (2.0**40, 3 * least), (2.0**-40, 0.0)):
+        equal[:, :, 0] = peak
+        found, scale = gram(MatrixBatch(equal, None, True))
+        assert (found == 0).all()
+        assert scale.error == 0
+        assert scale.rough[0] == pytest.approx(gone, rel=1e-6, abs=0)
+        assert scale.drift[0] == pytest.approx(9 * least, rel=1e-6, abs=0)
+    equal[:, :, 0] = 2.0**40
+    equal[:, 0, 1] = 2.0**-90
+    _, scale = gram(MatrixBatch(equal, None, True))
+    more = scale.unit[0] / 2.0**40
+    size = 2.0**-130 / more * (2 / 3) ** 0.5
+    before = 1.01 * size
+    rough, drift = 3 * least / more, 9 * least / more
+    assert drift > 8 * 2.0**-24, "vanished entries do not show here"
+    assert scale.rough[0] == pytest.approx(rough + 2 * 2.0**-24 * before, rel=1e-3)
+    assert scale.drift[0] == pytest.approx(drift + 8 * 2.0**-24 * before, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("entries", [(1, -1), (-1, 1), (-1, -1), (1, 0)])
+def test_the_largest_entry_sets_the_scale_whatever_its_sign(
+    entries: tuple[int, int], dtype: str
+) -> None:
+    huge = 2.0 ** (100 if dtype == "float32" else 900)
+    matrix = np.asarray([[[huge * entries[0], entries[1]]]], dtype=dtype)
+    for one in (matrix, matrix[:, :, ::-1]):
+        found, scale = gram(MatrixBatch(one, None, False))
+        assert scale.unit == huge
+        assert found == 1
+    few = 2.0**15 if dtype == "float32" else 2.0**127
+    for size in (few, 1 / few):
+        assert gram(MatrixBatch(np.full((1, 1, 1), -size, dtype), None, False))[1].unit == 1
+    for size in (2 * few, 0.5 / few):
+        assert gram(MatrixBatch(np.full((1, 1, 1), -size, dtype), None, False))[1].unit == size
+
+
+def test_a_length_is_bounded_from_above_by_its_rounding() -> None:
+    ones = np.ones((1, 4096), dtype=np.float32)
+    assert gram_module._norm(ones)[0] / 64 - 1 == pytest.approx(4098 * 2.0**-24, rel=1e-2)
+    short = gram_module._norm(np.ones((1, 1)))[0]
+    assert short - 1 == pytest.approx(3 * 2.0**-53, abs=2.0**-53)
+
+
+def test_the_mean_that_fills_is_a_little_low() -> None:
+    """Filled with more, the largest eigenvalue of a flat spectrum would be that of the filling."""
+    for n in (4, 8):
+        found, scale = gram(MatrixBatch(np.eye(n, dtype=np.float32)[None], None, True))
+        filled = float(np.ones(n) @ found[0].astype(float) @ np.ones(n)) / n
+        assert filled < 1 - 6 * 2.0**-24
+        lost = (n + 1) * 2.0**-24 * (n - 1) * 1.01 / (n - 1)
+        assert filled == pytest.approx(1 - lost - 8 * 2.0**-24, abs=3 * 2.0**-24)
+        assert scale.error > 0
 
 
 def test_a_batch_is_taken_apart_by_members() -> None:
