@@ -23,7 +23,7 @@ _SWAPPED: dict[type[ast.AST], type[Any]] = {
     ast.NotEq: ast.Eq,
 }
 _OTHER_NAME = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum"}
-_OTHER_NUMBER = {0: 1, 1: 2, 2: 1, 3: 2}
+_OTHER_NUMBER: dict[float, int] = {0: 1, 1: 2, 2: 1, 3: 2}
 _NO_PLACES = (
     *(ast.Raise, ast.Assert, ast.Import, ast.ImportFrom, ast.AnnAssign, ast.arguments),
     *(ast.JoinedStr, ast.Slice),
@@ -108,7 +108,7 @@ def _changes(node: Any) -> list[Any]:
             return [ast.Compare(node.left, [swapped], node.comparators)]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return [operand]
-        case ast.Constant(value=value) if type(value) in (int, float):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return [ast.Constant(_OTHER_NUMBER.get(value, 0))]
         case ast.Attribute(attr=name) if name in _OTHER_NAME:
             return [ast.Attribute(node.value, _OTHER_NAME[name], node.ctx)]

@@ -68,9 +68,6 @@ SPARED: dict[str, dict[str, str]] = {
         "begin: math.prod(source.matrices.shape) * 8 -> math.prod(source.matrices.shape) / 8": _SPEED,
         "begin: 8 -> 0": _SPEED,
         "begin: 1.0 -> 2": _SAME,
-        "_near_one: 1.0 -> 2": _SAME,
-        "_join: len(parts) == 1 -> len(parts) != 1": "one part is joined, or copied",
-        "_join: 1 -> 2": "one part is joined, or copied",
     },
     "squaring": {
         ": 2 -> 1": _SPEED,
@@ -88,5 +85,17 @@ SPARED: dict[str, dict[str, str]] = {
         "_ends: 1.0 -> 2": _SAME,
         "at_safe_scale: 1.0 -> 2": _SAME,
         "_near_one: 1.0 -> 2": _SAME,
+    },
+    "gram": {
+        "gram: eps(rows) * tiny(rows) * (n * q) ** 0.5 * xp.ones_like(unit[:, 0, 0]) -> eps(rows) * tiny(rows) * (n * q) ** 0.5 / xp.ones_like(unit[:, 0, 0])": "ones",
+        "gram: 1 -> 2": "a unit that is not one is far above two or far below one",
+        "gram: n * q * tiny(rows) ** 0.375 -> n * q / tiny(rows) ** 0.375": "rows at any scale may be brought to their own",
+        "gram: 0.375 -> 0": "rows at any scale may be brought to their own",
+        "gram: 1.0 -> 2": "one token alone has no deviations, whatever they are divided by",
+        "_at_safe_scale: -math.log2(tiny(matrices)) -> math.log2(tiny(matrices))": "`rescale` leaves moderate entries alone too: a pass is saved",
+        "_at_safe_scale: 2.0 -> 1": "`rescale` leaves moderate entries alone too: a pass is saved",
+        "_at_safe_scale: -few -> few": "`rescale` leaves moderate entries alone too: a pass is saved",
+        "_norm: vectors.shape[-1] + 2 -> vectors.shape[-1]": "it enters a bound times 1.01 only",
+        "_norm: 2 -> 1": "it enters a bound times 1.01 only",
     },
 }
