@@ -109,7 +109,7 @@ def dataset(path: Path) -> Any:
     import xarray
 
     with xarray.open_dataset(path) as read:
-        arrays = {name: read[name] for name in (*read.coords, *read.data_vars)}
+        arrays = {name: read[name] for name in sorted((*read.coords, *read.data_vars), key=str)}
         told = {
             str(name): {"dims": list(each.dims), "attrs": each.attrs, "values": each.values}
             for name, each in arrays.items()

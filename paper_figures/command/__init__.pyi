@@ -1,9 +1,8 @@
-from paper_figures.command.main import COMMANDS, main
+from paper_figures.command.main import COMMANDS
 from paper_figures.command.terminal import complain, emit
 
 __all__ = [
     "COMMANDS",
     "complain",
     "emit",
-    "main",
 ]

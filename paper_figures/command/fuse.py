@@ -14,7 +14,7 @@ from simulations.fusion.recipe import (
     FUSIONS,
     DataName,
     Encoder,
-    Fusion,
+    FusionKind,
     Precision,
     Readout,
     Recipe,
@@ -67,7 +67,7 @@ class TrainingOptions:
     precision: Precision | None = None
 
     @property
-    def fusions(self) -> tuple[Fusion, ...]:
+    def fusions(self) -> tuple[FusionKind, ...]:
         """The fusions that are compared."""
         return FUSIONS if self.fusion == "all" else (self.fusion,)
 

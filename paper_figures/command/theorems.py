@@ -18,6 +18,21 @@ if TYPE_CHECKING:  # a command's module is light
 
     _Reports: TypeAlias = list[Report | TrendReport]
 
+_ROWS = {
+    "subspace": "M of v and d_M",
+    "rank": "its rank",
+    "verdict": "d_M(output) <= v d_M(input)",
+    "below_one": "v < 1 on these tokens only",
+    "converges": "d_M -> 0, from any tokens",
+    "alike": "d_M/|H| -> 0, from any tokens",
+    "sup_v": "sup v, from some block on",
+    "sup_after": "from which block on",
+    "sup_form": "of which form of v",
+    "law_subspace": "M of the law",
+    "law_rank": "its rank, of the law",
+    "law_consensus": "law of the distance to M of v",
+}
+"""What `check` calls its rows, where the key alone does not say it."""
 _MANY = 10  # statements; with fewer, starting processes takes longer than they save
 
 
@@ -132,8 +147,7 @@ def check(
     else:
         from simulations.reports.tables import pairs_table
 
-        names = {"verdict": "d_M(output) <= v d_M(input)", "converges": "convergence, v < 1"}
-        rows = ((names.get(name, name), value) for name, value in found.as_dict().items())
+        rows = ((_ROWS.get(name, name), value) for name, value in found.as_dict().items())
         out.print(pairs_table(rows, title=block.name))
     return 1 if found.verdict == "refuted" else 0
 

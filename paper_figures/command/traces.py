@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from paper_figures.command.pictures import require_plot
-from paper_figures.command.terminal import Flag, complain, emit, err, out
+from paper_figures.command.terminal import Flag, emit, err
+from paper_figures.command.terminal import out as stdout
 from simulations.stacks.stack import Stack
 from theory.arrays import InputError
 
 if TYPE_CHECKING:  # a command's module is light
     from simulations.instruments.trace import Trace
-    from simulations.models.checkpoint import Checkpoint
-    from simulations.models.tokens import Encoded
 
 _PLAIN = Stack()
 
@@ -86,10 +85,12 @@ def analyze(
     max_length: int | None = None,
     skip_special: Flag = False,
     prefix: str | None = None,
+    skip_short: Flag = False,
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
     json: Flag = False,
+    out: Path | None = None,
     plot: Path | None = None,
 ) -> int:
     """Put a pretrained model and real texts through the same instruments.
@@ -99,13 +100,16 @@ def analyze(
     model
         e5-small, minilm, a folder with a Hugging Face BERT checkpoint, or a hub id.
     text
-        A UTF-8 file with one text a line; two paragraphs of our own if none is given.
+        A UTF-8 file with one text a line; two paragraphs of our own if none is given. More than
+        64 texts are a corpus: read and measured a part at a time, and summed up.
     max_length
         Longest text in tokens, 128 or what the model can read if not given; the rest is cut off.
     skip_special
         Leave the tokens that mark start and end out of the similarity measures.
     prefix
         Put before every text, and counted; the model's own if not given ("query: " for e5-small).
+    skip_short
+        Leave out, and count, the texts of which fewer than two tokens are measured.
     backend
         numpy, torch or cupy.
     device
@@ -113,54 +117,34 @@ def analyze(
     dtype
         The floating type of the run; verdicts are always computed in float64.
     json
-        Print one JSON object and nothing else.
+        Print one JSON object and nothing else; of a corpus, mean, extremes and quantiles.
+    out
+        Also write one line of JSON for each text, to a .jsonl file, whole or not at all.
     plot
         Also draw the measures against depth, to a .png, .pdf or .svg file.
     """
-    from simulations.instruments.analysis import analyze as analyze_texts
+    from paper_figures.command import corpus
     from simulations.machine.backends import backend as load_backend
-    from simulations.models.find import load_checkpoint
-    from simulations.models.texts import DEFAULT_TEXTS, read_texts
 
     on = load_backend(backend, device=device, dtype=dtype)
-    texts = DEFAULT_TEXTS if text is None else read_texts(text)
+    texts, few = corpus.find_texts(text)
     require_plot(plot)
-    with err.status(f"{model}: {len(texts)} text(s)"):
-        checkpoint = load_checkpoint(model, dtype=dtype)
-        trace, encoded = analyze_texts(
-            checkpoint,
-            texts,
-            max_length="auto" if max_length is None else max_length,
-            skip_special=skip_special,
-            prefix=prefix,
-            on=None if on.name == "numpy" else on,  # there the checkpoint has its dtype already
-        )
-    about = _about(checkpoint, encoded, skip_special=skip_special)
-    title = _title(checkpoint, encoded)
+    corpus.require_out(out)
+    asked = corpus.Asked(
+        model,
+        dtype,
+        None if on.name == "numpy" else on,  # there the checkpoint has its dtype already
+        skip_short,
+        {
+            "max_length": "auto" if max_length is None else max_length,
+            "skip_special": skip_special,
+            "prefix": prefix,
+        },
+    )
+    if not few:
+        return corpus.show_corpus(asked, texts, json=json, out_file=out, plot=plot)
+    trace, about, title = corpus.analyze_few(asked, tuple(texts), out_file=out)
     return _show_trace(trace, about, title=title, json=json, plot=plot)
-
-
-def _about(checkpoint: "Checkpoint", encoded: "Encoded", *, skip_special: bool) -> dict[str, Any]:
-    """Return what was read; a line on stderr says if some texts were cut."""
-    lengths, cut = encoded.token_mask.sum(axis=-1), int(encoded.truncated.sum())
-    if cut:
-        complain(f"{cut} of {len(lengths)} texts were cut at {lengths.max()} tokens")
-    return {
-        "model": checkpoint.name,
-        "source": checkpoint.source,
-        "weights_sha256": checkpoint.weights_sha256,
-        "texts": len(lengths),
-        "text_tokens": lengths,
-        "prefix": encoded.prefix,
-        "truncated": encoded.truncated,
-        "skip_special": skip_special,
-    }
-
-
-def _title(checkpoint: "Checkpoint", encoded: "Encoded") -> str:
-    lengths = encoded.token_mask.sum(axis=-1)
-    title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
-    return f"{title}, prefix {encoded.prefix!r}" if encoded.prefix else title
 
 
 def _show_trace(
@@ -172,8 +156,8 @@ def _show_trace(
     if json:
         emit(about | trace_json(trace))
     else:
-        out.print(*trace_tables(trace, title=title, width=out.width))
-        out.print(reading(trace), soft_wrap=True, highlight=False)
+        stdout.print(*trace_tables(trace, title=title, width=stdout.width))
+        stdout.print(reading(trace), soft_wrap=True, highlight=False)
     if plot is not None:
         from paper_figures.command.picture_trace import plot_trace  # it imports matplotlib
 

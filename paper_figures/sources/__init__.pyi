@@ -1,6 +1,6 @@
 from paper_figures.sources.fusion_collect import collect
 from paper_figures.sources.fusion_plans import PLANS
-from paper_figures.sources.fusion_runs import Experiment, load_experiments, load_sharing
+from paper_figures.sources.fusion_runs import FusionExperiment, load_experiments, load_sharing
 from paper_figures.sources.models import ModelRuns, runs_of
 from paper_figures.sources.real_layers import layer_verdicts, layers_of_texts
 from paper_figures.sources.statements import theorem_record, trend_record
@@ -9,7 +9,7 @@ from paper_figures.sources.typical import typical_verdict
 
 __all__ = [
     "PLANS",
-    "Experiment",
+    "FusionExperiment",
     "ModelRuns",
     "collect",
     "layer_verdicts",

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from simulations.fusion.recipe import FUSIONS, Fusion, Recipe
+from simulations.fusion.recipe import FUSIONS, FusionKind, Recipe
 from simulations.fusion.sizes import recipe_for
 
 SEEDS = 5
-_TWO: tuple[Fusion, ...] = ("baseline", "gate")
+_TWO: tuple[FusionKind, ...] = ("baseline", "gate")
 
 Range: TypeAlias = tuple[int, int] | None
 
@@ -22,9 +22,9 @@ class FusionPlan:
 
     label: str
     settings: Mapping[str, Any]
-    fusions: tuple[Fusion, ...] = FUSIONS
+    fusions: tuple[FusionKind, ...] = FUSIONS
     ranges: tuple[Range, ...] = (None,)
-    rates: Mapping[Fusion, float] = field(default_factory=dict)
+    rates: Mapping[FusionKind, float] = field(default_factory=dict)
 
     def recipes(self) -> list[Recipe]:
         """Return the recipes of all runs, but for the seed."""

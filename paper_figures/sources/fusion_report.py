@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from paper_figures.sources.fusion_runs import Experiment, load_experiments
+from paper_figures.sources.fusion_runs import FusionExperiment, load_experiments
 from simulations.fusion.scores import FusionScore
 
 _HEAD = (
@@ -12,7 +12,7 @@ _HEAD = (
 )
 
 
-def table(experiments: Iterable[Experiment]) -> str:
+def table(experiments: Iterable[FusionExperiment]) -> str:
     """Return a Markdown table: a row for each experiment and fusion, intervals at 95 %."""
     lines = [*_HEAD]
     for experiment in experiments:

@@ -24,7 +24,7 @@ _FREE = ("fusion", "seed", "shared", "rate")
 
 
 @dataclass(frozen=True)
-class Experiment:
+class FusionExperiment:
     """The runs of one data set, encoder and depth: all fusions and seeds, paired by seed."""
 
     name: str
@@ -82,7 +82,7 @@ class Sharing:
         return np.asarray([r[measure] for r in _by_seed(self.runs) if _range(r) == shared])
 
 
-def load_experiments(folder: Path | None = None) -> tuple[Experiment, ...]:
+def load_experiments(folder: Path | None = None) -> tuple[FusionExperiment, ...]:
     """Return all stored experiments, in the order of `PLANS`.
 
     Raises: InputError that names a file that is damaged, mixed, not paired or of no plan
@@ -94,7 +94,7 @@ def load_experiments(folder: Path | None = None) -> tuple[Experiment, ...]:
         runs = _load(path, lambda recipe: recipe.fusion)
         if "baseline" not in {_fusion(run) for run in runs}:
             raise InputError(f"{path.name} must have runs of the baseline")
-        found[path.stem] = Experiment(path.stem, PLANS[path.stem].label, runs)
+        found[path.stem] = FusionExperiment(path.stem, PLANS[path.stem].label, runs)
     if not found:
         raise InputError("there are no stored fusion runs; oversmooth fuse makes them")
     return tuple(found[name] for name in PLANS if name in found)
@@ -120,7 +120,7 @@ def say(mean: float, half: float) -> str:
     return f"{mean:+.1f}" + ("" if np.isnan(half) else f" \u00b1 {half:.1f}")
 
 
-def fusion_facts(experiments: Iterable[Experiment | Sharing]) -> dict[str, str | int]:
+def fusion_facts(experiments: Iterable[FusionExperiment | Sharing]) -> dict[str, str | int]:
     """Return what made the runs, for the figures' data files."""
     groups = [experiment.runs for experiment in experiments]
     runs = [run for group in groups for run in group]

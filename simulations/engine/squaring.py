@@ -99,12 +99,12 @@ def _narrow(power: _Power) -> tuple[Array, Array]:
     """Form eight products and look once, since each small step costs a device a launch."""
     for _ in range(4):
         power = _squared(power, 2)
-    return _ends(power)
+    return _norm_from_last_product(power)
 
 
 def _narrow_eagerly(power: _Power, group: int, wanted: float) -> tuple[Array, Array]:
     """Go on with those matrices only that may be the largest of their group, and are not done."""
-    lower, upper = _ends(power)
+    lower, upper = _norm_from_last_product(power)
     index = np.arange(len(lower))
     for times in _LOOKS[power.matrix.shape[-1] < 48]:
         largest = np.repeat(lower.reshape(-1, group).max(axis=-1), group)
@@ -114,7 +114,7 @@ def _narrow_eagerly(power: _Power, group: int, wanted: float) -> tuple[Array, Ar
         if np.count_nonzero(left) < _WORTH * len(left):
             index, power = index[left], power.take(left)
         power = _squared(power, times)
-        low, high = _ends(power)
+        low, high = _norm_from_last_product(power)
         lower[index], upper[index] = np.maximum(lower[index], low), np.minimum(upper[index], high)
     return lower, upper
 
@@ -157,7 +157,7 @@ def _squared(power: _Power, times: int) -> _Power:
     return power._replace(matrix=matrix, square=square, trace=trace, loss=loss, steps=steps)
 
 
-def _ends(power: _Power) -> tuple[Array, Array]:
+def _norm_from_last_product(power: _Power) -> tuple[Array, Array]:
     """Enclose the norm of the last exact product, and go back from it to the norm wanted."""
     xp, n = namespace(power.matrix), power.matrix.shape[-1]
     trace, root = power.trace, xp.sqrt(power.square)

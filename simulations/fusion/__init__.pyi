@@ -1,12 +1,12 @@
 from simulations.fusion.files import Run, read_runs
-from simulations.fusion.recipe import FUSIONS, Fusion, Recipe
+from simulations.fusion.recipe import FUSIONS, FusionKind, Recipe
 from simulations.fusion.runs import require_torch, run_all
 from simulations.fusion.scores import FusionScore, fusion_scores
 from simulations.fusion.sizes import recipe_for
 
 __all__ = [
     "FUSIONS",
-    "Fusion",
+    "FusionKind",
     "FusionScore",
     "Recipe",
     "Run",

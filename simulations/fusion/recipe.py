@@ -5,12 +5,12 @@ from typing import Literal, TypeAlias, get_args
 
 from theory.arrays import InputError
 
-Fusion: TypeAlias = Literal["baseline", "concat", "max", "gate"]
+FusionKind: TypeAlias = Literal["baseline", "concat", "max", "gate"]
 Encoder: TypeAlias = Literal["scratch", "minilm", "e5-small"]
 DataName: TypeAlias = Literal["rotten-tomatoes", "lee", "newsgroups", "mnist", "fashion-mnist"]
 Readout: TypeAlias = Literal["mean", "first"]
 Precision: TypeAlias = Literal["float32", "bfloat16"]
-FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
+FUSIONS: tuple[FusionKind, ...] = get_args(FusionKind)
 WEIGHTS_OF_OTHERS = ("minilm", "e5-small")
 
 
@@ -33,7 +33,7 @@ class Recipe:
     """
 
     data: str
-    fusion: Fusion = "baseline"
+    fusion: FusionKind = "baseline"
     encoder: Encoder = "scratch"
     frozen: bool = False
     placement: Literal["post", "pre"] = "post"

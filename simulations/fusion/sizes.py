@@ -6,10 +6,10 @@ from typing import Any, Literal
 from simulations.fusion.recipe import Encoder, Precision, Recipe
 from theory.arrays import InputError
 
-Size = Literal["quick", "usual", "full"]
+RunSize = Literal["quick", "usual", "full"]
 _IMAGES = ("mnist", "fashion-mnist")
 _PRETRAINED: dict[str, Any] = {"width": 384, "heads": 12, "ffn": 1536, "batch": 16}
-_SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
+_SIZES: dict[tuple[str, bool], dict[RunSize, dict[str, Any]]] = {
     # (images?, frozen?) -> what each size changes
     ("images", False): {
         "quick": {"train": 200, "validation": 100, "test": 200, "epochs": 2},
@@ -32,7 +32,7 @@ _SIZES: dict[tuple[str, bool], dict[Size, dict[str, Any]]] = {
 def recipe_for(
     data: str,
     *,
-    size: Size = "usual",
+    size: RunSize = "usual",
     depth: int | None = None,
     encoder: Encoder | None = None,
     frozen: bool = False,

@@ -2,6 +2,7 @@ from simulations.instruments.analysis import Analysis, analyze
 from simulations.instruments.block_file import BlockFile, read_block
 from simulations.instruments.captured import trace_captured
 from simulations.instruments.check import BlockReport, check_block
+from simulations.instruments.corpus import Window, analyze_corpus, count_texts, trace_windows
 from simulations.instruments.simulation import simulate
 from simulations.instruments.trace import Trace, trace_blocks, trace_centred
 
@@ -10,11 +11,15 @@ __all__ = [
     "BlockFile",
     "BlockReport",
     "Trace",
+    "Window",
     "analyze",
+    "analyze_corpus",
     "check_block",
+    "count_texts",
     "read_block",
     "simulate",
     "trace_blocks",
     "trace_captured",
     "trace_centred",
+    "trace_windows",
 ]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from simulations.instruments.trace import Trace, trace_blocks
-from simulations.machine.backends import Backend, backend
+from simulations.instruments.batches import in_order, make_ready, trace_in_batches
+from simulations.instruments.trace import Trace
+from simulations.machine.backends import Backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
-from simulations.models.forward import embed
 from simulations.models.tokens import Encoded, encode, longest_text, require_two_tokens
 
 DEFAULT_LENGTH = 128
@@ -33,10 +33,12 @@ def analyze(
     """Send texts through a checkpoint and measure at every layer.
 
     A name or path is loaded in float64, as `simulations.models.find.load_checkpoint` does.
-    Padding never counts. ``skip_special`` leaves the tokens that mark a text's start and end
-    out of the similarity measures; the coefficients and the measured ratio are about all
-    tokens, as the theorem is. ``prefix`` is put before every text, None stands for what the
-    model was trained with ("query: " for e5-small); its tokens count in all measures.
+    Padding never counts. Few texts are measured at once, however many there are; their tokens and
+    all readings are kept. See `simulations.instruments.corpus.analyze_corpus` for a corpus.
+    ``skip_special`` leaves the tokens that mark a text's start and end out of the similarity
+    measures; the coefficients and the measured ratio are about all tokens, as the theorem is.
+    ``prefix`` is put before every text, None stands for what the model was trained with
+    ("query: " for e5-small); its tokens count in all measures.
     ``max_length`` "auto" is 128, or the model's own limit where that is smaller; None is that
     limit. ``on`` says where to compute, in which dtype; None is NumPy, in the checkpoint's own.
 
@@ -45,17 +47,16 @@ def analyze(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    if max_length == "auto":
-        max_length = min(DEFAULT_LENGTH, longest_text(checkpoint))
-    there = backend(dtype=str(checkpoint.embeddings.dtype)) if on is None else on
-    encoded = encode(checkpoint, texts, max_length=max_length, prefix=prefix)
+    length = length_limit(checkpoint, max_length)
+    encoded = encode(checkpoint, texts, max_length=length, prefix=prefix)
     present = encoded.token_mask
-    counted = present & ~encoded.special_mask if skip_special else present
-    require_two_tokens(texts, counted)
-    trace = trace_blocks(
-        checkpoint.blocks if on is None else on.move_each(checkpoint.blocks),
-        there.move(embed(checkpoint, encoded)),
-        present=there.move(present),
-        token_mask=there.move(counted) if skip_special else None,
-    )
-    return Analysis(trace, encoded)
+    require_two_tokens(texts, present & ~encoded.special_mask if skip_special else present)
+    bench = make_ready(checkpoint, skip_special=skip_special, on=on)
+    return Analysis(trace_in_batches(bench, encoded, in_order), encoded)
+
+
+def length_limit(checkpoint: Checkpoint, max_length: int | Literal["auto"] | None) -> int | None:
+    """Return how many tokens a text may have; "auto" is 128, or what the model can read."""
+    if max_length == "auto":
+        return min(DEFAULT_LENGTH, longest_text(checkpoint))
+    return max_length

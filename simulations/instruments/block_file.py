@@ -106,7 +106,7 @@ def read_block(path: Path) -> BlockFile:
     if not set(norms_used(placement)) <= {"1", "2"}:
         raise InputError(
             f"placement must be 'post' or 'pre' in a file, but is {placement!r}: that has norms "
-            "that a file has no names for; build theory.Block, with norm_1_out and norm_2_out"
+            "that a file has no names for; build theory.blocks.Block, with norm_1_out, norm_2_out"
         )
     attention = Attention(
         query=read.get("query"),

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from simulations.instruments.readings import (
     attention_row,
     counting,
@@ -12,7 +14,15 @@ from simulations.instruments.readings import (
 )
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers, host, stack_rows
-from theory.arrays import Array, InputError, constant, namespace, require_float, require_shape
+from theory.arrays import (
+    Array,
+    InputError,
+    constant,
+    namespace,
+    require_float,
+    require_shape,
+    to_numpy,
+)
 from theory.graphs.stochastic import require_row_stochastic, stochastic_rounding
 
 _HALF = 2.0**-7  # the eps of bfloat16; that of float16 is 2^-10
@@ -40,7 +50,8 @@ def trace_captured(
 
     Shapes: present, token_mask boolean (*b, n)
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
-            float32 or float64, or attention weights are negative or do not sum to one
+            float32 or float64, a token that is present is not finite, or attention weights are
+            negative or do not sum to one
     """
     hidden_states = _each("hidden_states", hidden_states)
     attentions = () if attentions is None else _each("attentions", attentions)
@@ -61,6 +72,8 @@ def trace_captured(
     require_shape("hidden_states[0]", hidden_states[0], "n", "d")
     batch, n = tuple(hidden_states[0].shape[:-2]), hidden_states[0].shape[-2]
     counts = counting(n, present, token_mask)
+    for layer, tokens in enumerate(hidden_states):
+        _require_finite(layer, tokens, present)
     for layer, adjacency in enumerate(attentions):
         require_float(f"attentions[{layer}]", adjacency)
         require_shape(f"attentions[{layer}]", adjacency, *batch, "h", n, n)
@@ -83,6 +96,23 @@ def _each(name: str, arrays: Any) -> tuple[Array, ...]:
         return tuple(arrays)
     except TypeError as error:
         raise InputError(f"{name} must be arrays in a sequence, or stacked: {error}") from error
+
+
+def _require_finite(layer: int, tokens: Array, present: Array | None) -> None:
+    """Raise InputError, with layer, text and token, for an infinity that is no padding's."""
+    xp = namespace(tokens)
+    bad = ~xp.all(xp.isfinite(tokens), axis=-1)
+    bad = bad if present is None else bad & present
+    if not bool(xp.any(bad)):
+        return
+    where = np.argwhere(to_numpy(bad))
+    *text, token = (int(i) for i in where[0])
+    named = f"text {text[0] if len(text) == 1 else tuple(text)}, " if text else ""
+    after = "before the first block" if layer == 0 else f"after block {layer}"
+    raise InputError(
+        f"hidden_states[{layer}] ({after}) must be finite, but {len(where)} of its tokens hold "
+        f"NaN or infinities, the first: {named}token {token}; was the model run in half precision?"
+    )
 
 
 def _require_shares(name: str, adjacency: Array, present: Array | None) -> None:

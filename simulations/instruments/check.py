@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from simulations.instruments.trace import EXACT
-from simulations.law.one_block import block_law
+from simulations.instruments.trace import EXACT, SUBSPACE
+from simulations.law.one_block import BlockLaw, block_law
+from simulations.law.words import consensus_words, span_words
 from simulations.machine.backends import backend
 from theory.arrays import (
     Array,
@@ -19,7 +20,8 @@ from theory.arrays import (
 )
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import coefficient_bounds
-from theory.bounds.implications import convergence
+from theory.bounds.implications import Convergence, convergence
+from theory.bounds.supremum import suprema
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
 from theory.statements.evaluation import check
@@ -30,20 +32,26 @@ from theory.theorems.catalogue import CATALOGUE
 
 @dataclass(frozen=True)
 class BlockReport:
-    """The block theorem on one block, the inequality and what it implies kept apart.
+    """The block theorem on one block: three questions, and which distance each is about.
 
     ``verdict`` says whether d_M(output) <= v d_M(input): "holds", "refuted" or "does not
-    apply", the last also where rounding may be as large as the right side. ``converges`` says
-    whether v < 1, so that a stack of such blocks converges: "yes" or "not implied". ``reasons``
-    explains both. lambda, s and v come with the ends between which the true numbers lie; both
-    verdicts use the upper end of v, which is safe for what they say. ``tier`` is "exact": by
-    LAPACK and a bound on its error. ``relative_in`` and ``relative_out`` are d_M / |H|: a
-    distance can fall while the tokens become no more alike.
+    apply", the last also where rounding may be as large as the right side. ``below_one`` says
+    whether v < 1 on these tokens, "yes" or "no", and nothing about any others. ``converges``
+    says whether d_M falls to zero if this block and mask come again and again, whatever tokens
+    enter, and ``alike`` whether d_M / |H| does: "yes" or "not implied". ``sup_v`` bounds v of
+    every block from ``sup_after`` on, or the sharp v where ``sup_form`` says so; None where no
+    bound is known. ``reasons`` explains all.
+    lambda, s and v come with the ends between which the true numbers lie; verdicts use the upper
+    end of v. ``tier`` is "exact": by LAPACK and a bound on its error. ``relative_in`` and
+    ``relative_out`` are d_M / |H|: a distance can fall while the tokens become no more alike.
 
-    ``law`` is the exact rate of d_M near consensus, a layer, if this block came again and again
-    on the graph of its mask: `simulations.law.one_block.block_law` says on which orbit.
-    ``law_method`` says how it was found, or why there is none; ``law_error`` is None where no
-    error is known.
+    v, d_M and all verdicts are about ``subspace``, of rank ``rank``: all tokens equal. ``law`` is
+    about another M, ``law_subspace`` of rank ``law_rank``: the span of the indicators of the
+    graph's ``components``, with ``transverse_modes`` left. It is the exact rate of small
+    distances to that M, a layer, if this block came again and again on the graph of its mask:
+    `simulations.law.one_block.block_law` says on which orbit. ``law_method`` says how it was
+    found, or why there is none; ``law_error`` is None where no error is known. With several
+    components ``law_consensus`` is the rate of the distance to ``subspace``.
     """
 
     coefficients: dict[str, float | None]
@@ -52,12 +60,24 @@ class BlockReport:
     relative_in: float
     relative_out: float
     measured_ratio: float
+    subspace: str
+    rank: int
     verdict: str
+    below_one: str
     converges: str
+    alike: str
+    sup_v: float | None
+    sup_after: int | None
+    sup_form: str
     reasons: tuple[str, ...]
     law: float | None
     law_error: float | None
     law_method: str
+    components: int
+    law_subspace: str
+    law_rank: int
+    transverse_modes: int
+    law_consensus: float | None
     tier: str = EXACT
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,16 +115,11 @@ def check_block(
     }
     ends = coefficient_bounds(given.block, given.tokens, step, found)
     coefficients |= {name: float(to_numpy(value)) for name, value in ends.items()}
-    implied = convergence(found.v, error=ends.v_upper - found.v)
-    if not verdict.applies:
-        reason = "v comes from hypotheses that are not met here, so it implies nothing"
-        implied = replace(implied, status="not implied", reason=reason)
-    elif implied.status == "yes":
-        implied = replace(implied, reason=implied.reason + _second_time(given))
+    upper = float(to_numpy(ends.v_upper))
+    implied = _implied(given, upper) if verdict.applies else _NOTHING
     word, reasons = verdict.status, [f"not met: {reason}" for reason in verdict.reasons]
     reasons += [f"could not be computed: {reason}" for reason in verdict.unknown]
-    if word == "holds" and verdict.rounding >= verdict.rhs > 0:
-        word = "does not apply"
+    if verdict.drowned:
         reasons.append(
             f"rounding decides: it may reach {verdict.rounding:.3g}, and v d_M(input) is "
             f"{verdict.rhs:.3g}"
@@ -112,14 +127,13 @@ def check_block(
     with np.errstate(all="ignore"):
         law = block_law(given.block, given.tokens, adjacency=given.adjacency, mask=given.mask)
     before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
-    upper = float(to_numpy(ends.v_upper))
     if word == "refuted" and not verdict.lhs > upper * before + verdict.rounding:
         word = "does not apply"
         reasons.append(f"d_M(output) is above v d_M(input), but v may be as large as {upper:.3g}")
     if verdict.applies:
         reasons.append(
             f"judged in float64 by the upper end of v, {upper:.17g}: only more than that would "
-            "refute the inequality, and only less than 1 implies convergence"
+            "refute the inequality"
         )
     return BlockReport(
         coefficients=coefficients,
@@ -128,20 +142,55 @@ def check_block(
         relative_in=float(relative_distance(given.tokens)),
         relative_out=float(relative_distance(step.output)),
         measured_ratio=after / before if before > 0 else np.nan,
+        subspace=SUBSPACE,
+        rank=1,
         verdict=word,
-        converges=implied.status,
-        reasons=(*reasons, implied.reason),
+        below_one="yes" if verdict.applies and upper < 1 else "no",
+        converges=implied.distance,
+        alike=implied.alike,
+        sup_v=implied.bound,
+        sup_after=implied.after,
+        sup_form=implied.form,
+        reasons=(*reasons, implied.reason, *_components_words(law)),
         law=law.rate,
         law_error=law.error,
         law_method=law.method,
+        components=law.rank,
+        law_subspace=span_words(law.rank, law.modes) if law.rank else "unknown",
+        law_rank=law.rank,
+        transverse_modes=law.modes,
+        law_consensus=law.consensus,
     )
 
 
-def _second_time(given: BlockInput) -> str:
-    """Say what v is on the block's own output: a norm forgets how large its input was."""
-    again = replace(given, tokens=given.step.output)
+_NOTHING = Convergence(
+    "not implied",
+    "not implied",
+    None,
+    None,
+    "v comes from hypotheses that are not met here, so it implies nothing",
+)
+
+
+def _implied(given: BlockInput, v: float) -> Convergence:
+    """Say what is implied for all later blocks, and how little v on these tokens says of it."""
+    found = suprema(given.block, given.tokens.shape[0], mask=given.mask, adjacency=given.adjacency)
+    implied = convergence(found)
+    if implied.distance == "yes":
+        return implied
     try:
-        v = float(to_numpy(again.coefficients.v))
+        with np.errstate(all="ignore"):
+            again = replace(given, tokens=given.step.output)
+            own = f"{float(to_numpy(again.coefficients.v)):.3g} on the block's own output"
     except InputError as error:
-        return f"; applied to its own output it fails ({error})"
-    return f"; on the block's own output v is {v:.3g}"
+        own = f"the block refuses its own output ({error})"
+    here = f"v is {v:.3g} on these tokens and {own}"
+    return replace(
+        implied, reason=f"{here}, a norm forgetting how large its input was; {implied.reason}"
+    )
+
+
+def _components_words(law: BlockLaw) -> list[str]:
+    if law.rank < 2 or law.consensus is None:
+        return []
+    return [consensus_words(law.consensus, law.rank)]

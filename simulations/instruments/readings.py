@@ -1,6 +1,7 @@
 """What do the instruments read on the tokens of one layer, on one block, on its attention?"""
 
 import math
+from collections.abc import Iterable
 from typing import TypeVar
 
 from simulations.centred.maps import Centred
@@ -53,12 +54,21 @@ class Judge:
         """Return arrays, or a dataclass of them, as verdicts want them."""
         return tree if self._host is None else self._host.move(tree)
 
-    def block_with_norms(self, block: Block) -> tuple[Block, WeightNorms]:
-        """Return a block as verdicts want it, and the spectral norms of its weights."""
+    def block_with_norms(
+        self, block: Block, known: WeightNorms | None = None
+    ) -> tuple[Block, WeightNorms]:
+        """Return a block as verdicts want it, and its weights' norms unless they are known."""
         if self._found is None or block is not self._given:
             moved = self.move(block)
-            self._given, self._found = block, (moved, weight_norms(moved, tolerance=_TOLERANCE))
+            norms = weight_norms(moved, tolerance=_TOLERANCE) if known is None else known
+            self._given, self._found = block, (moved, norms)
         return self._found
+
+
+def norms_of_blocks(blocks: Iterable[Block], like: Array) -> tuple[WeightNorms, ...]:
+    """Return the spectral norms of every block's weights, as verdicts on tokens ``like`` want."""
+    judge = Judge(like)
+    return tuple(judge.block_with_norms(block)[1] for block in blocks)
 
 
 def token_row(tokens: Array, token_mask: Array | None) -> dict[str, Array]:

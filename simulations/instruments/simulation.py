@@ -1,10 +1,15 @@
 """What do the instruments read on a random stack?"""
 
+from dataclasses import replace
+
 from simulations.instruments.trace import Trace, trace_centred
 from simulations.machine.backends import Backend, backend
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, require_mask
+from theory.bounds.implications import convergence
+from theory.bounds.supremum import suprema
+from theory.statements.instances import member
 
 _MOST_SEEDS = 1_000_000  # more is rather a slip of the keyboard; see `simulations.survey`
 
@@ -38,7 +43,14 @@ def simulate(
         mask = on.move(mask)
     runs = range(seed, seed + seeds)
     tokens = on.move(draw_tokens(stack, seeds=runs))
-    return trace_centred(on.move_each(draw_blocks(stack, seeds=runs)), tokens, mask=mask)
+    trace = trace_centred(on.move_each(draw_blocks(stack, seeds=runs)), tokens, mask=mask)
+    if not stack.tied:
+        return trace
+    block = next(iter(draw_blocks(stack, seeds=runs)))
+    found = (
+        convergence(suprema(member(block, (i,)), stack.tokens, mask=mask)) for i in range(seeds)
+    )
+    return replace(trace, repeats=tuple(found))
 
 
 def ln_std_mode(stack: Stack) -> str:

@@ -1,7 +1,7 @@
 """What do the instruments read, layer by layer, on a stack of blocks?"""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,13 +21,16 @@ from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import block_rounding
-from theory.bounds.implications import Convergence, convergence
+from theory.bounds.coefficients import WeightNorms
+from theory.bounds.implications import FINITELY_MANY, Convergence, log_factor
 from theory.measures.subspace import consensus_distance
 
 # How the ends of lambda, s and v came about: by LAPACK and a bound on its error. "bracket" says
 # that the norms of wide weights have the ends of `theory.spectra.brackets`, close enough for all
 # digits that tables show.
 EXACT = "exact"
+SUBSPACE = "consensus: all tokens equal"
+"""What v, d_M and the verdicts of all instruments are about: an M of rank 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +51,16 @@ class Trace:
     ``rounding`` is how far rounding alone can lift the ratio above v, and ``v_error`` how far
     the true v may be above the one computed.
 
+    v and d_M are about consensus: all tokens equal, an M of rank 1, whatever the mask is.
+    ``repeats`` says for each batch member what is implied if its one block comes again and
+    again; empty where the blocks differ, or nobody asked.
+
     Shapes: tokens[name] (L + 1, *b), blocks[name] (L, *b)
     """
 
     tokens: Mapping[str, Numbers]
     blocks: Mapping[str, Numbers]
+    repeats: tuple[Convergence, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -97,13 +105,34 @@ class Trace:
 
     @property
     def converges(self) -> Convergence | None:
-        """Whether sup v < 1, so that the bound implies convergence; None where no v is known.
+        """What is implied for tokens that go on and on; None where no v is known.
 
-        "yes" needs the upper end of every v to be below 1.
+        These blocks, however small their v, are finitely many and say nothing about a further
+        one. Only where one block is repeated may it be "yes", for every member: see `repeats`.
         """
         if "v" not in self.blocks:
             return None
-        return convergence(self.blocks["v"], error=self.blocks["v_error"])
+        if not self.repeats:
+            return FINITELY_MANY
+        yes = [each.distance for each in self.repeats].count("yes")
+        alike = [each.alike for each in self.repeats].count("yes")
+        # Of all members, the one about which least is known.
+        worst = min(self.repeats, key=lambda each: (each.distance == "yes", each.alike == "yes"))
+        if (number := len(self.repeats)) == 1:
+            return worst
+        reason = f"yes in {yes} of {number}, for d_M / |H| in {alike}; of the others: "
+        reason = reason if alike < number else "yes in all; of one: "
+        return replace(worst, reason=reason + worst.reason)
+
+    @property
+    def log10_bound(self) -> Numbers | None:
+        """log10 of the factor that all blocks change d_M by at most, (*b,); None without v.
+
+        The sum of log10 v, by the upper ends: a bound for these tokens, and no limit.
+        """
+        if "v" not in self.blocks:
+            return None
+        return np.asarray(log_factor(self.blocks["v_upper"]) / np.log(10))
 
 
 def trace_blocks(
@@ -113,11 +142,14 @@ def trace_blocks(
     mask: Array | None = None,
     present: Array | None = None,
     token_mask: Array | None = None,
+    norms: Sequence[WeightNorms] | None = None,
 ) -> Trace:
     """Send tokens through blocks in plain arithmetic and measure at every layer.
 
     ``present`` is False for padding: nobody listens to it and the theorem is about the others.
     ``token_mask`` says which of these the similarity measures count; None counts all of them.
+    ``norms`` are what `simulations.instruments.readings.norms_of_blocks` gives, for who comes
+    with further tokens to the same blocks: they cost seconds.
 
     Shapes: tokens (*b, n, d); mask boolean (*b, n, n); present, token_mask boolean (*b, n)
     Dtype:  float32 or float64; the coefficients and what is compared with them always float64
@@ -136,13 +168,13 @@ def trace_blocks(
             step = apply_block(block, tokens, mask=audience)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        exact, norms = judge.block_with_norms(block)
+        exact, sizes = judge.block_with_norms(block, None if norms is None else norms[layer])
         before, after = judge.move(tokens), step
         if judge.recomputes:
             after = apply_block(exact, before, mask=judged_mask)
         found = attention_row(step.adjacency, earlier, present)
-        found |= block_row(exact, before, after, norms, present=there)
-        noise = block_rounding(exact, before, after, found["v"], norms=norms)
+        found |= block_row(exact, before, after, sizes, present=there)
+        noise = block_rounding(exact, before, after, found["v"], norms=sizes)
         found["measured_ratio"] = ratio_of(before, after.output, present=there, noise=noise)
         distance = consensus_distance(before, token_mask=there)
         xp = namespace(distance)

@@ -10,21 +10,46 @@ from theory.blocks.weights import Block
 from theory.graphs.stochastic import require_row_stochastic
 from theory.law.cocycle import constant_walks, operator_rate
 from theory.law.orbits import find_attractor
-from theory.law.transverse import mask_walk, transverse_eigenvalues, transverse_rates
+from theory.law.rates import mode_rates
+from theory.law.transverse import (
+    mask_walk,
+    transverse_eigenvalues,
+    transverse_rates,
+    weak_components,
+)
 
 _LAYERS = 100  # that the law is averaged over where the token never settles
 _WORK = 1e8  # modes times width cubed: above, one sparse operator costs less than all modes
 
 
-class BlockLaw(NamedTuple):
-    """The rate of the slowest transverse mode, its error, and how it was found.
+NO_MODE = "no transverse mode: every token is a component"
 
-    ``rate`` is None where there is no law, and ``method`` then says why.
+
+class BlockLaw(NamedTuple):
+    """The rate of the slowest mode transverse to M, its error, and how it was found.
+
+    M is the span of the indicators of the graph's ``components``: its rank is their number, and
+    ``modes`` that of the modes transverse to it. ``consensus`` is the rate of the distance to all
+    tokens being equal, which those of several components are only if differences between
+    components vanish too; None for one component, where it is ``rate``. ``rate`` is None where
+    there is no law, and ``method`` then says why.
     """
 
     rate: float | None
     error: float | None
     method: str
+    components: tuple[tuple[int, ...], ...] = ()
+    consensus: float | None = None
+
+    @property
+    def rank(self) -> int:
+        """The rank of M: 1 for consensus, 0 where the graph is not known."""
+        return len(self.components)
+
+    @property
+    def modes(self) -> int:
+        """How many modes are transverse to M."""
+        return sum(map(len, self.components)) - self.rank
 
 
 def block_law(
@@ -40,23 +65,47 @@ def block_law(
     Shapes: tokens (n, d), adjacency (h, n, n), mask (n, n)
     """
     state = to_numpy(tokens).astype(np.float64)
-    n, d = state.shape
+    n = len(state)
     token = state.mean(axis=0)
+    components: tuple[tuple[int, ...], ...] = ()
     try:
         if adjacency is not None:
             heads = to_numpy(adjacency).astype(np.float64)
             require_row_stochastic("adjacency", heads)
-            if not np.array_equal(heads, np.broadcast_to(heads[:1], heads.shape)):
-                rate, method = operator_rate(block, constant_walks(heads), token)
-                return BlockLaw(rate, None, f"{method}, heads with weights of their own")
-            walk: Numbers = heads[0]
         else:
-            walk = np.full((n, n), 1 / n) if mask is None else mask_walk(mask)
-        modes = len(np.unique(np.round(transverse_eigenvalues(walk), 13)))
-        if modes * d**3 > _WORK and find_attractor(block, token) is not None:
-            rate, method = operator_rate(block, walk, token)
-            return BlockLaw(rate, None, f"{method}, by ARPACK")
-        law = transverse_rates(block, walk, token, layers=_LAYERS)
+            heads = (np.full((n, n), 1 / n) if mask is None else mask_walk(mask))[None]
+        components = weak_components(heads.mean(axis=0))
+        if len(components) == n:
+            consensus = None if n == 1 else _along(block, token)
+            return BlockLaw(None, None, NO_MODE, components, consensus)
+        return _rates(block, token, heads, components)
     except InputError as error:
-        return BlockLaw(None, None, str(error))
-    return BlockLaw(law.rate, law.error, law.methods[0])
+        return BlockLaw(None, None, str(error), components)
+
+
+def _rates(
+    block: Block, token: Numbers, heads: Numbers, components: tuple[tuple[int, ...], ...]
+) -> BlockLaw:
+    """Return the law of all modes, or of the slowest alone where that is far less work."""
+    walk = heads[0]
+    several, why = len(components) > 1, ""
+    if not np.array_equal(heads, np.broadcast_to(heads[:1], heads.shape)):
+        why = "heads with weights of their own"
+    else:
+        modes = len(np.unique(np.round(transverse_eigenvalues(walk), 13)))
+        if modes * token.size**3 > _WORK and find_attractor(block, token) is not None:
+            why = "by ARPACK"
+    if not why:
+        law = transverse_rates(block, walk, token, layers=_LAYERS)
+        consensus = max(law.rate, law.along) if several else None
+        return BlockLaw(law.rate, law.error, law.methods[0], components, consensus)
+    parts = [heads[:, part, :][:, :, part] for part in components if len(part) > 1]
+    found = [operator_rate(block, constant_walks(part), token) for part in parts]
+    rate, method = max(found)
+    consensus = max(rate, _along(block, token)) if several else None
+    return BlockLaw(rate, None, f"{method}, {why}", components, consensus)
+
+
+def _along(block: Block, token: Numbers) -> float:
+    """Return the rate of differences between components: that of eigenvalue 1."""
+    return float(mode_rates(block, [1.0], token, layers=_LAYERS).rates[0])

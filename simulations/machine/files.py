@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from theory.arrays import InputError
 
@@ -73,10 +74,24 @@ def write_over(path: Path, *pieces: bytes | memoryview, alone: bool = False) -> 
 
     Raises: OSError if it cannot be written, or there is no such folder
     """
+    with opened_over(path, alone=alone) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+@contextlib.contextmanager
+def opened_over(path: Path, *, alone: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name at the end, if nothing is raised before: see `write_over`.
+
+    Raises: OSError if it cannot be written, or there is no such folder
+    """
     name = path.name if alone else f"{path.name[:16]}.{uuid.uuid4().hex}"
     part = path.parent / f".{name}.part"
     try:
-        _write(part, *pieces)
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     finally:
         with contextlib.suppress(OSError):
@@ -84,10 +99,9 @@ def write_over(path: Path, *pieces: bytes | memoryview, alone: bool = False) -> 
     _sync_folder(path.parent)
 
 
-def _write(part: Path, *pieces: bytes | memoryview) -> None:
+def _write(part: Path, content: bytes) -> None:
     with part.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

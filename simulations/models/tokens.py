@@ -1,7 +1,7 @@
 """Which tokens is a text, for a given model?"""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -88,23 +88,15 @@ def encode(
     Raises: InputError if there is no text, a text has no tokens or cannot be split, max_length
             leaves no room, or a text or the prefix is not Unicode
     """
-    tokenizer = checkpoint.tokenizer
-    prefix = tokenizer.prefix if prefix is None else prefix
-    _require_unicode("prefix", prefix)
-    limit = _room(checkpoint, prefix, max_length)
-    _require_texts(texts)
     encodings, truncated = [], []
+    prefix = checkpoint.tokenizer.prefix if prefix is None else prefix
     with panics_unprinted():
-        for number, text in enumerate(texts):
-            with told(f"{_name(number, text)} cannot be split"):
-                bare = _split(tokenizer, text)
-            if not bare.ids:
-                raise InputError(f"{_name(number, text)} has no tokens: it is {quote(str(text))}")
-            with told(f"{_name(number, text)} cannot be split"):
-                encoding = _split(tokenizer, prefix + text) if prefix else bare
-                truncated.append(len(encoding.ids) > limit)
-                encoding.truncate(limit, direction=tokenizer.cut)
-                encodings.append(tokenizer.engine.post_process(encoding))
+        for number, one in enumerate(_each(checkpoint, texts, max_length, prefix)):
+            if one is None:
+                name, text = _name(number, texts[number]), quote(str(texts[number]))
+                raise InputError(f"{name} has no tokens: it is {text}")
+            encodings.append(one[0])
+            truncated.append(one[1])
     if max_length is None and any(truncated):
         warnings.warn(
             f"{sum(truncated)} of {len(texts)} texts are longer than the "
@@ -112,7 +104,83 @@ def encode(
             "their ends are cut off",
             stacklevel=2,
         )
-    return _batch(checkpoint, texts, encodings, truncated, prefix)
+    names = [_name(number, text) for number, text in enumerate(texts)]
+    return _batch(checkpoint, names, encodings, truncated, prefix)
+
+
+class LongEnough(NamedTuple):
+    """The texts of a list of which two or more tokens count, the others named.
+
+    Shapes: rows (b,), the place of each among all texts; encoded, these, or None if there are
+            none; short, what an error calls the others
+    """
+
+    rows: NDArray[np.int64]
+    encoded: Encoded | None
+    short: tuple[str, ...]
+
+
+def encode_long_enough(
+    checkpoint: "Checkpoint",
+    texts: Sequence[str],
+    *,
+    max_length: int,
+    prefix: str | None = None,
+    skip_special: bool = False,
+    first: int = 0,
+) -> LongEnough:
+    """Split texts as `encode` does, those with fewer than two tokens to measure left out.
+
+    ``skip_special`` says that special tokens do not count; the first text is called ``first``
+    in errors.
+
+    Raises: InputError as `encode` does, but for a text without tokens
+    """
+    prefix = checkpoint.tokenizer.prefix if prefix is None else prefix
+    rows, short, encodings, truncated = [], [], [], []
+    with panics_unprinted():
+        for row, one in enumerate(_each(checkpoint, texts, max_length, prefix, first=first)):
+            if one is None or _counted(one[0], skip_special) < 2:
+                short.append(_name(first + row, texts[row]))
+            else:
+                rows.append(row)
+                encodings.append(one[0])
+                truncated.append(one[1])
+    names = [_name(first + row, texts[row]) for row in rows]
+    found = _batch(checkpoint, names, encodings, truncated, prefix) if rows else None
+    return LongEnough(np.asarray(rows, dtype=np.int64), found, tuple(short))
+
+
+def _counted(encoding: Any, skip_special: bool) -> int:
+    special = sum(encoding.special_tokens_mask) if skip_special else 0
+    return len(encoding.ids) - special
+
+
+def _each(
+    checkpoint: "Checkpoint",
+    texts: Sequence[str],
+    max_length: int | None,
+    prefix: str,
+    *,
+    first: int = 0,
+) -> Iterator[tuple[Any, bool] | None]:
+    """Yield each text's encoding and whether it was cut; None for one that has no tokens."""
+    tokenizer = checkpoint.tokenizer
+    _require_unicode("prefix", prefix)
+    limit = _room(checkpoint, prefix, max_length)
+    _require_texts(texts, first)
+    for number, text in enumerate(texts, start=first):
+        with told(f"{_name(number, text)} cannot be split"):
+            bare = _split(tokenizer, text)
+        if not bare.ids:
+            yield None
+            continue
+        with told(f"{_name(number, text)} cannot be split"):
+            encoding = _split(tokenizer, prefix + text) if prefix else bare
+            cut = len(encoding.ids) > limit
+            encoding.truncate(limit, direction=tokenizer.cut)
+            encoding = tokenizer.engine.post_process(encoding)
+        yield encoding, cut
 
 
 def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
@@ -149,12 +217,12 @@ def require_two_tokens(texts: Sequence[str], counted: NDArray[np.bool_]) -> None
             )
 
 
-def _require_texts(texts: Sequence[str]) -> None:
+def _require_texts(texts: Sequence[str], first: int) -> None:
     if isinstance(texts, str):
         raise InputError("texts must be a list of strings, but is one string: write [text]")
     if len(texts) == 0:
         raise InputError("texts must hold at least one text, but is empty")
-    for number, text in enumerate(texts):
+    for number, text in enumerate(texts, start=first):
         _require_unicode(_name(number, text), text)
 
 
@@ -187,7 +255,7 @@ def _split(tokenizer: Tokenizer, text: str) -> Any:
 
 def _batch(
     checkpoint: "Checkpoint",
-    texts: Sequence[str],
+    names: Sequence[str],
     encodings: list[Any],
     truncated: list[bool],
     prefix: str,
@@ -203,7 +271,7 @@ def _batch(
     if ids.max() >= checkpoint.architecture.vocabulary:
         row = int(ids.max(axis=1).argmax())
         raise InputError(
-            f"the tokenizer of {quote(checkpoint.name)} gives {_name(row, texts[row])} the token "
+            f"the tokenizer of {quote(checkpoint.name)} gives {names[row]} the token "
             f"number {ids.max()}, but the model has rows for "
             f"{checkpoint.architecture.vocabulary}: they do not belong together"
         )

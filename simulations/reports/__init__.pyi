@@ -1,3 +1,4 @@
+from simulations.reports.corpus import corpus_json, quantile_table, text_lines
 from simulations.reports.law import (
     critical_json,
     critical_table,
@@ -12,6 +13,7 @@ from simulations.reports.traces import reading, trace_json, trace_table, trace_t
 from simulations.reports.verdicts import trend_table, verify_table, verify_tables
 
 __all__ = [
+    "corpus_json",
     "count_words",
     "critical_json",
     "critical_table",
@@ -21,8 +23,10 @@ __all__ = [
     "model_reading",
     "model_tables",
     "modes_table",
+    "quantile_table",
     "rates_table",
     "reading",
+    "text_lines",
     "trace_json",
     "trace_table",
     "trace_tables",

@@ -10,6 +10,7 @@ from rich.table import Table
 from simulations.law.comparison import Comparison
 from simulations.law.critical import CriticalPoints
 from simulations.law.windows import Window
+from simulations.law.words import consensus_words, span_words
 from simulations.reports.tables import number
 from theory.law.transverse import LawReport
 
@@ -31,7 +32,9 @@ def law_json(found: Comparison, critical: Iterable[CriticalPoints] = ()) -> dict
         "finite_rate": law.finite_rate,
         "finite_depth": law.depth,
         "rank_of_m": law.rank,
+        "law_is_transverse_to": span_words(law.rank, len(law.rates)),
         "components": [list(part) for part in law.components],
+        "law_consensus": max(law.rate, law.along) if law.rank > 1 else None,
         "undecided_modes": law.undecided,
         "attraction": law.attraction,
         "modes": [
@@ -125,8 +128,13 @@ def law_reading(found: Comparison) -> str:
         "repels": "M repels: differences grow near it",
         "undecided": "whether M attracts is within the law's error",
     }[law.attraction]
-    words = f"M has rank {law.rank}. {near}: d_M changes by a factor {law.rate:.6g} a layer"
-    words += f" +- {law.error:.1g} in the limit ({', '.join(dict.fromkeys(law.methods))})."
+    words = f"M has rank {law.rank}: {span_words(law.rank, len(law.rates))}. {near}: d_M changes "
+    words += f"by a factor {law.rate:.6g} a layer +- {law.error:.1g} in the limit "
+    words += f"({', '.join(dict.fromkeys(law.methods))}), and d_M / |H| by {law.relative_rate:.6g}."
+    words += " That is about small differences on this orbit, and says nothing about tokens far "
+    words += "apart."
+    if law.rank > 1:
+        words += " " + consensus_words(max(law.rate, law.along), law.rank)
     if law.slowest is not None:
         words += f" The slowest mode has eigenvalue {eigenvalue_words(law.slowest)}."
     if law.undecided:

@@ -7,7 +7,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from simulations.instruments.trace import EXACT, Trace
+from simulations.instruments.trace import EXACT, SUBSPACE, Trace
 from simulations.reports.tables import count_words, number
 
 # How many columns of a terminal the whole table needs, and that of the blocks.
@@ -38,7 +38,16 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         found["undecided"] = trace.undecided
         found["tier"] = "bracket" if (trace.blocks["s_excess"] > 0).any() else EXACT
     if (converges := trace.converges) is not None:
-        found["converges"] = {"status": converges.status, "reason": converges.reason}
+        found["converges"] = {
+            "status": converges.distance,
+            "alike": converges.alike,
+            "bound": converges.bound,
+            "after": converges.after,
+            "form": converges.form,
+            "reason": converges.reason,
+        }
+        found["log10_bound"] = trace.log10_bound
+        found["subspace"], found["rank"] = SUBSPACE, 1
     return found
 
 
@@ -102,12 +111,29 @@ def reading(trace: Trace) -> str:
     if not np.isnan(ratios).all():
         measured = f"d_M changes by at most a factor {np.nanmax(ratios):.3g} a block"
     return (
+        f"M is {SUBSPACE}, of rank 1.\n"
         f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}.{_drowned(trace)} "
-        f"Convergence by the theorem: {converges.status} ({converges.reason}). "
+        f"{_product(trace)}\n"
+        f"d_M -> 0 from any tokens, if the blocks go on: {converges.distance}; d_M / |H| -> 0: "
+        f"{converges.alike} ({converges.reason}). "
         f"Measured: {measured}.\n"
         "Verdicts are computed in float64 and use the upper end of v (v_upper in --json).\n"
         "Of several texts or seeds: mean of CosSim, distances and rank; largest lambda, s, v and "
         "ratio; smallest sigma."
+    )
+
+
+def _product(trace: Trace) -> str:
+    """Say what the theorem says about these tokens after all of these blocks."""
+    log10, v = trace.log10_bound, trace.blocks["v_upper"].reshape(trace.depth, -1).max(axis=1)
+    assert log10 is not None
+    below = f"{(v < 1).sum()} of {trace.depth} blocks have v < 1"
+    if not np.isfinite(np.max(log10)):
+        return f"They bound no product: {below}."
+    start, end = (np.mean(trace.tokens["relative_distance"][i]) for i in (0, -1))
+    return (
+        f"So after these {trace.depth} blocks d_M is at most 10^{np.max(log10):.1f} times what it "
+        f"was ({below}), for these tokens only; d_M/|H| went from {start:.3g} to {end:.3g}."
     )
 
 

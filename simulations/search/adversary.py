@@ -14,10 +14,10 @@ from simulations.search.shrink import shrink
 from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
-from theory.extended.verdicts import DIGITS, recheck
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Status
 
+_DIGITS = 50  # of the numbers that a violation is computed with once more
 _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a slip of the keyboard
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
 
@@ -29,7 +29,7 @@ class Attack:
     ``ratio`` is the largest lhs less rounding over rhs, before anything was simplified; where rhs
     is zero throughout, as in an equality, the largest lhs over rounding. ``refuted_after`` says
     how many evaluations the first violation took. A violation is computed once more with
-    ``DIGITS`` digits: ``rounding_only`` counts those that were gone then, which are no part of
+    fifty digits: ``rounding_only`` counts those that were gone then, which are no part of
     the verdict; ``rechecked`` says whether what is reported could be computed so.
     ``example`` is the simplified instance that comes near or violates, and ``example_ratio`` the
     ratio that it kept.
@@ -85,7 +85,7 @@ def attack(
 
     Budget counts the instances that are checked. The same seed and budget give the same result
     on one machine; nothing starts from the theorem's witness. The search ends at the first
-    violation that persists with ``DIGITS`` digits. ``on_progress`` is called with the key, the
+    violation that persists with fifty digits. ``on_progress`` is called with the key, the
     evaluations done and the budget.
 
     Raises: InputError for an unknown key, a negative seed or an impossible budget
@@ -135,8 +135,10 @@ def attack(
 
 def persists(theorem: Theorem[Any], at: Point) -> bool | None:
     """Compute both sides again in extended precision; None if some of it cannot be computed so."""
+    from theory.extended.verdicts import recheck
+
     try:
-        verdict = recheck(theorem, at.sizes, at.params, digits=DIGITS)
+        verdict = recheck(theorem, at.sizes, at.params, digits=_DIGITS)
     except (InputError, NotImplementedError):
         return None
     margins = [float(margin) for margin in verdict.margins.values()]
@@ -165,7 +167,7 @@ def _example(found: Attack, at: Point) -> Counterexample:
             "seed": found.seed,
             "budget": found.budget,
             "evaluations": found.evaluations,
-            "digits": DIGITS if found.rechecked else None,
+            "digits": _DIGITS if found.rechecked else None,
         },
     )
 

@@ -14,7 +14,7 @@ from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
 _EPS = 2.0**-52  # of float64
 _TANH_CUBIC = 0.044715  # the cubic coefficient of the tanh approximation, hendrycks2016gelu
 
-Kind: TypeAlias = Literal["line", "hinge", "tanh", "gate"]
+ActivationKind: TypeAlias = Literal["line", "hinge", "tanh", "gate"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Activation:
     function: Callable[[Array], Array]
     derivative: Callable[[Array], Array]
     steepest: Callable[[], float]
-    kind: Kind
+    kind: ActivationKind
     formula: str = ""
     logit: str = ""
 

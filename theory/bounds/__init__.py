@@ -1,7 +1,8 @@
 """By how much can a block stretch the distance to consensus, at most, and what follows?
 
 The coefficient v of the block theorem and its sharper forms, between two ends that rounding cannot
-leave; whether coefficients below 1 imply convergence; and how far rounding moves both sides.
+leave; how large v can be on any tokens that follow, and whether that implies convergence; and how
+far rounding moves both sides.
 """
 
 from theory.doors import door

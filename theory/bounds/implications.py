@@ -1,54 +1,128 @@
-"""What do the coefficients of blocks imply for the tokens that pass through them?"""
+"""What do bounds on v imply for the tokens that pass through blocks?"""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from theory.arrays import InputError, to_numpy
+from theory.arrays import Array, Floats, InputError, to_numpy
+from theory.bounds.balls import Std
+from theory.bounds.supremum import Suprema, Supremum
+
+_ALIKE = 1e-3  # bounds that differ by less are told as one number
+
+Implied = Literal["yes", "not implied"]
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """What a sequence of contraction coefficients implies; apart from whether a bound holds."""
+    """What bounds on v over all tokens that can follow imply; apart from whether a bound holds.
 
-    status: Literal["yes", "not implied"]
-    largest: float
-    reason: str
-
-
-def convergence(coefficients: Any, *, error: Any = 0.0) -> Convergence:
-    """Say whether block coefficients v imply that the tokens approach the subspace.
-
-    The hypothesis of the theorem is sup v < 1 over all blocks; v < 1 in every block is not
-    enough (v_l = 1 - 1 / (l + 1)^2 has product 1/2). Finitely many blocks show their maximum
-    only, so "yes" speaks of these blocks, and of any continuation that keeps the same bound.
-    ``error`` bounds how far the true v may be above the computed one, as
-    `theory.bounds.block_rounding.coefficient_error` does: "yes" needs v + error < 1.
-
-    Shapes: coefficients, numbers in any shape; error, of that shape or one number
-    Raises: InputError if there is none, or the error has another shape
-    Source: shi2022
+    ``distance`` says whether d_M falls to zero whatever tokens enter, ``alike`` whether
+    d_M / |H| does, so that the tokens become alike. ``bound`` is on v of every block ``after``
+    that many, or where that is not below 1 on v sharp, as ``form`` says; None where there is
+    none, or where there are no such blocks.
     """
-    v = np.asarray(to_numpy(coefficients), dtype=np.float64)
-    if v.size == 0:
-        raise InputError("coefficients must hold at least one number, but are empty")
-    allowed = np.asarray(to_numpy(error), dtype=np.float64)
-    if allowed.shape not in ((), v.shape):
-        raise InputError(f"error must be one number or {v.shape}, but has shape {allowed.shape}")
-    largest = float(v.max())
-    if not np.isfinite(v).all() or largest < 0 or v.min() < 0:
-        reason = "a coefficient is no finite number that a distance could be multiplied by"
-        return Convergence("not implied", largest, reason)
-    if largest >= 1:
-        reason = f"v reaches {largest:.3g}, not below 1: the bound allows growth and is vacuous"
-        return Convergence("not implied", largest, reason)
-    if not (v + allowed < 1).all():
-        reason = f"v reaches {largest:.3g}, but what rounding may have taken off it leads to 1"
-        return Convergence("not implied", largest, reason)
-    blocks = f"{v.size} blocks" if v.size > 1 else "this block"
+
+    distance: Implied
+    alike: Implied
+    bound: float | None
+    after: int | None
+    reason: str
+    form: Literal["v", "v sharp"] = "v"
+
+
+def convergence(found: Suprema) -> Convergence:
+    """Say whether bounds on v over all tokens that follow imply that the tokens converge.
+
+    Of the bounds the smallest counts, and of those that agree to three digits the first; each
+    holds from its own number of blocks on.
+    v < 1 on some tokens implies nothing: a norm forgets how large its input was, and later
+    tokens may have any v. With d_M falling, d_M / |H| falls too if |H| keeps away from zero.
+
+    Source: derived; the inequality that it rests on is that of shi2022
+    """
+    if not found.bounds:
+        return Convergence("not implied", "not implied", None, None, found.obstacle)
+    form: Literal["v", "v sharp"] = "v"
+    values = [at.v for at in found.bounds]
+    if not min(values) < 1 and min(at.v_sharp for at in found.bounds) < 1:
+        form, values = "v sharp", [at.v_sharp for at in found.bounds]
+    smallest = min(values)
+    chosen = next(i for i, value in enumerate(values) if not value > smallest * (1 + _ALIKE))
+    best, bound = found.bounds[chosen], values[chosen]
+    if not bound < 1:
+        known = bound if np.isfinite(bound) else None
+        after = None if known is None else best.after
+        reason = found.obstacle or _why_not(found.bounds[-1], known)
+        return Convergence("not implied", "not implied", known, after, reason)
+    longest = max(best.least, found.kept)
+    alike = "|H| stays away from zero"
+    if bound == 0:
+        alike = "tokens become equal at once"
+    elif best.least > 0:
+        alike = f"no token is shorter than {best.least:.3g} then"
+    elif found.kept > 0:
+        alike = f"all tokens approach one of length {found.kept:.3g} or more"
+    yes = bound == 0 or longest > 0
+    where = ""
+    if best.ball.bounded:
+        length = float(np.linalg.norm(best.ball.centre))
+        where = (
+            f": by then all tokens lie within {best.ball.radius:.3g} of one point of length "
+            f"{length:.3g}"
+        )
     reason = (
-        f"v is at most {largest:.3g} in {blocks}: d_M falls exponentially, as long as every "
-        "further block keeps that bound; d_M / |H| falls too only if |H| does not fall with d_M"
+        f"whatever tokens enter, {form} is at most {bound:.3g} from block {best.after} on, "
+        f"if this block and mask come again and again{where}; "
     )
-    return Convergence("yes", largest, reason)
+    reason += alike if yes else "tokens may fall towards zero as fast as their differences"
+    return Convergence("yes", "yes" if yes else "not implied", bound, best.after, reason, form)
+
+
+FINITELY_MANY = Convergence(
+    "not implied",
+    "not implied",
+    None,
+    None,
+    "these blocks are finitely many, and a further one may have any v",
+)
+"""What the v of blocks that differ imply for tokens that go on and on, however small they are."""
+
+
+def log_factor(v_upper: Array) -> Floats:
+    """Return the logarithm of the factor by which L blocks change d_M at most: sum of log v.
+
+    A factor for the tokens that were seen, and no limit. Minus infinity where a v is zero, and
+    infinity where a v has no upper end, or is NaN.
+
+    Shapes: (L, *b) -> (*b,)
+    Raises: InputError if there is no block, or a v is negative
+    """
+    v = np.asarray(to_numpy(v_upper), dtype=np.float64)
+    if v.ndim == 0 or len(v) == 0:
+        raise InputError("v_upper must hold a number for each of some blocks, but is empty")
+    if (v < 0).any():
+        raise InputError("v_upper must not be negative, but some of it is")
+    with np.errstate(divide="ignore"):
+        logs = np.log(v)
+    endless = ~np.isfinite(v).all(axis=0)
+    return np.where(endless, np.inf, np.where(endless, 0.0, logs).sum(axis=0))
+
+
+def _why_not(last: Supremum, bound: float | None) -> str:
+    """Say what keeps the bound from being below 1."""
+    reasons = [
+        _no_std(name, std)
+        for name, std in (("sigma_1", last.sigma_1), ("sigma_2", last.sigma_2))
+        if std is not None and std.taken >= std.carried
+    ]
+    if bound is not None:
+        reasons.append(f"the bound on later v is {bound:.3g}")
+    return "; ".join(reasons) or "no bound on later v is known"
+
+
+def _no_std(name: str, std: Std) -> str:
+    return (
+        f"constants give {name} at most {std.carried:.3g}, and tokens may take off {std.taken:.3g}"
+    )

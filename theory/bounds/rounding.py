@@ -65,6 +65,7 @@ def after_norm(norm: Norm, std: Array | None, at: Running, *, shape: tuple[int, 
     Centring moves an entry by (d + 2) eps of the largest of its row, and rows that are constant
     up to 8 eps become so: (d + 10) sqrt(d) eps of the row's norm. Whatever remains is the centred
     row of the theorem; its std, the quotient, gain and shift lose (d + 8) eps, on both sides.
+    RMSNorm does not centre, so that it loses the second part alone: the same bound holds for it.
     """
     if norm.kind == "none" or std is None:
         return at

@@ -16,7 +16,7 @@ from theory.statements.instances import Instance, map_arrays
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Verdict
 
-DIGITS = 50
+DEFAULT_DIGITS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class ExtendedVerdict(Verdict):
         return np.asarray(xp.where(xp.isfinite(lhs + rhs), ratio, xp.nan).rounded())
 
 
-def extended(array: Array, *, digits: int = DIGITS) -> Array:
+def extended(array: Array, *, digits: int = DEFAULT_DIGITS) -> Array:
     """Return an array of the same numbers, but with as many digits in all that comes of them.
 
     Every kernel of this project takes it. Arrays with different numbers of digits do not mix.
@@ -76,7 +76,7 @@ def extended(array: Array, *, digits: int = DIGITS) -> Array:
 
 
 def recheck(
-    theorem: Theorem[Any], sizes: Sizes, params: Params, *, digits: int = DIGITS
+    theorem: Theorem[Any], sizes: Sizes, params: Params, *, digits: int = DEFAULT_DIGITS
 ) -> ExtendedVerdict:
     """Try a theorem once more on the instance that its domain builds of these free numbers.
 
@@ -90,7 +90,7 @@ def recheck(
 
 
 def check_extended(
-    theorem: Theorem[Instance], instance: Instance, *, digits: int = DIGITS
+    theorem: Theorem[Instance], instance: Instance, *, digits: int = DEFAULT_DIGITS
 ) -> ExtendedVerdict:
     """Try a theorem on an instance as it is, number by number, but compute with more digits.
 

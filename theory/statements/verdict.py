@@ -21,7 +21,7 @@ class Verdict:
 
     ``margins`` holds the violation of every hypothesis by name, NaN where it could not be
     computed. ``status`` has three values, and none of them speaks of convergence: for what a
-    bound implies see `convergence`.
+    bound implies see `theory.bounds.implications.convergence`.
     """
 
     key: str
@@ -48,9 +48,20 @@ class Verdict:
         return np.asarray(self.applies & ~(self.excess <= self.rounding))
 
     @property
+    def drowned(self) -> NDArray[np.bool_]:
+        """Whether the claim could hardly fail: rounding may be as large as ``scale``, not 0.
+
+        Then neither a left side below the right one nor one above it says anything. Where scale
+        is zero, as for tokens that are all equal, 0 <= 0 is what is claimed.
+        """
+        return np.asarray(
+            self.applies & ~self.refuted & (self.scale > 0) & (self.rounding >= self.scale)
+        )
+
+    @property
     def holds(self) -> NDArray[np.bool_]:
-        """Whether the claim applies and is true, up to rounding."""
-        return np.asarray(self.applies & ~self.refuted)
+        """Whether the claim applies and is true, up to rounding that is smaller than its sides."""
+        return np.asarray(self.applies & ~self.refuted & ~self.drowned)
 
     @property
     def ratio(self) -> Floats:
@@ -67,7 +78,10 @@ class Verdict:
 
     @property
     def status(self) -> Any:
-        """'holds', 'refuted' or 'does not apply': a string, or an array of them."""
+        """'holds', 'refuted' or 'does not apply', as where rounding decides: see `drowned`.
+
+        A string, or an array of them.
+        """
         words = np.where(self.refuted, "refuted", np.where(self.holds, "holds", "does not apply"))
         return str(words) if words.ndim == 0 else words
 

@@ -3,10 +3,12 @@ from theory.theorems.attention.dovonon2024 import LinearStack
 from theory.theorems.attention.kim2021 import DistancePair
 from theory.theorems.attention.steps import Steps
 from theory.theorems.attention.zhai2023 import Scored
+from theory.theorems.block.first_tokens import Repeated
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.norms import Normalised
 from theory.theorems.block.shi2022_activations import Activated
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
+from theory.theorems.block.supremum import Passed
 from theory.theorems.block.tau_temperature import TwoRuns
 from theory.theorems.catalogue import CATALOGUE, TRENDS
 from theory.theorems.graph_networks.cai2020 import GraphTokens
@@ -30,7 +32,9 @@ __all__ = [
     "LinearMap",
     "LinearStack",
     "Normalised",
+    "Passed",
     "PureAttention",
+    "Repeated",
     "Scored",
     "Steps",
     "TwoRuns",

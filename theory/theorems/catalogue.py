@@ -16,12 +16,15 @@ from theory.theorems.attention import (
     zhai2023,
 )
 from theory.theorems.block import (
+    cancellation,
+    first_tokens,
     norm_limits,
     norms,
     post_norm,
     shi2022_activations,
     shi2022_block,
     shi2022_lemmas,
+    supremum,
     tau_temperature,
 )
 from theory.theorems.graph_networks import cai2020, cai2020_maps, huang2020, oono2020
@@ -52,6 +55,11 @@ _ALL: tuple[Theorem[Any], ...] = (
     norm_limits.ROW_SCALING,
     *shi2022_block.BLOCK_THEOREMS,
     post_norm.V_LOWER_BOUND,
+    supremum.SUPREMUM,
+    supremum.BALL_AFTER_BLOCK,
+    first_tokens.FIRST_V_FOREVER,
+    cancellation.CANCELLATION,
+    cancellation.CANCELLATION_ANY_MASK,
     tau_temperature.TAU_IS_A_TEMPERATURE,
     *fusion_bounds.FUSION_THEOREMS,
     *fusion_gate.GATE_THEOREMS,

@@ -15,7 +15,7 @@ from simulations.instruments.trace import Trace
 from simulations.numbers import geometric_mean
 from simulations.stacks.stack import Stack
 
-BASE = Stack(depth=24, tokens=32, width=64, heads=4, ffn_width=128, ffn_gain=0.5)
+DRIVEN_STACK = Stack(depth=24, tokens=32, width=64, heads=4, ffn_width=128, ffn_gain=0.5)
 _SWEEPS = {
     "value gain": ("value_gain", (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0)),
     "residual scale": ("residual", (0.125, 0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 8.0, 16.0)),
@@ -35,7 +35,7 @@ _FACTORS = {
 def compute(settings: Settings) -> Dataset:
     """Return rates and coefficients for each driver and setting, and the courses of some."""
     seeds = range(settings.seed, settings.seed + (2 if settings.quick else 4))
-    base = trace(BASE, seeds=seeds)
+    base = trace(DRIVEN_STACK, seeds=seeds)
     places = _FEW if settings.quick else range(len(_SWEEPS["biases"][1]))
     runs = {
         driver: [trace(_driven(field, values[i]), seeds=seeds) for i in places]
@@ -77,10 +77,10 @@ def compute(settings: Settings) -> Dataset:
                 "its value",
             ),
             "course": Variable(("course",), np.asarray(names), "setting of the course"),
-            "depth": Variable(("depth",), np.arange(BASE.depth + 1), "blocks applied"),
+            "depth": Variable(("depth",), np.arange(DRIVEN_STACK.depth + 1), "blocks applied"),
         },
         attrs={
-            "stack": repr(BASE),
+            "stack": repr(DRIVEN_STACK),
             "averages": "geometric means over the second half of the layers, one for each seed",
             "base_rate": float(late_mean(_factor(base, "rate")).mean()),
             "gains_lowest": float(rate[gains].min()),
@@ -97,7 +97,7 @@ def compute(settings: Settings) -> Dataset:
 
 def _driven(field: str, value: float) -> Stack:
     change: dict[str, Any] = {field: value}
-    return replace(BASE, **change)
+    return replace(DRIVEN_STACK, **change)
 
 
 def _factor(run: Trace, name: str) -> Values:

@@ -17,7 +17,7 @@ from theory.graphs.masks import causal_mask
 _TAUS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _SHOWN = (0.25, 1.0, 4.0, 16.0)  # the taus whose course is drawn, and those of a quick run
 _DEPTH, _TOKENS = 40, 24
-BASE = Stack(
+TAU_STACK = Stack(
     depth=_DEPTH,
     tokens=_TOKENS,
     width=24,
@@ -27,12 +27,12 @@ BASE = Stack(
     value_gain=0.5,
     ffn_gain=0.5,
 )
-FAMILIES = {
-    "bias-free ReLU": BASE,
-    "with gains of 2": replace(BASE, norm_gain=2.0),
-    "GELU": replace(BASE, activation="gelu"),
-    "with biases": replace(BASE, bias_std=0.5),
-    "pre-LN": replace(BASE, placement="pre"),
+KINDS_OF_STACKS = {
+    "bias-free ReLU": TAU_STACK,
+    "with gains of 2": replace(TAU_STACK, norm_gain=2.0),
+    "GELU": replace(TAU_STACK, activation="gelu"),
+    "with biases": replace(TAU_STACK, bias_std=0.5),
+    "pre-LN": replace(TAU_STACK, placement="pre"),
 }
 
 
@@ -40,13 +40,13 @@ def compute(settings: Settings) -> Dataset:
     """Return courses far from M against a score temperature, and rates near M, for each tau."""
     seed, taus = settings.seed, _SHOWN if settings.quick else _TAUS
     one = range(seed, seed + 1)
-    tokens = draw_tokens(BASE, seeds=one)
+    tokens = draw_tokens(TAU_STACK, seeds=one)
     scaled, heated = [], []
     for tau in taus:
         # what leaves a norm has std 1 / tau, so what enters the first block must have it too
-        blocks = draw_blocks(replace(BASE, tau=tau), seeds=one)
+        blocks = draw_blocks(replace(TAU_STACK, tau=tau), seeds=one)
         scaled.append(trace_centred(blocks, tokens / tau))
-        blocks = draw_blocks(replace(BASE, score_gain=tau**-2), seeds=one)
+        blocks = draw_blocks(replace(TAU_STACK, score_gain=tau**-2), seeds=one)
         heated.append(trace_centred(blocks, tokens))
     run, temperature = (
         np.stack([t.tokens["relative_distance"][:, 0] for t in traces])
@@ -60,14 +60,14 @@ def compute(settings: Settings) -> Dataset:
             trace(replace(stack, tau=tau, initial="near-consensus"), seeds=seeds, mask=mask)
             for tau in taus
         ]
-        for name, stack in FAMILIES.items()
+        for name, stack in KINDS_OF_STACKS.items()
     }
     grid = ("family", "tau")
     rate = np.stack([[late_mean(_relative_ratio(t)) for t in row] for row in near.values()])
     v = np.stack([[late_mean(t.blocks["v"]) for t in row] for row in near.values()])
     rate, v = np.moveaxis(rate, -1, 0), np.moveaxis(v, -1, 0)  # seeds first
     plain, plain_v = rate[:, 0].mean(axis=0), v[:, 0].mean(axis=0)
-    biased = rate[:, list(FAMILIES).index("with biases")].mean(axis=0)
+    biased = rate[:, list(KINDS_OF_STACKS).index("with biases")].mean(axis=0)
     return Dataset(
         {
             "relative": Variable(("tau", "depth"), run, "d_M / |H| with LN std scale tau"),
@@ -83,10 +83,10 @@ def compute(settings: Settings) -> Dataset:
             "shown": Variable(
                 ("course",), np.asarray([taus.index(tau) for tau in _SHOWN]), "place of a drawn tau"
             ),
-            "family": Variable(("family",), np.asarray(list(FAMILIES)), "kind of stack"),
+            "family": Variable(("family",), np.asarray(list(KINDS_OF_STACKS)), "kind of stack"),
         },
         attrs={
-            "stack": repr(BASE),
+            "stack": repr(TAU_STACK),
             "averages": "geometric means over the second half of the layers, one for each seed",
             "gap": float(np.abs(run / temperature - 1).max()),
             "rate_lowest": float(plain.min()),

@@ -14,7 +14,7 @@ from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from theory.blocks.forward import attention_adjacency
 
-STACK = Stack(
+FIG4_STACK = Stack(
     depth=16, tokens=10, width=64, heads=4, ffn_width=128, ffn_gain=0.5, value_gain=0.7, tied=True
 )
 _STARTS = 6
@@ -28,12 +28,12 @@ def compute(settings: Settings) -> Dataset:
     former, the coordinate along the direction in which the trajectories differ most is kept.
     """
     seeds = range(settings.seed, settings.seed + _STARTS)
-    blocks = list(draw_blocks(STACK, seeds=range(settings.seed, settings.seed + 1)))
-    tokens = draw_tokens(STACK, seeds=seeds)
+    blocks = list(draw_blocks(FIG4_STACK, seeds=range(settings.seed, settings.seed + 1)))
+    tokens = draw_tokens(FIG4_STACK, seeds=seeds)
     states = [from_tokens(tokens), *(after for *_, after in rollout(blocks, tokens))]
     means = np.stack([state.centre[:, 0] for state in states])  # (depth + 1, starts, width)
-    within = np.sqrt(STACK.tokens) * means
-    flat = within.reshape(-1, STACK.width)
+    within = np.sqrt(FIG4_STACK.tokens) * means
+    flat = within.reshape(-1, FIG4_STACK.width)
     axis = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][0]
     axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
     distance = np.stack([np.exp(state.log_scale) for state in states])
@@ -56,14 +56,14 @@ def compute(settings: Settings) -> Dataset:
             "adjacency": Variable(
                 ("shown", "listener", "heard"), adjacency, "attention, mean over the heads"
             ),
-            "place": Variable(("token", "axis"), circle(STACK.tokens), "place"),
+            "place": Variable(("token", "axis"), circle(FIG4_STACK.tokens), "place"),
         },
         coords={
-            "depth": Variable(("depth",), np.arange(STACK.depth + 1), "blocks applied"),
+            "depth": Variable(("depth",), np.arange(FIG4_STACK.depth + 1), "blocks applied"),
             "shown": Variable(("shown",), np.asarray(_SHOWN), "depth of a drawn graph"),
         },
         attrs={
-            "stack": repr(STACK),
+            "stack": repr(FIG4_STACK),
             "starts": _STARTS,
             "last_relative": float(last.max()),
             "colours_left": float(np.ptp(colour[-1]) / np.ptp(colour[0])),

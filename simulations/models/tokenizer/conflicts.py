@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 
 from simulations.models.messages import quote
 from simulations.models.tokenizer.files import AS_IT_STANDS, CONFIG, Said
-from simulations.models.tokenizer.kinds import MODELS, steps_of, unknown_piece
+from simulations.models.tokenizer.kinds import PIECE_MODELS, steps_of, unknown_piece
 from theory.arrays import InputError
 
 # Of a model: what the kinds use, and what says the same.
@@ -32,8 +32,8 @@ _QUOTES: Final = [("``", '"'), ("''", '"')]
 def require_agreement(said: Said, file: Mapping[str, Any]) -> None:
     """Raise InputError if a kind would not split texts as its own tokenizer.json does."""
     model = file["model"]
-    if model["type"] != MODELS[said.kind]:
-        _disagree(said, "model", model["type"], MODELS[said.kind])
+    if model["type"] != PIECE_MODELS[said.kind]:
+        _disagree(said, "model", model["type"], PIECE_MODELS[said.kind])
     for key, same in _PARTS[model["type"]].items():
         if model.get(key, same[0]) not in same:
             _disagree(said, f"model's {key}", model[key], same[0])

@@ -51,7 +51,7 @@ MARKS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """The tokens that a kind puts at a text's start and end."""
 
-MODELS: Final = {
+PIECE_MODELS: Final = {
     "BertTokenizer": "WordPiece",
     "RobertaTokenizer": "BPE",
     "XLMRobertaTokenizer": "Unigram",

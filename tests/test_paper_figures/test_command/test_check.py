@@ -41,22 +41,32 @@ def test_check_prints_the_numbers_of_the_block(
         assert found[name] == pytest.approx(wanted[name], rel=1e-12), name
     assert found["measured_ratio"] == pytest.approx(found["distance_out"] / found["distance_in"])
     assert found["verdict"] == "holds"
-    assert found["converges"] == ("yes" if found["v"] < 1 else "not implied")
+    assert found["below_one"] == ("yes" if found["v"] < 1 else "no")
+    assert {"alike", "sup_v", "sup_after", "subspace", "rank", "components"} <= found.keys()
 
 
-def test_check_keeps_the_two_verdicts_apart(
+def test_check_keeps_the_three_questions_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A block whose v is below one, as feasible only with lambda below one."""
+    """On these tokens v is below one; on all that follow it is so only with biases."""
     path = tmp_path / "contracting.npz"
     small = arrays()
     zero = {name: 0 * small[name] for name in ("query", "key", "ffn_in", "ffn_out")}
-    tokens = small["tokens"] + 10 * np.linspace(-1, 1, 8)
-    np.savez(path, **(small | zero | {"tokens": tokens, "value_output": np.stack([np.eye(8)] * 2)}))
-    code, out, _ = said(capsys, "check", str(path), "--json")
-    found = json.loads(out)
-    assert (code, found["verdict"], found["converges"]) == (0, "holds", "yes")
-    assert found["measured_ratio"] <= found["v"] < 1
+    for size, word in ((0.0, "not implied"), (30.0, "yes")):
+        bias = size * np.linspace(-1, 1, 8)
+        tokens = small["tokens"] + 10 * np.linspace(-1, 1, 8)
+        given = zero | {"tokens": tokens, "value_output": np.stack([np.eye(8)] * 2)}
+        given |= {"attention_bias": bias, "ffn_out_bias": bias}
+        np.savez(path, **(small | given))
+        code, out, _ = said(capsys, "check", str(path), "--json")
+        found = json.loads(out)
+        assert (code, found["verdict"], found["below_one"]) == (0, "holds", "yes")
+        assert (found["converges"], found["alike"]) == (word, word)
+        assert found["measured_ratio"] <= found["v"] < 1
+        assert (found["sup_v"] is not None) == (word == "yes")
+        code, out, _ = said(capsys, "check", str(path))
+        assert "d_M -> 0, from any tokens" in out
+        assert "v < 1 on these tokens only" in out
 
 
 @pytest.mark.parametrize("kept_as", ["f4", ">f8", "f4 then f8"])

@@ -109,6 +109,23 @@ def test_simulate_json_holds_every_layer(capsys: pytest.CaptureFixture[str]) -> 
     assert np.shape(found["blocks"]["v"]) == (4, 3)
     assert set(np.ravel(found["inequality"])) == {"holds"}
     assert found["converges"]["status"] == "not implied"
+    assert "any v" in found["converges"]["reason"]
+    wanted = np.log10(found["blocks"]["v_upper"]).sum(axis=0)
+    np.testing.assert_allclose(found["log10_bound"], wanted, rtol=1e-12)
+
+
+def test_simulate_speaks_of_limits_only_where_one_block_is_repeated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = ("--depth", "3", "--tokens", "5", "--width", "8", "--heads", "2", "--ffn-width", "8")
+    argv = ("simulate", *small, "--bias-std", "40", "--seeds", "2")
+    for tied, word in (((), "not implied"), (("--tied",), "yes")):
+        found = json.loads(said(capsys, *argv, *tied, "--json")[1])
+        assert (np.asarray(found["blocks"]["v"]) < 1).all(), "v does not tempt"
+        assert (found["converges"]["status"], found["converges"]["alike"]) == (word, word)
+    out = said(capsys, *argv)[1]
+    assert "M is consensus: all tokens equal, of rank 1" in out
+    assert "for these tokens only" in out
 
 
 def test_simulate_draws_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,13 +101,13 @@ def test_no_allowance_for_rounding_would_be_seen(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_upper_end_that_is_a_little_low_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = squaring._ends
+    ends = squaring._norm_from_last_product
 
     def wrong(power: Any) -> tuple[Array, Array]:
         lower, upper = ends(power)
         return lower, upper * (1 - 1e-3)
 
-    monkeypatch.setattr(squaring, "_ends", wrong)
+    monkeypatch.setattr(squaring, "_norm_from_last_product", wrong)
     assert broken("permutations", 16, "float64", b=8, centred=False) > 0
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from simulations.fusion.recipe import FUSIONS, Fusion, Readout, Recipe
+from simulations.fusion.recipe import FUSIONS, FusionKind, Readout, Recipe
 from tests.test_simulations.test_fusion.test_nets import SMALL, xor
 from theory.blocks.sharing import attention_flops
 
@@ -86,7 +86,7 @@ def test_the_first_token_alone_is_read_if_it_is_asked_for() -> None:
 @pytest.mark.parametrize("readout", get_args(Readout))
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_what_is_kept_of_a_frozen_encoder_gives_the_answers_of_its_tokens(
-    fusion: Fusion, readout: Readout
+    fusion: FusionKind, readout: Readout
 ) -> None:
     data, inputs = xor(30)
     frozen = replace(SMALL, encoder="minilm", frozen=True, fusion=fusion, readout=readout)

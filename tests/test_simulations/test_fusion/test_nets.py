@@ -14,7 +14,7 @@ from scipy import stats
 
 from simulations.datasets.parts import Data
 from simulations.fusion.inputs import Inputs
-from simulations.fusion.recipe import FUSIONS, Fusion, Recipe
+from simulations.fusion.recipe import FUSIONS, FusionKind, Recipe
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
 from theory.blocks.sharing import apply_shared
@@ -120,7 +120,7 @@ def test_a_shared_range_is_the_map_of_theory() -> None:
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_the_fused_tokens_are_sum_maximum_or_convex_combination(fusion: Fusion) -> None:
+def test_the_fused_tokens_are_sum_maximum_or_convex_combination(fusion: FusionKind) -> None:
     recipe = replace(SMALL, fusion=fusion, depth=3)
     head = double(nets.draw_head(recipe, width=8, classes=2, scored=False))
     stack = torch.randn(4, 2, 5, 8, generator=torch.Generator().manual_seed(1)).double()
@@ -139,7 +139,7 @@ def test_the_fused_tokens_are_sum_maximum_or_convex_combination(fusion: Fusion) 
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_gradients_are_those_of_finite_differences(fusion: Fusion) -> None:
+def test_gradients_are_those_of_finite_differences(fusion: FusionKind) -> None:
     recipe = replace(SMALL, fusion=fusion, width=4, ffn=6)
     weights = double(
         nets.draw_encoder(recipe, words=3, longest=3, patch=None)
@@ -173,7 +173,7 @@ def test_concat_starts_as_the_baseline() -> None:
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_what_a_linear_model_cannot_solve_is_learned(fusion: Fusion) -> None:
+def test_what_a_linear_model_cannot_solve_is_learned(fusion: FusionKind) -> None:
     data, inputs = xor(300)
     recipe = replace(SMALL, fusion=fusion, epochs=40, patience=40, dropout=0.0, rate=1e-2)
     run = train_run(data, inputs, recipe)

@@ -10,7 +10,7 @@ from simulations.instruments.trace import trace_blocks
 from simulations.machine.backends import backend
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import embed
-from tests.test_simulations.test_models.test_folder import write_folder
+from tests.test_simulations.helpers.tiny_folder import write_folder
 from theory.arrays import InputError
 
 TEXTS = ["a graph of tokens", "a graph fades slowly"]

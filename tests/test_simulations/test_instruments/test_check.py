@@ -10,7 +10,9 @@ from simulations.instruments.check import check_block
 from simulations.instruments.trace import trace_blocks
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
+from tests.helpers.planted_stacks import PLANTED
 from theory.arrays import InputError
+from theory.blocks.forward import apply_block
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.bounds.block_rounding import CoefficientBounds, coefficient_bounds
 from theory.bounds.coefficients import Coefficients, block_coefficients
@@ -28,11 +30,62 @@ def averaging_block(adjacency: np.ndarray) -> tuple[Block, np.ndarray, np.ndarra
     return Block(Attention(None, None, np.eye(d)[None]), nothing), tokens, adjacency[None]
 
 
-def test_an_averaging_block_holds_and_converges() -> None:
+def test_v_below_one_on_these_tokens_implies_nothing_for_others() -> None:
     block, tokens, adjacency = averaging_block(np.full((6, 6), 1 / 6))
     found = check_block(block, tokens, adjacency=adjacency)
-    assert (found.verdict, found.converges) == ("holds", "yes")
+    assert (found.verdict, found.below_one) == ("holds", "yes")
     assert found.measured_ratio <= float(found.coefficients["v"] or np.nan) < 1
+    assert (found.converges, found.alike, found.sup_v) == ("not implied", "not implied", None)
+    assert "on the block's own output" in found.reasons[-1]
+
+
+def test_a_large_bias_implies_that_tokens_become_alike_whatever_they_were() -> None:
+    block, tokens, adjacency = averaging_block(np.full((6, 6), 1 / 6))
+    biased = replace(block.attention, bias=np.linspace(-30, 30, 8))
+    found = check_block(replace(block, attention=biased), 1e4 * tokens, adjacency=adjacency)
+    assert (found.converges, found.alike) == ("yes", "yes")
+    assert found.sup_v is not None
+    assert found.sup_after is not None
+    later = tokens
+    for _ in range(found.sup_after):
+        later = apply_block(replace(block, attention=biased), later, adjacency=adjacency).output
+    v = check_block(replace(block, attention=biased), later, adjacency=adjacency).coefficients["v"]
+    assert v is not None
+    assert v <= found.sup_v < 1
+
+
+def test_fixed_sigma_brings_tokens_together_and_to_zero_alike() -> None:
+    """V = -1/2: d_M falls by 0.8 a block, and so does |H|."""
+    planted = PLANTED["fixed sigma"]
+    found = check_block(planted.block, np.random.default_rng(0).standard_normal((6, 6)))
+    assert (found.converges, found.alike) == ("yes", "not implied")
+    assert "fall towards zero" in found.reasons[-1]
+
+
+def test_each_report_says_which_subspace_its_numbers_are_about() -> None:
+    planted = PLANTED["large inputs, two components"]
+    tokens = np.random.default_rng(0).standard_normal((6, 6))
+    found = check_block(planted.block, tokens, mask=planted.mask)
+    assert (found.subspace, found.rank) == ("consensus: all tokens equal", 1)
+    assert (found.components, found.law_rank, found.transverse_modes) == (2, 2, 4)
+    assert "2 components' indicators" in found.law_subspace
+    assert found.law is not None
+    assert found.law_consensus is not None
+    assert found.law < found.law_consensus
+    whole = check_block(planted.block, tokens)
+    assert (whole.components, whole.law_rank, whole.law_consensus) == (1, 1, None)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_tokens_alone_have_no_mode_rather_than_a_rate_of_zero(given: bool) -> None:
+    planted, alone = PLANTED["each token alone"], np.eye(5)
+    tokens = np.random.default_rng(0).standard_normal((5, 6))
+    how = {"adjacency": alone[None]} if given else {"mask": alone > 0}
+    found = check_block(planted.block, tokens, **how)
+    assert (found.law, found.law_error, found.transverse_modes) == (None, None, 0)
+    assert found.law_method == "no transverse mode: every token is a component"
+    assert found.law_consensus is not None
+    assert "do not hear each other" in found.reasons[-1]
 
 
 def test_a_broken_hypothesis_implies_nothing() -> None:
@@ -101,13 +154,13 @@ def test_where_rounding_is_as_large_as_the_right_side_it_decides() -> None:
         assert found.reasons[0].startswith("rounding decides") == (word != "holds")
 
 
-def test_a_v_that_rounding_may_have_brought_below_one_implies_nothing() -> None:
+def test_a_v_that_rounding_may_have_brought_below_one_is_not_below_one() -> None:
     block, tokens, adjacency = averaging_block(np.full((6, 6), 1 / 6))
-    assert check_block(block, tokens, adjacency=adjacency).converges == "yes"
+    assert check_block(block, tokens, adjacency=adjacency).below_one == "yes"
     far = tokens + 1e15  # the spacing of numbers there is an eighth, and some more in the sums
     found = check_block(block, far, adjacency=adjacency)
     assert float(found.coefficients["v"] or np.nan) < 1, "the instance no longer tempts"
-    assert found.converges == "not implied"
+    assert found.below_one == "no"
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (8,), (2, 4, 8)])

@@ -77,5 +77,5 @@ def test_a_file_of_less_than_a_block_is_answered_with_what_takes_it(
     tmp_path: Path, arrays: Any
 ) -> None:
     np.savez(tmp_path / "block.npz", **arrays)
-    with pytest.raises(InputError, match=r"trace_captured, .* theory\.check"):
+    with pytest.raises(InputError, match=r"trace_captured, .* oversmooth\.check"):
         block_file.read_block(tmp_path / "block.npz")

@@ -37,6 +37,21 @@ def test_law_prints_tables_and_draws(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert picture.read_text(encoding="utf-8").startswith("<?xml")
 
 
+def test_law_says_which_subspace_it_is_about_and_whether_components_meet(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    argv = ["law", "--graph", "blocks:2,3", *SMALL]
+    assert main([*argv, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rank_of_m"], len(found["components"])) == (2, 2)
+    assert found["law_consensus"] == max(found["rate"], found["along"])
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    assert "M has rank 2: the span of 2 components' indicators, 3 modes" in out
+    assert "which do not hear each other" in out
+    assert "says nothing about tokens far" in out
+
+
 def test_law_takes_weights_in_the_place_of_attention(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from simulations.law.one_block import block_law
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.graphs import graph_by_name
 from simulations.stacks.stack import Stack
-from tests.test_simulations.helpers.law_configurations import Configuration, compare, configuration
+from tests.test_simulations.test_law.configurations import Configuration, compare, configuration
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block
 from theory.bounds.coefficients import block_coefficients

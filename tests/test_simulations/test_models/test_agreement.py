@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from simulations.models.checkpoint import Checkpoint
+from simulations.models.families.bert import BERT
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
-from simulations.models.names import BERT
 from simulations.models.texts import DEFAULT_TEXTS
 from simulations.models.tokens import Encoded, encode
 from tests.test_simulations.helpers.tiny import write_tokenizer
@@ -32,6 +32,7 @@ SIZES = {
     "max_position_embeddings": 24,
     "initializer_range": 0.5,  # the usual .02 would hide most mistakes below the tolerance
 }
+NAMES = BERT.names
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("Bert", SIZES),
     "bert-relu": ("Bert", SIZES | {"hidden_act": "relu", "layer_norm_eps": 0.1}),
@@ -111,7 +112,7 @@ def as_transformers(checkpoint: Checkpoint, words: NDArray[np.int64]) -> Any:
         "embeddings.LayerNorm.bias": embeddings.norm.shift,
     }
     for layer, block in enumerate(checkpoint.blocks):
-        start, attention, ffn = BERT.layer.format(layer), block.attention, block.feed_forward
+        start, attention, ffn = NAMES.layer.format(layer), block.attention, block.feed_forward
         assert attention.query is not None
         assert attention.key is not None
         assert attention.query_bias is not None
@@ -119,25 +120,25 @@ def as_transformers(checkpoint: Checkpoint, words: NDArray[np.int64]) -> Any:
         assert attention.output is not None
         assert ffn is not None
         for name, weight in (
-            (BERT.query, np.moveaxis(attention.query, 1, 2).reshape(d, d)),
-            (BERT.key, np.moveaxis(attention.key, 1, 2).reshape(d, d)),
-            (BERT.value, np.moveaxis(attention.value, 1, 2).reshape(d, d)),
-            (BERT.output, attention.output.reshape(d, d).T),
-            (BERT.ffn_in, ffn.weight_in.T),
-            (BERT.ffn_out, ffn.weight_out.T),
-            (BERT.norm_1, block.norm_1.gain),
-            (BERT.norm_2, block.norm_2.gain),
+            (NAMES.query, np.moveaxis(attention.query, 1, 2).reshape(d, d)),
+            (NAMES.key, np.moveaxis(attention.key, 1, 2).reshape(d, d)),
+            (NAMES.value, np.moveaxis(attention.value, 1, 2).reshape(d, d)),
+            (NAMES.output, attention.output.reshape(d, d).T),
+            (NAMES.ffn_in, ffn.weight_in.T),
+            (NAMES.ffn_out, ffn.weight_out.T),
+            (NAMES.norm_1, block.norm_1.gain),
+            (NAMES.norm_2, block.norm_2.gain),
         ):
             state[start + name + ".weight"] = weight
         for name, bias in (
-            (BERT.query, attention.query_bias.reshape(d)),
-            (BERT.key, attention.key_bias.reshape(d)),
-            (BERT.value, np.zeros(d)),  # ours is in the output's bias already
-            (BERT.output, attention.bias),
-            (BERT.ffn_in, ffn.bias_in),
-            (BERT.ffn_out, ffn.bias_out),
-            (BERT.norm_1, block.norm_1.shift),
-            (BERT.norm_2, block.norm_2.shift),
+            (NAMES.query, attention.query_bias.reshape(d)),
+            (NAMES.key, attention.key_bias.reshape(d)),
+            (NAMES.value, np.zeros(d)),  # ours is in the output's bias already
+            (NAMES.output, attention.bias),
+            (NAMES.ffn_in, ffn.bias_in),
+            (NAMES.ffn_out, ffn.bias_out),
+            (NAMES.norm_1, block.norm_1.shift),
+            (NAMES.norm_2, block.norm_2.shift),
         ):
             state[start + name + ".bias"] = bias
     tensors = {

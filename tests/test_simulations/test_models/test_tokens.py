@@ -15,7 +15,7 @@ from simulations.models.forward import run
 from simulations.models.texts import read_texts
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny import WORDS, write_settings
-from tests.test_simulations.test_models.test_folder import TENSORS, write_folder
+from tests.test_simulations.helpers.tiny_folder import TENSORS, write_folder
 from theory.arrays import InputError
 
 

@@ -11,8 +11,8 @@ import pytest
 from simulations.search.adversary import Attack, attack
 from simulations.search.effort import DEFAULT_BUDGET
 from simulations.search.theorem import verify_theorem
+from tests.test_simulations.test_search.planted_subtle import SUBTLE
 from tests.test_theory.helpers.planted import PLANTED
-from tests.test_theory.helpers.planted_subtle import SUBTLE
 from theory.arrays import Array, InputError, eps
 from theory.statements.domains import Domain
 from theory.statements.evaluation import check

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paper_figures.command import attack as attack_commands
 from paper_figures.command.main import main
 from simulations.search.adversary import attack
 from simulations.search.counterexamples import (
@@ -54,6 +53,18 @@ def test_a_claim_that_does_not_come_out_is_told_from_one_that_does(
     more = {"lhs": reached.lhs * 1.5}
     assert not comes_out(_with(reached, **more), verdict)
     assert not comes_out(_with(reached, claim="refuted"), verdict)
+
+
+def test_a_made_up_claim_that_rounding_explains_does_not_come_out(reached: Counterexample) -> None:
+    """All zero: 0 <= 0 reaches nothing; nor does a file's own rounding allow other sides."""
+    zero = {name: 0 * values for name, values in reached.params.items()}
+    nothing = _with(reached, params=zero, lhs=0.0, rhs=0.0, rounding=1.0)
+    verdict = replay(nothing)
+    assert (float(verdict.lhs), float(verdict.rhs)) == (0.0, 0.0)
+    assert not comes_out(nothing, verdict)
+    assert not comes_out(_with(nothing, claim="refuted"), verdict)
+    vague = _with(reached, lhs=reached.lhs * 1.5, rounding=10 * reached.rhs)
+    assert not comes_out(vague, replay(vague))
 
 
 def _with(example: Counterexample, **changes: Any) -> Counterexample:
@@ -157,7 +168,7 @@ def test_attack_says_one_where_a_verdict_is_unexpected(
 ) -> None:
     """A search that ends with a verdict other than the expected one."""
     found = replace(attack("linear", budget=200), expected="refuted")
-    monkeypatch.setattr(attack_commands, "attack_theorem", lambda *_, **__: found)
+    monkeypatch.setattr("simulations.search.adversary.attack", lambda *_, **__: found)
     assert main(["attack", "linear", "--budget", "200", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
 

@@ -25,14 +25,6 @@ from tests.test_simulations.helpers.sweeps import everything, raising, same, sma
 from theory.arrays import InputError
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("sweep") / "store"
-    tally = run_sweep(small_sweep(), root, workers=0)
-    assert tally == Tally(cells=24, done=24)
-    return root
-
-
 def test_cells_hold_what_the_engine_reads(undisturbed: Path) -> None:
     sweep = small_sweep()
     grid, stored = expand(sweep), everything(undisturbed)

@@ -16,8 +16,8 @@ pytest.importorskip("dask_jobqueue", reason="pip install dask-jobqueue, to run s
 from simulations.sweeps.config import read_sweep
 from simulations.sweeps.run import run_sweep
 from simulations.sweeps.store import Store, stored_keys
-from tests.test_simulations.helpers.slurm import cancel, lacking, running_jobs, slurm_cluster
 from tests.test_simulations.helpers.sweeps import everything, same
+from tests.test_simulations.test_sweeps.slurm import cancel, lacking, running_jobs, slurm_cluster
 
 TOP = Path(__file__).parents[3]
 SWEEP = """\

@@ -15,7 +15,6 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block
 from theory.bounds.block_rounding import coefficient_error
 from theory.bounds.coefficients import Coefficients, block_coefficients
-from theory.bounds.implications import convergence
 from theory.statements.evaluation import check
 from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
@@ -80,14 +79,14 @@ def test_the_error_of_v_covers_a_std_that_cancellation_spoils(seed: int, power: 
     assert abs(_exact_v(tokens) - mp.mpf(float(found.v))) <= error
 
 
-def test_where_v_is_only_computed_to_be_below_one_it_implies_nothing() -> None:
+def test_where_v_is_only_computed_to_be_below_one_its_upper_end_is_not() -> None:
     misled = 0
     for seed in range(20):
         tokens = 1e15 + 8 * random_tokens(seed, 3, 6)
         tau = float(_exact_v(tokens)) * (1 - 1e-12)  # which makes v the least bit larger than one
         found, error = _found(replace(NOTHING, norm_1=Norm(tau=tau)), tokens)
-        misled += convergence(found.v).status == "yes"
-        assert convergence(found.v, error=error).status == "not implied"
+        misled += float(found.v) < 1
+        assert not float(found.v) + error < 1
     assert misled > 0, "rounding did no harm here"
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from tests.test_theory.helpers.exact import to
 from theory.arrays import Array, InputError
-from theory.bounds.implications import convergence
 from theory.statements.domains import Domain, draw
 from theory.statements.evaluation import check
 from theory.statements.instances import as_float64, map_arrays, member
@@ -69,6 +68,21 @@ def test_rounding_is_forgiven_and_nothing_beyond_it() -> None:
     verdict = check(claim, _on(1.25, 1.251))
     assert list(verdict.status) == ["holds", "refuted"]
     assert verdict.ratio[0] <= 1 < verdict.ratio[1]
+
+
+def test_where_rounding_is_as_large_as_what_is_compared_nothing_is_claimed() -> None:
+    for rounding, word in ((0.99, "holds"), (1.0, "does not apply"), (7.0, "does not apply")):
+        claim = _claim(rounding=lambda at, much=rounding: much + 0 * at.tokens[..., 0, 0])
+        verdict = check(claim, _on(0.5, 1.5))  # below and above the right side, which is 1
+        assert list(verdict.status) == [word, word]
+        assert list(verdict.drowned) == [word != "holds"] * 2
+        assert verdict.applies.all()
+    claim = _claim(rounding=lambda at: 7 + 0 * at.tokens[..., 0, 0])
+    assert check(claim, _on(8.5)).status[0] == "refuted"
+    nothing = _claim(
+        rhs=lambda at: 0 * at.tokens[..., 0, 0], rounding=lambda at: 1 + 0 * at.tokens[..., 0, 0]
+    )
+    assert check(nothing, _on(0.0)).status[0] == "holds", "equal tokens that stay equal"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -166,7 +180,8 @@ def test_every_theorem_is_judged_the_same_on_every_library(
         at = draw(theorem.domain, np.random.default_rng([seed, 5]), members=2).instance
         moved = map_arrays(lambda array, axes: xp.asarray(array, device=device), at)
         one, other = check(theorem, at), check(theorem, moved)
-        assert list(one.status) == list(other.status)
+        clear = ~one.drowned & ~other.drowned  # a rhs that is 0 here may be rounding there
+        assert list(one.status[clear]) == list(other.status[clear])
         assert (np.abs(one.lhs - other.lhs) <= one.rounding + other.rounding).all()
 
 
@@ -227,58 +242,7 @@ def test_a_claim_expected_to_fail_must_name_its_correction() -> None:
         replace(_claim(), tight=True)
 
 
-def test_v_below_one_implies_convergence_and_one_does_not() -> None:
-    assert convergence([0.5, 0.9]).status == "yes"
-    assert convergence(0.999).status == "yes"
-    for v in ([0.5, 1.0], [1.5], [np.nan], [np.inf, 0.5], [-0.5]):
-        implied = convergence(v)
-        assert implied.status == "not implied"
-        assert implied.reason
-
-
-def test_what_finitely_many_blocks_show_is_said() -> None:
-    found = convergence([0.5, 0.9])
-    assert found.largest == 0.9
-    assert "further block" in found.reason
-    # Each v_l < 1 is not enough; the largest is what is reported, and it creeps towards one.
-    creeping = 1 - 1 / (np.arange(1, 2000) + 1.0) ** 2
-    assert np.prod(creeping) > 0.5
-    assert convergence(creeping).largest > 0.999999
-
-
-def test_no_coefficient_is_an_error() -> None:
-    with pytest.raises(InputError, match="coefficients"):
-        convergence([])
-    with pytest.raises(InputError, match=r"error must be one number or \(2,\)"):
-        convergence([0.5, 0.6], error=[0.1, 0.1, 0.1])
-
-
-def test_v_is_below_one_only_if_its_error_leaves_it_there() -> None:
-    assert convergence([0.5, 0.9], error=[0.4, 0.05]).status == "yes"
-    for error in (0.1, [0.0, 0.1], [0.5, 0.0], np.nan, np.inf):
-        found = convergence([0.5, 0.9], error=error)
-        assert found.status == "not implied"
-        assert "rounding" in found.reason
-
-
-def test_the_reason_says_which_distance_falls() -> None:
-    reason = convergence([0.5]).reason
-    assert "d_M falls exponentially" in reason
-    assert "d_M / |H| falls too only if |H| does not" in reason
-
-
 def test_a_verdict_is_compared_by_identity_and_without_an_error() -> None:
     one, other = (check(_claim(), _on(0.5, 2.0)) for _ in range(2))
     assert one == one
     assert one != other
-
-
-def test_a_bound_that_holds_says_nothing_of_convergence() -> None:
-    theorem = CATALOGUE["block-v"]
-    assert theorem.witness is not None
-    at = theorem.witness()
-    verdict = check(theorem, at)
-    assert verdict.status == "holds"
-    at = replace(at, tokens=at.tokens / 4)
-    assert check(theorem, at).status == "holds"
-    assert convergence(at.coefficients.v).status == "not implied"

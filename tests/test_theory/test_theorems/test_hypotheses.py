@@ -18,6 +18,9 @@ _OTHERWISE = {
     "post-LN with true LayerNorm, eps = 0, no bias",
     "gains, tau and residual scale are one; there is a feed-forward",
     "phi(a x) = a phi(x) for a > 0; no bias in queries or keys",
+    "the block is post-LN",
+    "norm_2 has no gain; the residual scale is not zero",
+    "all listen to all, without biases",
 }
 # These tell an instance from what other theorems make of the same class.
 _KINDS = {

@@ -115,7 +115,7 @@ FUSION_SIZES: dict[str, Size] = {
     "features": few_features(1, 4),
     "scale": Exponent(-900, 900),
 }
-STACK = {
+LAYER_STACK = {
     "tokens": Free("tokens", ("layers", "tokens", "features")),
     "bias": Free("vector", ("features",), typical="zeros"),
 }
@@ -139,7 +139,7 @@ def build_fusion(name: str) -> Callable[[Chosen, Params], Fusion]:
 def _domain(name: str, free: Free | None = None, **sizes: Size) -> Domain[Fusion]:
     axis = "width" if name == "matrices" else "features"
     bias = Free("vector", (axis,), typical="zeros")
-    arrays = {**STACK, "bias": bias} | ({} if free is None else {name: free})
+    arrays = {**LAYER_STACK, "bias": bias} | ({} if free is None else {name: free})
     return Domain(sizes={**FUSION_SIZES, **sizes}, free=arrays, make=build_fusion(name))
 
 

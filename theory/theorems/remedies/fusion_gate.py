@@ -11,10 +11,10 @@ from theory.statements.sizes import FLAG, Exponent, Length
 from theory.statements.theorem import Theorem
 from theory.theorems.remedies.fusion_bounds import (
     FUSION_SIZES,
+    LAYER_STACK,
     NO_BIAS,
     ONE_SHIFT,
     PAIR,
-    STACK,
     TWO_LAYERS,
     Fusion,
     build_fusion,
@@ -94,7 +94,7 @@ _GATES = Domain[Fusion](
         "shared": FLAG,
     },
     free={
-        **STACK,
+        **LAYER_STACK,
         "gate": Free("matrix", ("layers", "features")),
         "centre": Free("matrix", ("layers", "features")),
     },

@@ -1,0 +1,52 @@
+"""What is in the folder of a small BERT?"""
+
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from simulations.models.checkpoint import Architecture, Checkpoint
+from simulations.models.families.bert import BERT
+from simulations.models.forward import run
+from simulations.models.shapes import expected_shapes
+from simulations.models.tokens import encode
+from tests.test_simulations.helpers.tiny import (
+    WORDS,
+    random_tensors,
+    write_settings,
+    write_tokenizer,
+)
+
+
+def architecture(**changes: int) -> Architecture:
+    """Return that of a small BERT; the settings in `tiny.SETTINGS` describe it."""
+    sizes = {"vocabulary": len(WORDS), "positions": 16, "width": 8, "ffn": 12, "heads": 2}
+    sizes |= {"layers": 2} | changes
+    return Architecture(
+        model_type="bert",
+        activation="gelu",
+        norm_eps=1e-12,
+        token_types=2,
+        embedding_width=sizes["width"],
+        groups=sizes["layers"],
+        **sizes,
+    )
+
+
+TENSORS = random_tensors(expected_shapes(BERT, architecture()))
+
+
+def write_folder(
+    folder: Path, tensors: dict[str, NDArray[Any]] | None = None, **settings: Any
+) -> Path:
+    write_settings(folder, **settings)
+    write_tokenizer(folder)
+    save_file(TENSORS if tensors is None else tensors, folder / "model.safetensors")
+    return folder
+
+
+def last_tokens(checkpoint: Checkpoint) -> NDArray[Any]:
+    *_, last = run(checkpoint, encode(checkpoint, ["a graph of tokens fades"]))
+    tokens: NDArray[Any] = last.step.output
+    return tokens
