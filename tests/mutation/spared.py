@@ -8,6 +8,8 @@ _SPEED = "only which way is faster, or how many steps at once"
 _DOUBLE = "double precision's own rounding, far below that of the other terms"
 _ZERO = "the other branch, or a maximum, covers that number"
 _DIRECTION = "nothing here has a scale: only the direction counts"
+_NARROWER = "narrower than asked for: only more products"
+_ROOM = "the last rounding, beside the loss of a product that is several times as large"
 
 SPARED: dict[str, dict[str, str]] = {
     "enclosures": {
@@ -75,14 +77,25 @@ SPARED: dict[str, dict[str, str]] = {
         ": 1 -> 2": _SPEED,
         ": 32 -> 0": _SPEED,
         "group_bracket: 1 -> 2": _SPEED,
+        "group_bracket: 1 + max(0.0, tolerance - 8 * own) -> 1 - max(0.0, tolerance - 8 * own)": _NARROWER,
+        "group_bracket: 1 + max(0.0, tolerance - 8 * own) -> 1": _NARROWER,
+        "group_bracket: 8 * own -> 8 / own": _NARROWER,
+        "group_bracket: tolerance - 8 * own -> tolerance + 8 * own": _ROOM,
+        "group_bracket: tolerance - 8 * own -> tolerance": _ROOM,
+        "group_bracket: 8 -> 0": _ROOM,
+        "group_bracket: lower * (1 - own) - tiny(matrices) -> lower * (1 - own)": _ROOM,
+        "group_bracket: lower * (1 - own) -> lower / (1 - own)": _ROOM,
+        "group_bracket: 1 - own -> 1 + own": _ROOM,
+        "group_bracket: 1 - own -> 1": _ROOM,
+        "group_bracket: 1 + own -> 1": _ROOM,
         "group_bracket: max -> min": _SPEED,
         "_squared: matrix.shape[-1] <= _SMALL -> matrix.shape[-1] >= _SMALL": _SPEED,
-        "_ends: least ** 2 / xp.where(trace > 0, trace, 1.0) / _MORE -> least ** 2 / xp.where(trace > 0, trace, 1.0) * _MORE": _DOUBLE,
-        "_ends: xp.minimum(upper, trace) * _MORE -> xp.minimum(upper, trace) / _MORE": _DOUBLE,
-        "_ends: xp.sqrt(lower) / factor / _MORE -> xp.sqrt(lower) / factor * _MORE": _DOUBLE,
-        "_ends: xp.sqrt(upper) / factor * _MORE -> xp.sqrt(upper) / factor / _MORE": _DOUBLE,
-        "_ends: power.rough * _MORE -> power.rough / _MORE": _DOUBLE,
-        "_ends: 1.0 -> 2": _SAME,
+        "_norm_from_last_product: least ** 2 / xp.where(trace > 0, trace, 1.0) / _MORE -> least ** 2 / xp.where(trace > 0, trace, 1.0) * _MORE": _DOUBLE,
+        "_norm_from_last_product: xp.minimum(upper, trace) * _MORE -> xp.minimum(upper, trace) / _MORE": _DOUBLE,
+        "_norm_from_last_product: xp.sqrt(lower) / factor / _MORE -> xp.sqrt(lower) / factor * _MORE": _DOUBLE,
+        "_norm_from_last_product: xp.sqrt(upper) / factor * _MORE -> xp.sqrt(upper) / factor / _MORE": _DOUBLE,
+        "_norm_from_last_product: power.rough * _MORE -> power.rough / _MORE": _DOUBLE,
+        "_norm_from_last_product: 1.0 -> 2": _SAME,
         "at_safe_scale: 1.0 -> 2": _SAME,
         "_near_one: 1.0 -> 2": _SAME,
     },

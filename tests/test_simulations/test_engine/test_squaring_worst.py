@@ -31,7 +31,7 @@ def power_of(
 
 
 def ends(power: Any) -> tuple[float, float]:
-    lower, upper = squaring._ends(power)
+    lower, upper = squaring._norm_from_last_product(power)
     return float(lower[0]), float(upper[0])
 
 
@@ -176,6 +176,16 @@ def test_deviations_know_what_the_mean_and_the_subtraction_lose(dtype: str, scal
         assert (found <= 1.01 * wanted * unit * power.unit).all()
     assert (power.trace >= left**2).all()
     assert (power.trace <= left**2 * 1.001).all()
+
+
+def test_what_vanishes_beside_a_large_entry_is_in_the_roughness() -> None:
+    rows = np.zeros((1, 3, 5), dtype=np.float32)
+    rows[:, :, 0] = 2.0**100
+    rows[:, 0, 1] = 2.0**-60
+    power = squaring._gram(rows, deviations=True)
+    assert power.rough[0] == pytest.approx(15**0.5 * 2.0**-126 * 2.0**100)
+    found = group_bracket(rows, tolerance=1e-2, deviations=True)
+    assert found.upper[0] >= 2.0**-60 * (2 / 3) ** 0.5
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
