@@ -53,7 +53,6 @@ SPARED: dict[str, dict[str, str]] = {
         "_attractor_rates: 1.0 -> 2": _SAME,
     },
     "orbits": {
-        "slope: slope - np.outer(slope @ out, out) -> slope": "along the token the slope is then one: least squares and the test of eigenvalues leave that alone",
         "find_attractor: here / (np.linalg.norm(here) or 1.0) -> here * (np.linalg.norm(here) or 1.0)": _DIRECTION,
         "find_attractor: 1.0 -> 2": _DIRECTION,
         "_polish: residual <= 1e-10 * size -> residual >= 1e-10 * size": "only how many steps of Newton's method are tried in vain",
@@ -110,5 +109,10 @@ SPARED: dict[str, dict[str, str]] = {
         "_at_safe_scale: -few -> few": "`rescale` leaves moderate entries alone too: a pass is saved",
         "_norm: vectors.shape[-1] + 2 -> vectors.shape[-1]": "it enters a bound times 1.01 only",
         "_norm: 2 -> 1": "it enters a bound times 1.01 only",
+    },
+    "brackets": {
+        "_in_chunks: tolerance - 8 * own -> tolerance + 8 * own": _ROOM,
+        "_in_chunks: tolerance - 8 * own -> tolerance": _ROOM,
+        "_in_chunks: 8 -> 0": _ROOM,
     },
 }

@@ -40,7 +40,7 @@ def test_the_next_order_is_three_for_attention_among_all_and_two_with_curvature_
     token, deviations = random_tokens(12, 4), random_tokens(13, 5, 4)
     found = next_order(block, token, deviations, mask=mask)
     assert found.order == pytest.approx(order, abs=0.05)
-    assert found.bend <= 0.05
+    assert found.error <= 0.05
     if mask is None and not options["residual"]:
         assert found.linear <= 1e-12
     assert weight_change(block, token, deviations, mask=mask, spread=1e-6) > 1e-3
