@@ -4,6 +4,7 @@
 #   make test      the tests
 #   make check     lint, format, types, direction of imports
 #   make deep      the tests again with thousands of examples each, and the slow ones
+#   make mutation  which slips in the kernels no test notices (ARGS=gram: one; half an hour)
 #   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)
 #   make bench-gpu the same for torch on a GPU (DEVICE=cuda)
 #   make clean     removes what make built
@@ -42,8 +43,8 @@ figures: $(VENV)/.models
 	$(VENV)/bin/oversmooth figures --out $(OUT) $(ARGS)
 
 # One thread for linear algebra in each of the test processes: more only wait for each other.
-test test-without-torch deep: export OPENBLAS_NUM_THREADS := 1
-test test-without-torch deep: export OMP_NUM_THREADS := 1
+test test-without-torch deep mutation: export OPENBLAS_NUM_THREADS := 1
+test test-without-torch deep mutation: export OMP_NUM_THREADS := 1
 
 .PHONY: test
 test: $(VENV)/.test $(VENV)/.models
@@ -57,6 +58,10 @@ test-without-torch: $(BARE)/.test $(BARE)/.models
 deep: export HYPOTHESIS_PROFILE := deep
 deep: $(VENV)/.test $(VENV)/.models
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) -m "slow or not slow" $(ARGS)
+
+.PHONY: mutation
+mutation: $(VENV)/.test
+	$(VENV)/bin/python -m tests.mutation $(ARGS)
 
 # One thread in each BLAS, said before it is loaded: the table is about one core.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from simulations.engine.squaring import group_bracket, square_sum
+from simulations.engine.squaring import at_safe_scale, group_bracket
 from simulations.stacks.stack import Stack
 from simulations.stacks.weights import Weights
-from theory.arrays import Array, eps, namespace
+from theory.arrays import Array, eps, namespace, tiny
 from theory.spectra.brackets import Bracket
 
 
@@ -55,9 +55,11 @@ def product_bracket(left: Array, right: Array, *, tolerance: float) -> Bracket:
 
     Shapes: left (*b, d, k), right (*b, k, c) -> (*b,)
     """
-    xp, dtype = namespace(left), left.dtype
+    xp, given = namespace(left), left
+    dtype = given.dtype
     (d, k), c = left.shape[-2:], right.shape[-1]
-    left, right = (xp.astype(x, xp.float64, copy=False) for x in (left, right))
+    left, left_unit, left_square = _at_safe_scale(left)
+    right, right_unit, right_square = _at_safe_scale(right)
     factor = right
     if 2 * k <= d:
         try:
@@ -65,10 +67,22 @@ def product_bracket(left: Array, right: Array, *, tolerance: float) -> Bracket:
         except (ValueError, RuntimeError):  # one singular matrix stops the whole batch
             factor = right
     found = group_bracket(left @ factor, tolerance=tolerance)
-    size = xp.reshape(xp.sqrt(square_sum(left) * square_sum(right)), left.shape[:-2])
+    size = xp.sqrt(left_square * right_square)
     unit, rough = eps(left), 2 * float(xp.finfo(dtype).eps)
     squared, moved = (c + k + 1) * unit * size**2, k * unit * size
     lower = xp.sqrt(xp.clip(xp.clip(found.lower - moved, min=0) ** 2 - squared, min=0))
     upper = xp.sqrt((found.upper + moved) ** 2 + squared)
-    ends = (xp.astype(lower * (1 - rough), dtype), xp.astype(upper * (1 + rough), dtype))
-    return Bracket(*ends, found.tier)
+    most, least = xp.maximum(left_unit, right_unit), xp.minimum(left_unit, right_unit)
+    lower, upper = lower * most * least * (1 - rough), upper * most * least * (1 + rough)
+    lower = xp.clip(lower - tiny(given), min=0)
+    upper = upper + tiny(given)
+    return Bracket(xp.astype(lower, dtype), xp.astype(upper, dtype), found.tier)
+
+
+def _at_safe_scale(matrices: Array) -> tuple[Array, Array, Array]:
+    """Return `at_safe_scale` for any batch axes, in float64."""
+    xp, batch = namespace(matrices), matrices.shape[:-2]
+    flat = xp.reshape(xp.astype(matrices, xp.float64, copy=False), (-1, *matrices.shape[-2:]))
+    scaled, unit, square = at_safe_scale(flat)
+    ends = (xp.reshape(x, batch) for x in (unit, square))
+    return xp.reshape(scaled, matrices.shape), *ends

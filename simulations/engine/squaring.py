@@ -70,7 +70,7 @@ def group_bracket(matrices: Array, *, tolerance: float, deviations: bool = False
     ``deviations`` the norms are those of (I - e e^T) A. NumPy looks which matrices are done;
     elsewhere, where that would stall a device, eight products of all are formed.
 
-    Shapes: matrices (*b, g, p, q), finite, their squares within the dtype's range -> (*b, g)
+    Shapes: matrices (*b, g, p, q), finite -> (*b, g)
     Dtype:  lower and upper as the matrices, rounded outwards; tier int8
     Source: wolkowicz1980
     """
@@ -124,29 +124,29 @@ def _gram(rows: Array, *, deviations: bool) -> _Power:
 
     The rows are exact but for deviations: these are C + e r^T, C what is wanted and |r| the
     drift, for the mean of n numbers errs by gamma_n of their size; as C is orthogonal to e that
-    can only raise the norm, by the drift at most. The last subtraction errs by ``rough``.
+    can only raise the norm, by the drift at most. The last subtraction errs by ``rough``, with
+    what was so small beside the largest entry that it vanished.
     """
     xp = namespace(rows)
     p, q = rows.shape[-2:]
-    trace = square_sum(rows)
+    rows, unit, trace = at_safe_scale(rows)
     drift = rough = 0 * trace
     if deviations:
-        drift = _gamma(p + 2, rows) * xp.sqrt(trace)
-        rows = rows - xp.full_like(rows[0, :1, :], 1 / p) @ rows
-        trace = square_sum(rows)
-        rough = _gamma(2, rows) * xp.sqrt(trace)
-    rows, factor = _at_safe_scale(rows, trace)
-    turned, trace = xp.matrix_transpose(rows), trace * factor**2
+        drift = _gamma(p + 2, rows) * xp.sqrt(trace) * unit
+        rows = rows - xp.full_like(xp.matrix_transpose(rows[0, :, :1]), 1 / p) @ rows
+        rows, more, trace = at_safe_scale(rows)
+        rough = (_gamma(2, rows) * xp.sqrt(trace) * more + (p * q) ** 0.5 * tiny(rows)) * unit
+        unit = unit * more
+    turned = xp.matrix_transpose(rows)
     matrix = turned @ rows if q <= p else rows @ turned
     loss = _loss(trace, max(p, q), matrix)
-    square = square_sum(matrix)
-    return _Power(matrix, square, trace, loss, drift, rough, 1 / factor, ())
+    return _Power(matrix, square_sum(matrix), trace, loss, drift, rough, unit, ())
 
 
 def _squared(power: _Power, times: int) -> _Power:
     """Return the product of the last one with itself, so many times over."""
     xp, steps, loss = namespace(power.matrix), power.steps, power.loss
-    matrix, factor = _at_safe_scale(power.matrix, power.square)
+    matrix, factor = _near_one(power.matrix, power.square)
     square, trace = power.square * factor**2, power.trace
     for i in range(times):
         steps = (*steps, (factor if i == 0 else xp.ones_like(factor), loss))
@@ -175,7 +175,31 @@ def _norm_from_last_product(power: _Power) -> tuple[Array, Array]:
     return _positive(lower), xp.sqrt(upper) * power.unit * _MORE + power.rough * _MORE
 
 
-def _at_safe_scale(matrix: Array, size: Array) -> tuple[Array, Array]:
+def at_safe_scale(rows: Array) -> tuple[Array, Array, Array]:
+    """Return the rows with their largest entry near one, the unit taken out, the sum of squares.
+
+    The unit, a power of two, is 2^-149 for the smallest float32, whose inverse is none: it is
+    taken out in two parts. NumPy saves the pass where the squares are moderate for all.
+
+    Shapes: (b, p, q) -> (b, p, q), (b,) and (b,) in float64
+    """
+    xp = namespace(rows)
+    if is_numpy_array(rows):
+        with np.errstate(over="ignore"):
+            square = square_sum(rows)
+        if bool(np.all((square < _FAR) & (square > 1 / _FAR))):
+            return rows, np.ones_like(square), square
+    peak = xp.astype(xp.max(xp.abs(rows), axis=(-2, -1)), xp.float64)
+    exponent = xp.floor(xp.log2(xp.where(peak > 0, peak, 1.0)))
+    highest = -math.log2(tiny(rows)) - 24
+    first = xp.clip(exponent, min=-highest, max=highest)
+    units = 2.0**first, 2.0 ** (exponent - first)
+    for unit in units:
+        rows = rows / xp.astype(unit, rows.dtype)[:, None, None]
+    return rows, units[0] * units[1], square_sum(rows)
+
+
+def _near_one(matrix: Array, size: Array) -> tuple[Array, Array]:
     """Multiply by powers of two, returned too, so that two products stay in the dtype's range.
 
     ``size`` is the sum of squares. NumPy saves the pass where it is moderate for all.

@@ -138,8 +138,8 @@ def after_feed_forward(
     inner = w_in * at.size + _on_all_tokens(sublayer.bias_in, (tokens, f))
     outer = lipschitz * w_out * inner
     bias = _on_all_tokens(sublayer.bias_out, (tokens, d))
-    # A gate that is subnormal may be given as zero; it belongs to an x between -40 and 0.
-    flushed = small * (1 + 20 * (tokens * f) ** 0.5 * w_out)
+    # A gate that is subnormal may be given as zero; that of SiLU belongs to an x above -750.
+    flushed = small * (1 + 750 * (tokens * f) ** 0.5 * w_out)
     lost = (d + f + 2 + ACTIVATION_STEPS) * unit * outer + flushed
     factor = lipschitz * (2 * weights.s + weights.error) * weights.error
     error = lipschitz * w_in * w_out * at.error + lost + factor * at.size + unit * (outer + bias)

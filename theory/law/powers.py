@@ -22,8 +22,9 @@ from theory.law.transverse import mask_walk, transverse_eigenvalues
 class PowerLaw:
     """The slope of log(d_M / |H|) over log L, on the interval of depths that it was fitted on.
 
-    ``error`` is the largest difference between the slope and those of the interval's two halves:
-    it says whether there is a power law at all. ``log_relative`` is the logarithm of the relative
+    ``bend`` is the largest difference between the slope and those of the interval's two halves:
+    it says whether there is a power law at all, and is no standard error of the exponent, which
+    differs far more from one network to the next. ``log_relative`` is the logarithm of the relative
     size of the slowest mode at ``depths``, zero before the first layer. ``last_rate`` is the
     factor a layer over the interval's second half, next to 1 where the law is a power.
 
@@ -31,7 +32,7 @@ class PowerLaw:
     """
 
     exponent: float
-    error: float
+    bend: float
     interval: tuple[int, int]
     last_rate: float
     eigenvalue: complex
@@ -99,11 +100,11 @@ def power_law(
     middle = int(np.searchsorted(depths, np.sqrt(first * last)))
     halves = slice(None, middle + 1), slice(middle, None)
     exponent = _slope(depths, values)
-    error = max(abs(_slope(depths[half], values[half]) - exponent) for half in halves)
+    bend = max(abs(_slope(depths[half], values[half]) - exponent) for half in halves)
     centre = int(depths[middle])
     last_rate = float(np.exp((logs[last, slowest] - logs[centre, slowest]) / (last - centre)))
     eigenvalue = complex(mu[unique][slowest])
-    return PowerLaw(exponent, error, (first, last), last_rate, eigenvalue, depths, values)
+    return PowerLaw(exponent, bend, (first, last), last_rate, eigenvalue, depths, values)
 
 
 def _slope(depths: Matrix, values: Matrix) -> float:

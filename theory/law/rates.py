@@ -34,12 +34,12 @@ class ModeRates:
     """The rates rho(mu) at some eigenvalues, factors a layer, and how they were found.
 
     ``method``: "fixed point", "cycle of k" (spectral radius, exact up to rounding) or "lyapunov"
-    (the mean of logarithms along an orbit). ``errors`` are standard errors, or the bound on the
-    rounding of a spectral radius, to first order. ``seconds`` are the rates of each mode's next
-    eigenvalue or exponent: equal to its rate where a complex pair turns. ``finite_rates`` are
-    the largest growth over the first ``depth`` layers from the token given, |product|^(1/depth):
-    no smaller than the limit if the stack is at its fixed point, far above it where the modes
-    are not normal.
+    (the mean of logarithms along an orbit). ``errors`` are standard errors, no less than the
+    rounding of a layer, or the bound on that of a spectral radius, to first order. ``seconds`` are
+    the rates of each mode's next eigenvalue or exponent: equal to its rate where a complex pair
+    turns. ``finite_rates`` are the largest growth over the first ``depth`` layers from the token
+    given, |product|^(1/depth): no smaller than the limit if the stack is at its fixed point, far
+    above it where the modes are not normal.
     ``token_growth`` is by which factor the token grows a layer.
 
     Shapes: eigenvalues, rates, errors, seconds, finite_rates (k,)
@@ -203,6 +203,7 @@ def _along(
     seconds = np.exp(np.min(means, axis=-1)) if columns > 1 else np.zeros(mu.size)
     spread = np.take_along_axis(standard_error(kept), top, axis=-1)[:, 0]
     growth = float(np.exp(np.mean(growths[len(logs) // 5 :])))
+    spread = np.maximum(spread, d * _EPS)  # equal layers leave no spread, but each rounds
     return rates, rates * spread, seconds, finite, growth, len(logs)
 
 

@@ -75,7 +75,10 @@ def gram(source: MatrixBatch) -> tuple[Array, Scale]:
     Rows of deviations are centred twice. What the first mean misses (for attention near consensus:
     everything) is removed by the second, but for (n + 3) u of what was left. As it lies along e,
     C = C_0 + e r^T with e^T C_0 = 0, it can only raise the norm of C C^T, by at most
-    |r| (norm + |r|): nothing but rounding of single entries enters the upper end.
+    |r| (norm + |r|): nothing but rounding of single entries enters the upper end. Beside an entry
+    near one, what is below the smallest number vanishes: ``gone`` where the matrix was scaled
+    down, ``strayed`` where n products with 1/n were summed to a mean. Where all else is equal in
+    all rows, that is seen.
 
     That e is mapped to zero is made use of. A multiple c of e e^T added to G changes its largest
     eigenvalue only if c exceeds it; the mean of the other eigenvalues does not. Then a flat
@@ -86,8 +89,9 @@ def gram(source: MatrixBatch) -> tuple[Array, Scale]:
     counts = source.counts
     rows, unit = _at_safe_scale(source.counted())
     n, q = rows.shape[-2:]
-    drift = xp.zeros_like(wide(unit[:, 0, 0]))
-    rough = drift
+    grain = eps(rows) * tiny(rows) * (n * q) ** 0.5 * xp.ones_like(unit[:, 0, 0])
+    gone, strayed = xp.where(unit[:, 0, 0] > 1, grain, 0 * grain), n * grain
+    drift = rough = 0 * grain
     ones = None
     if source.deviations:
         ones = xp.ones_like(rows[:, :1, :]) if counts is None else counts[:, None, :]
@@ -103,35 +107,49 @@ def gram(source: MatrixBatch) -> tuple[Array, Scale]:
     trace = _trace(products)
     if ones is not None:
         if bool(xp.any(trace < n * q * tiny(rows) ** 0.375)):  # nearly equal rows: squares vanish
-            rows, more = rescale(rows, axis=(-2, -1))
-            unit, mean = unit * more, mean / more
+            rows, more = _rescale(rows)
+            unit, mean = unit * more, wide(mean) / more
+            gone, strayed = gone / more[:, 0, 0], strayed / more[:, 0, 0]
             products = product(rows, xp.matrix_transpose(rows))
             trace = _trace(products)
         drift = n**0.5 * _norm(mean[:, 0, :])
     lost = product_loss(q, half)
     size = xp.sqrt(trace * (1 + 2 * lost))
-    error = lost * size**2 + xp.where(trace > 0, n * q * tiny(rows) + 0 * trace, 0.0)
+    # Of products that vanish, n q tiny at most, a thousandth of lost size^2 would hold 2^40: the
+    # trace is zero or above n q tiny^(3/8).
+    error = lost * size**2
     if ones is not None:
         before = 1.01 * (size + drift)  # the rows between the two means
-        rough, drift = 2 * half * before, (n + 5) * half * before
+        rough, drift = 2 * half * before + gone, (n + 5) * half * before + strayed
         number = xp.sum(wide(ones[:, 0, :]), axis=-1)
         mean = xp.maximum(trace - error - drift**2, 0 * trace) / xp.clip(number - 1, min=1.0)
         mean = mean * (1 - 8 * half)
         _fill(products, mean, number, counts)
         error = error + 4 * half * (size**2 + mean * n**0.5)
-    return products, Scale(1.01 * error, wide(unit[:, 0, 0]), rough, drift)
+    return products, Scale(1.01 * error, unit[:, 0, 0], rough, drift)
 
 
 def _at_safe_scale(matrices: Array) -> tuple[Array, Array]:
-    """Return `rescale` of the matrices; one pass finds what is not finite as well."""
+    """Return `_rescale` of the matrices; one pass finds what is not finite as well."""
     xp, few = namespace(matrices), -math.log2(tiny(matrices)) / 8
     high, low = (f(matrices, axis=(-2, -1), keepdims=True) for f in (xp.max, xp.min))
     peak = xp.maximum(high, -low)
     if bool(xp.all((peak < 2.0**few) & (peak > 2.0**-few))):
-        return matrices, xp.ones_like(peak)
+        return matrices, xp.ones_like(wide(peak))
     if not bool(xp.all(xp.isfinite(peak))):
         raise NotFiniteError
-    return rescale(matrices, axis=(-2, -1))
+    return _rescale(matrices)
+
+
+def _rescale(matrices: Array) -> tuple[Array, Array]:
+    """Return `rescale` with the unit in float64.
+
+    A unit whose inverse is a number leaves the smallest float32 at 2^-47, whose fourth powers
+    vanish: so it is taken out twice.
+    """
+    scaled, unit = rescale(matrices, axis=(-2, -1))
+    scaled, more = rescale(scaled, axis=(-2, -1))
+    return scaled, wide(unit) * wide(more)
 
 
 def _trace(matrices: Array) -> Array:

@@ -69,7 +69,7 @@ def test_without_a_norm_behind_the_sum_the_approach_is_a_power_of_the_depth(plac
 def test_a_post_norm_stack_is_no_power_law_and_says_so() -> None:
     block, tokens = drawn(3)
     found = power_law(block, full_mask(N), tokens[0], interval=(10, 160))
-    assert found.error > 0.2 * abs(found.exponent)
+    assert found.bend > 0.2 * abs(found.exponent)
     assert found.last_rate < 0.95
 
 
@@ -79,7 +79,7 @@ def test_the_power_of_a_stack_that_adds_the_same_vector_again_and_again_is_minus
     block = Block(attention, placement="pre")
     found = power_law(block, full_mask(3), random_tokens(0, 3), interval=(100, 1600))
     assert found.exponent == pytest.approx(-1, abs=0.02)
-    assert found.error <= 0.02
+    assert found.bend <= 0.02
 
 
 def test_a_power_law_needs_an_interval_that_the_blocks_reach() -> None:
