@@ -37,8 +37,8 @@ def _not_opposite(at: BlockInput) -> Array:
 def _hears_less(at: BlockInput) -> Array:
     """Positive unless all listen to all, by scores without biases."""
     attention = at.block.attention
-    free = at.mask is None and at.adjacency is None
-    free = free and attention.query_bias is None
+    free = at.mask is None and at.adjacency is None and attention.query_bias is None
+    free = free and attention.query is not None and attention.key is not None
     return flag(not free, like=at.tokens[..., 0, 0])
 
 
@@ -65,8 +65,8 @@ def _rounding(at: BlockInput) -> Array:
     xp, tokens = namespace(at.tokens), at.tokens
     n, d = tokens.shape[-2:]
     attention, found = at.block.attention, at.coefficients
-    assert attention.query is not None
-    assert attention.key is not None
+    if attention.query is None or attention.key is None:  # then a hypothesis is not met
+        return xp.zeros_like(found.v)
     k = attention.query.shape[-1]
     sizes = frobenius_norm(attention.query) * frobenius_norm(attention.key)
     longest = xp.max(norm_std(RMS, tokens), axis=-1) ** 2 * d
