@@ -89,7 +89,7 @@ def test_lapack_is_given_its_own_error() -> None:
     assert (found.upper**2 - [1, 4] <= 1.5 * error).all()
     peak = np.diag([2.0, 1.9, 1.0, *[0.5] * (n - 3)])[None]
     found = brackets._by_lapack(MatrixBatch(peak, None, False))
-    error = 8 * n * n * 2.0**-52 * np.linalg.norm(peak[0] ** 2)
+    error = 8 * n * n * 2.0**-52 * float(np.linalg.norm(peak[0] ** 2))
     assert found.lower[0] ** 2 == pytest.approx(4 - error, abs=0.3 * error)
     assert found.upper[0] ** 2 == pytest.approx(4 + error, abs=0.3 * error)
     assert found.tier == brackets.FALLBACK
@@ -165,7 +165,7 @@ def test_what_cannot_be_asked_is_refused() -> None:
     ones = np.ones((2, 3, 3))
     for options in ({"tolerance": 0.0}, {"chunk_bytes": 0}):
         with pytest.raises(InputError, match="must be positive"):
-            spectral_bracket(ones, **options)  # type: ignore[arg-type]  # one of each
+            spectral_bracket(ones, **options)
     assert spectral_bracket(ones, tolerance=5.0, chunk_bytes=1).upper.shape == (2,)
     with pytest.raises(InputError, match="at least one token"):
         coupling_bracket(ones, token_mask=np.zeros(3, dtype=bool))
