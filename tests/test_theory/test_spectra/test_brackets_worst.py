@@ -89,7 +89,7 @@ def test_lapack_is_given_its_own_error() -> None:
     assert (found.upper**2 - [1, 4] <= 1.5 * error).all()
     peak = np.diag([2.0, 1.9, 1.0, *[0.5] * (n - 3)])[None]
     found = brackets._by_lapack(MatrixBatch(peak, None, False))
-    error = float(8 * n * n * 2.0**-52 * np.linalg.norm(peak[0] ** 2))
+    error = 8 * n * n * 2.0**-52 * float(np.linalg.norm(peak[0] ** 2))
     assert found.lower[0] ** 2 == pytest.approx(4 - error, abs=0.3 * error)
     assert found.upper[0] ** 2 == pytest.approx(4 + error, abs=0.3 * error)
     assert found.tier == brackets.FALLBACK
