@@ -41,6 +41,7 @@ has replaced already.
 VOLATILE_TEXT = (
     (r"(test \S+), \d+ s$", r"\1, <time>", "how long a training took"),
     (r"^(\s+seconds\s+)\S+\s*$", r"\1<time>", "the same, in a table"),
+    (r"· commit [0-9a-f]+(-dirty)?", "· commit <commit>", "the sources that drew a figure"),
     (r"process \d+ on \S+", "<process>", "who held a store or a run last"),
     (r"(hours:minutes:seconds\s+)\S+", r"\1<time>", "how long a sweep would take"),
 )
