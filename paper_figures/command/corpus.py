@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -143,13 +143,25 @@ def _written(path: Path | None) -> Iterator[Callable[[Window], object]]:
         return
 
     def write(file: IO[bytes], window: Window) -> None:
-        file.writelines(text_lines(window))
+        with _told(path):
+            file.writelines(text_lines(window))
 
+    with ExitStack() as open_files:
+        with _told(path):
+            file = open_files.enter_context(opened_over(path))
+        yield partial(write, file)
+        with _told(path):  # what is left in the buffer, and the name
+            open_files.close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file that cannot be written, and no other one: what is measured may fail too."""
     try:
-        with opened_over(path) as file:
-            yield partial(write, file)
+        yield
     except OSError as error:
-        raise InputError(f"out {str(path)!r} cannot be written: {error.strerror}") from error
+        reason = error.strerror or error
+        raise InputError(f"out {str(path)!r} cannot be written: {reason}") from error
 
 
 @contextmanager

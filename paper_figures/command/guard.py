@@ -16,15 +16,15 @@ def exit_code(error: BaseException) -> int:
     """Say what happened, and return the exit code: 130 for Ctrl-C, 0 for a reader that left.
 
     Everything else is 2, with a traceback only where `TRACEBACK` asks for it. SystemExit is
-    raised again: whoever raised it has said all.
+    raised again: whoever raised it has said all. (rich raises it in the place of a broken pipe.)
     """
     if any(isinstance(each, KeyboardInterrupt) for each in _behind(error)):
         complain("stopped")
         return _STOPPED
+    if any(isinstance(each, BrokenPipeError) for each in _behind(error)):
+        return 0
     if isinstance(error, SystemExit | GeneratorExit):
         raise error
-    if isinstance(error, BrokenPipeError):
-        return 0
     if os.environ.get(TRACEBACK):
         err.print("".join(traceback.format_exception(error)), highlight=False, markup=False)
     complain(_line(error))

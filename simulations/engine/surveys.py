@@ -210,6 +210,10 @@ def _finish(
 def _require(
     cells: Sequence[Stack], seeds: range, quantities: Collection[str], tolerance: float
 ) -> None:
+    if isinstance(cells, Stack):
+        raise InputError("cells must be a sequence of stacks, but is one Stack: put it in a list")
+    if not isinstance(seeds, range):
+        raise InputError(f"seeds must be a range, as range(8), but is {seeds!r}")
     if not cells or not seeds:
         raise InputError("cells and seeds must hold at least one member each")
     plain = {name: getattr(cells[0], name) for name in SCALING}

@@ -14,7 +14,7 @@ from theory.bounds.implications import convergence
 from theory.bounds.supremum import suprema
 from theory.statements.instances import member
 
-_MOST_SEEDS = 1_000_000  # more is rather a slip of the keyboard; see `simulations.survey`
+_MOST_SEEDS = 1_000_000  # more is rather a slip of the keyboard; see `simulations.engine.surveys`
 
 
 def simulate(

@@ -1,8 +1,9 @@
 """What do the instruments read, layer by layer, on a stack of blocks?"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import array_api_compat
 import numpy as np
 
 from simulations.centred import rollout as centred
@@ -163,12 +164,12 @@ def trace_blocks(
     earlier: Array | None = None
     judge = Judge(tokens)
     there, judged_mask = judge.move(present), judge.move(audience)
-    for layer, block in enumerate(blocks):
+    for layer, (block, known) in enumerate(_with_norms(blocks, norms)):
         try:
             step = apply_block(block, tokens, mask=audience)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        exact, sizes = judge.block_with_norms(block, None if norms is None else norms[layer])
+        exact, sizes = judge.block_with_norms(block, known)
         before, after = judge.move(tokens), step
         if judge.recomputes:
             after = apply_block(exact, before, mask=judged_mask)
@@ -214,9 +215,27 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     return Trace(stack_rows(rows), stack_rows(columns))
 
 
+def _with_norms(
+    blocks: Iterable[Block], norms: Sequence[WeightNorms] | None
+) -> Iterator[tuple[Block, WeightNorms | None]]:
+    """Yield each block with its norms, if they are known; blocks may come one after the other."""
+    if norms is None:
+        yield from ((block, None) for block in blocks)
+        return
+    try:
+        yield from zip(blocks, norms, strict=True)
+    except ValueError as error:
+        raise InputError(f"norms must be one a block, but are {len(norms)}") from error
+
+
 def _audience(mask: Array | None, present: Array | None) -> Array | None:
     """Combine who may listen to whom with who is there at all."""
     if present is None:
         return mask
     keys = present[..., None, :]
-    return keys if mask is None else mask & keys
+    if mask is None:
+        return keys
+    xp = namespace(mask)
+    itself = xp.eye(mask.shape[-1], dtype=xp.bool, device=array_api_compat.device(mask))
+    # Padding before a text has nobody left to listen to under a causal mask; it counts nowhere.
+    return (mask & keys) | (itself & ~present[..., :, None])

@@ -83,8 +83,13 @@ def write_over(path: Path, *pieces: bytes | memoryview, alone: bool = False) -> 
 def opened_over(path: Path, *, alone: bool = False) -> Iterator[IO[bytes]]:
     """Open a file that gets its name at the end, if nothing is raised before: see `write_over`.
 
-    Raises: OSError if it cannot be written, or there is no such folder
+    Where the path is a link, the file that it points to is written over, not the link.
+
+    Raises: OSError if it cannot be written, is no file but a pipe, say, or there is no such folder
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():  # a folder is refused below
+        raise OSError(errno.EINVAL, "it is there, and no file", str(path))
     name = path.name if alone else f"{path.name[:16]}.{uuid.uuid4().hex}"
     part = path.parent / f".{name}.part"
     try:
