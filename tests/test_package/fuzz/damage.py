@@ -95,6 +95,8 @@ _STRANGE = (
 
 def strange(array: NDArray[Any], rng: random.Random) -> NDArray[Any]:
     """Return an array of another shape, dtype, scale or content."""
+    if array.dtype.kind not in "biufc":  # a name, say: there is nothing to scale
+        return np.asarray(rng.choice((*WORDS[:8], 0, 1.5)))
     kinds: tuple[Callable[[], NDArray[Any]], ...] = (
         lambda: array[..., :1] if array.ndim else array[None],
         lambda: array[:0] if array.ndim else array[None, None],

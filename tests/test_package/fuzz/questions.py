@@ -122,7 +122,8 @@ def sweep(folder: Path, rng: random.Random) -> list[str]:
         content["sobol"] = {"points": rng.choice((1, 3, 10**7)), "axes": {"residual": axis}}
     for _ in range(rng.choice((0, 1, 1, 2))):
         content = spoilt(content, rng) or {}
-    text = _toml(content)
+    whole: Any = content  # what is spoilt may be no table any more
+    text = _toml(whole if isinstance(whole, dict) else {"x": whole})
     raw = text.encode("utf-8", "surrogatepass")
     path = folder / "sweep.toml"
     path.write_bytes(damaged(raw, rng) if rng.random() < 0.3 else raw)
