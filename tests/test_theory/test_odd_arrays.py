@@ -115,9 +115,10 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
             [_BLOCK, _TOKENS, _STEP, _FOUND],
             {"norms": weight_norms(_BLOCK), "token_mask": _COUNT},
         ),
-        "convergence": ([np.array([0.5, 0.25])], {"error": np.array([0.01, 0.02])}),
         "distance_rounding": ([_TOKENS], {}),
+        "log_factor": ([np.array([0.5, 0.25])], {}),
         "product_rounding": ([_TOKENS, _normal(_D, 2)], {}),
+        "suprema": ([_BLOCK, _N], {}),
         "weight_norms": ([_BLOCK], {}),
     },
 }
@@ -129,10 +130,13 @@ NO_ARRAYS = {
         *("read_through", "Attention", "Block", "BlockStep", "FeedForward", "Norm"),
     },
     "spectra": {"Bracket"},
-    "bounds": {"CoefficientBounds", "Coefficients", "Convergence", "WeightNorms"},
+    "bounds": {
+        *("CoefficientBounds", "Coefficients", "Convergence", "Suprema", "Supremum"),
+        *("WeightNorms", "convergence"),
+    },
 }
 # A list, or labels on the host beside tokens on a device, will do here.
-LISTS_WELCOME = {("convergence", "0"), ("convergence", "error"), ("partition", "0")}
+LISTS_WELCOME = {("log_factor", "0"), ("partition", "0")}
 
 
 def _torch() -> Any:
@@ -207,7 +211,9 @@ def _cases() -> Iterator[Any]:
                 for kind in KINDS:
                     if kind == "another library" and len(places) == 1:
                         continue
-                    lenient = name in ("convergence", "partition") and kind == "another library"
+                    lenient = (
+                        name in ("log_factor", "partition", "suprema") and kind == "another library"
+                    )
                     if lenient or (kind in ("list", "number") and (name, label) in LISTS_WELCOME):
                         continue
                     if kind == "matrix" and _at((args, options), path).ndim > 2:

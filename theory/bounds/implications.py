@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from theory.arrays import Array, Floats, InputError, to_numpy
+from theory.arrays import Array, Floats, InputError, require_plain, to_numpy
 from theory.bounds.balls import Std
 from theory.bounds.supremum import Suprema, Supremum
 
@@ -99,6 +99,7 @@ def log_factor(v_upper: Array) -> Floats:
     Shapes: (L, *b) -> (*b,)
     Raises: InputError if there is no block, or a v is negative
     """
+    require_plain(v_upper)
     v = np.asarray(to_numpy(v_upper), dtype=np.float64)
     if v.ndim == 0 or len(v) == 0:
         raise InputError("v_upper must hold a number for each of some blocks, but is empty")
