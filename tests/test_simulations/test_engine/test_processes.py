@@ -20,7 +20,7 @@ SMALL = Stack(depth=2, tokens=5, width=8, heads=2, ffn_width=8)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(engine_processes, "cores", lambda: 2)
+    monkeypatch.setattr("simulations.machine.threads.cores", lambda: 2)
 
 
 def test_two_processes_read_what_one_does() -> None:
