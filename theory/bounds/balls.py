@@ -110,6 +110,11 @@ def shortest(
     return best
 
 
+def largest_gain(norm: Norm) -> float:
+    """Return max |gain|, which is 1 where a norm has none."""
+    return 1.0 if norm.gain is None else float(np.abs(norm.gain).max())
+
+
 def through_norm(norm: Norm, centre: Floats, spread: float, length: float) -> Normed:
     """Return where a norm sends all z with |z - centre| <= spread and |P z| >= length.
 
@@ -119,7 +124,7 @@ def through_norm(norm: Norm, centre: Floats, spread: float, length: float) -> No
     centre's afterwards. Without such a centre, all of the range: sqrt(d) / tau about the shift.
     """
     d = centre.size
-    gain = 1.0 if norm.gain is None else float(np.abs(norm.gain).max())
+    gain = largest_gain(norm)
     if norm.kind == "none":
         return Normed(Ball(centre, spread), None)
     if norm.fixed_std is not None:

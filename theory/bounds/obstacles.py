@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from theory.arrays import Floats
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block
+from theory.bounds.balls import largest_gain
 from theory.bounds.rounding import row_sum_allowance
 from theory.graphs.chains import closed_classes
 
@@ -68,5 +69,4 @@ def bias_free_obstacle(block: Block, mask: NDArray[np.bool_], heads: Floats | No
 
 
 def _gain(norm: Norm) -> float:
-    gain = 1.0 if norm.gain is None else float(np.abs(norm.gain).max())
-    return max(gain, np.finfo(np.float64).tiny)
+    return max(largest_gain(norm), np.finfo(np.float64).tiny)

@@ -11,7 +11,7 @@ from theory.blocks.activations import activation
 from theory.blocks.forward import apply_block, attend, feed_forward
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, BlockStep
-from theory.bounds.balls import EPS, Ball, Change, Std, shortest, through_norm
+from theory.bounds.balls import EPS, Ball, Change, Std, largest_gain, shortest, through_norm
 from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms, compose, weight_norms
 from theory.bounds.obstacles import bias_free_obstacle, refusal
@@ -259,8 +259,7 @@ def _kept_token(block: Block, weights: _Weights) -> float:
         if norm.kind != "none" and norm.fixed_std is None:
             return 0.0
         if norm.fixed_std is not None:
-            gain = 1.0 if norm.gain is None else float(np.abs(norm.gain).max())
-            q *= gain / (norm.tau * norm.fixed_std)
+            q *= largest_gain(norm) / (norm.tau * norm.fixed_std)
     q *= 1 + 60 * EPS
     if not q < 1:
         return 0.0
