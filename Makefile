@@ -3,7 +3,7 @@
 #   make figures   the main job: the paper's figures, into paper_figures/out
 #   make test      the tests
 #   make check     lint, format, types, direction of imports
-#   make deep      the tests again with thousands of examples each, and the slow ones
+#   make deep      the tests again with hundreds of examples each, and the slow ones (an hour)
 #   make mutation  which slips in the kernels no test notices (ARGS=gram: one; half an hour)
 #   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)
 #   make bench-gpu the same for torch on a GPU (DEVICE=cuda)
@@ -50,7 +50,9 @@ test test-without-torch deep mutation: export OMP_NUM_THREADS := 1
 test: $(VENV)/.test $(VENV)/.models
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
+# What is the same with and without torch was looked at by make test; here imports count.
 .PHONY: test-without-torch
+test-without-torch: export HYPOTHESIS_PROFILE := few
 test-without-torch: $(BARE)/.test $(BARE)/.models
 	$(BARE)/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 

@@ -11,12 +11,12 @@ from array_api_compat import array_namespace
 from hypothesis import HealthCheck, settings
 
 # A timing says how busy the machine is, not whether the code is right: no deadline, no complaint
-# about slow drawing. The two quick profiles draw the same examples on every machine, so that a
+# about slow drawing. The quick profiles draw the same examples on every machine, so that a
 # test that passed does not fail for someone else; looking for new examples is deep's work.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("dev", _PATIENT, max_examples=50, derandomize=True)
-settings.register_profile("ci", _PATIENT, max_examples=100, derandomize=True)
-settings.register_profile("deep", _PATIENT, max_examples=2000)
+settings.register_profile("few", _PATIENT, max_examples=10, derandomize=True)
+settings.register_profile("deep", _PATIENT, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 _LIBRARIES = ("numpy", "array_api_strict", "torch", "cupy")

@@ -34,7 +34,7 @@ def crossing_of(found: CriticalPoints, name: str) -> float:
 def test_a_linear_block_crosses_where_its_formula_says() -> None:
     """No norm and no feed-forward: on the complete graph the law is the residual itself."""
     stack = Stack(**SMALL | {"norm": "none", "ffn_width": 0})
-    found = critical_points(stack, full_mask(4), "residual", low=0.2, high=3.0, points=5)
+    found = critical_points(stack, full_mask(4), "residual", low=0.2, high=3.0, points=3)
     assert crossing_of(found, "law") == pytest.approx(1.0, abs=1e-5)
     # At equal tokens full attention has lambda = 0, so that v is the residual too.
     assert crossing_of(found, "v") == pytest.approx(1.0, abs=1e-5)
@@ -64,10 +64,10 @@ def test_with_a_fixed_std_law_and_theorem_cross_apart_and_the_theorem_later() ->
 
 
 def test_no_crossing_is_said_with_the_range_that_was_looked_at() -> None:
-    stack = Stack(**SMALL)
-    found = critical_points(stack, window_mask(4, 1), "ffn_gain", low=0.1, high=0.5, points=3)
+    stack = Stack(**SMALL | {"norm": "none", "ffn_width": 0})
+    found = critical_points(stack, window_mask(4, 1), "residual", low=1.5, high=3.0, points=3)
     assert found.crossings["v"] == ()
-    assert found.words("v").startswith("no crossing in 0.1 .. 0.5: above 1")
+    assert found.words("v").startswith("no crossing in 1.5 .. 3: above 1")
     assert found.price is None
 
 

@@ -45,8 +45,9 @@ def _instances(key: str, count: int) -> list[Any]:
 @pytest.mark.parametrize("key", FORMULAS)
 def test_the_formula_has_the_two_sides_of_the_theorem(key: str) -> None:
     theorem, relation = CATALOGUE[key], formula(key)
-    instances = _instances(key, 6)
-    assert len(instances) == 6 or (key in BLOCKS and instances)
+    wanted = 1 if key in BLOCKS else 6  # a plain block is drawn once in hundreds of times
+    instances = _instances(key, wanted)
+    assert len(instances) == wanted
     for instance in instances:
         left, right = relation.sides(instance)
         verdict = check(theorem, instance)
