@@ -108,10 +108,27 @@ def _linear(state: Centred, weight: Array, bias: Array | None) -> Centred:
     return replace(state, centre=centre, deviations=state.deviations @ weight)
 
 
-def feed_forward_centred(sublayer: FeedForward, state: Centred) -> Centred:
-    """Apply a feed-forward sublayer to centred tokens."""
+def feed_forward_centred(
+    sublayer: FeedForward, state: Centred
+) -> tuple[Centred, Array | None, Array | None]:
+    """Apply a feed-forward sublayer to centred tokens; with the plain factors of a gated one.
+
+    A product moves by phi(g + t p) e + u (phi(g + t p) - phi(g)) / t: nothing cancels.
+    """
     hidden = _linear(state, sublayer.weight_in, sublayer.bias_in)
-    return _linear(_activate(sublayer.activation, hidden), sublayer.weight_out, sublayer.bias_out)
+    if sublayer.weight_gate is None:
+        active = _activate(sublayer.activation, hidden)
+        return _linear(active, sublayer.weight_out, sublayer.bias_out), None, None
+    gate = _linear(state, sublayer.weight_gate, sublayer.bias_gate)
+    active, opened = _activate(sublayer.activation, gate), gate.tokens
+    opened = activation(sublayer.activation).function(opened)
+    product = replace(
+        hidden,
+        centre=active.centre * hidden.centre,
+        deviations=opened * hidden.deviations + hidden.centre * active.deviations,
+    )
+    out = _linear(product, sublayer.weight_out, sublayer.bias_out)
+    return out, hidden.tokens, opened
 
 
 def _activate(name: str, state: Centred) -> Centred:

@@ -18,7 +18,7 @@ from theory.arrays import Array, InputError, eps, namespace, tiny
 from theory.blocks.activations import activation
 from theory.blocks.weights import Block, BlockStep
 from theory.blocks.wiring import Reading, read_through
-from theory.bounds.coefficients import compose
+from theory.bounds.coefficients import compose, gate_peaks
 from theory.bounds.rounding import ACTIVATION_STEPS
 from theory.magnitude import frobenius_norm
 
@@ -75,14 +75,14 @@ def centred_block(
     The step is as `theory.blocks.forward.apply_block` gives it. Its output is in plain
     coordinates; its adjacency is as `rollout` describes it.
     """
-    stds: dict[str, Array | None] = {}
+    found: dict[str, Array | None] = {}
     adjacency: Array | None = None
     settled = False
 
     def norm(name: str, at: Centred) -> Centred:
         nonlocal settled
         settled = False
-        out, stds[f"std_{name}"] = normalise_centred(block.norm(name), at)
+        out, found[f"std_{name}"] = normalise_centred(block.norm(name), at)
         return out
 
     def listen(at: Centred) -> Centred:
@@ -92,16 +92,20 @@ def centred_block(
 
     def feed(at: Centred) -> Centred:
         assert block.feed_forward is not None  # otherwise nobody asks
-        return settle(feed_forward_centred(block.feed_forward, at))
+        out, found["hidden"], found["gate"] = feed_forward_centred(block.feed_forward, at)
+        return settle(out)
 
-    def add(stream: Centred, change: Centred) -> Centred:
+    def add(number: str, stream: Centred, change: Centred) -> Centred:
         nonlocal settled
         settled = block.feed_forward is not None  # without one, it is done once more below
-        return settle(add_centred(block.residual, stream, change))
+        return settle(add_centred(block.residual_scale(number), stream, change))
 
-    after = read_through(block, state, Reading(norm, listen, feed, add))
+    def both(first: Centred, second: Centred) -> Centred:
+        return settle(add_centred(1.0, first, second))
+
+    after = read_through(block, state, Reading(norm, listen, feed, add, both))
     after = after if settled else settle(after)
-    return after, BlockStep(after.tokens, adjacency, **stds)
+    return after, BlockStep(after.tokens, adjacency, **found)
 
 
 def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
@@ -129,6 +133,11 @@ def relative_rounding(block: Block, state: Centred, step: BlockStep) -> Array:
     if ffn is not None:
         lipschitz = activation(ffn.activation).lipschitz
         hidden = lipschitz * frobenius_norm(ffn.weight_in) * frobenius_norm(ffn.weight_out)
+        if ffn.gated:
+            gate, features = (xp.max(peak, axis=-1) for peak in gate_peaks(step))
+            inner = gate * frobenius_norm(ffn.weight_in)
+            inner = inner + lipschitz * features * frobenius_norm(ffn.weight_gate)
+            hidden = frobenius_norm(ffn.weight_out) * inner
         steps += 2 * ffn.weight_in.shape[-1] + ACTIVATION_STEPS
     steps += 4 * int((d + 10) * d**0.5 + 2 * (d + 8))  # up to four norms, see after_norm
     # The spectral norms in v come from LAPACK: p(n) eps of the Frobenius norm, see spectra.

@@ -169,7 +169,8 @@ def read_step(
         norm,
         attend=listen,
         feed_forward=lambda at: _feed_forward(stack, weights, scales, at),
-        add=lambda stream, change: _add_stream(scales, stream, change),
+        add=lambda _, stream, change: _add_stream(scales, stream, change),
+        both=lambda first, second: first + second,
     )
     tokens = read_placement(stack.placement, tokens, does, feed_forward=bool(stack.ffn_width))
     return EngineStep(tokens, adjacency, score, tuple(sigmas))

@@ -199,7 +199,13 @@ def _block(
     def feed(inner: Tensor) -> Tensor:
         return drop(linear("out", functional.gelu(linear("in", inner))))
 
-    does = Reading[Tensor](norm, listen, feed, add=lambda stream, change: stream + change)
+    does = Reading[Tensor](
+        norm,
+        listen,
+        feed,
+        add=lambda _, stream, change: stream + change,
+        both=lambda first, second: first + second,
+    )
     out = read_placement(recipe.placement, tokens, does)
     return out, adjacency, torch.stack(stds)
 

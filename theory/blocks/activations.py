@@ -12,6 +12,7 @@ from array_api_compat import is_numpy_array
 from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
 
 _EPS = 2.0**-52  # of float64
+_QUICK = 1.702  # where sigmoid is nearest to the gate of GELU, hendrycks2016gelu
 _TANH_CUBIC = 0.044715  # the cubic coefficient of the tanh approximation, hendrycks2016gelu
 
 ActivationKind: TypeAlias = Literal["line", "hinge", "tanh", "gate"]
@@ -99,6 +100,14 @@ def _silu_slope(x: Array) -> Array:
     return gate * (1 + x * (1 - gate))
 
 
+def _quick_gelu(x: Array) -> Array:
+    return x * _sigmoid(_QUICK * x)
+
+
+def _quick_gelu_slope(x: Array) -> Array:
+    return _silu_slope(_QUICK * x)
+
+
 def _tanh_gate(x: Array) -> Array:
     # 1/2 (1 + tanh u) = sigmoid(2 u)
     return _sigmoid(2 * _root(2 / namespace(x).pi, like=x) * (x + _TANH_CUBIC * x**3))
@@ -183,6 +192,14 @@ ACTIVATIONS: dict[str, Activation] = {
             logit="2 * sqrt(2 / pi) * (x + 44715 / 10**6 * x**3)",  # (1 + tanh u) / 2 = sigmoid(2u)
         ),
         Activation("silu", _silu, _silu_slope, _steepest_silu, "gate", logit="x"),
+        Activation(
+            "quick_gelu",  # silu(a x) / a: its slopes are those of SiLU
+            _quick_gelu,
+            _quick_gelu_slope,
+            _steepest_silu,
+            "gate",
+            logit="1702 / 10**3 * x",
+        ),
     )
 }
 

@@ -70,11 +70,24 @@ def attend(attention: Attention, adjacency: Array, tokens: Array) -> Array:
 
 
 def feed_forward(sublayer: FeedForward, tokens: Array) -> Array:
-    """Return phi(X W_in + b_in) W_out + b_out: tokens (*b, n, d) -> (*b, n, d)."""
+    """Return phi(X W_in + b_in) W_out + b_out, or its gated form: (*b, n, d) -> (*b, n, d)."""
+    return feed_forward_parts(sublayer, tokens)[0]
+
+
+def feed_forward_parts(
+    sublayer: FeedForward, tokens: Array
+) -> tuple[Array, Array | None, Array | None]:
+    """Return what `feed_forward` does, and the two factors of a gated sublayer, else None.
+
+    Shapes: tokens (*b, n, d) -> (*b, n, d), hidden (*b, n, f), gate (*b, n, f)
+    """
     namespace(tokens, *arrays_of(sublayer))
     hidden = _add_bias(tokens @ sublayer.weight_in, sublayer.bias_in)
-    active = activation(sublayer.activation).function(hidden)
-    return _add_bias(active @ sublayer.weight_out, sublayer.bias_out)
+    phi = activation(sublayer.activation).function
+    if sublayer.weight_gate is None:
+        return _add_bias(phi(hidden) @ sublayer.weight_out, sublayer.bias_out), None, None
+    gate = phi(_add_bias(tokens @ sublayer.weight_gate, sublayer.bias_gate))
+    return _add_bias((gate * hidden) @ sublayer.weight_out, sublayer.bias_out), hidden, gate
 
 
 def apply_block(
@@ -89,10 +102,10 @@ def apply_block(
     """
     require_fits(block, tokens, adjacency=adjacency)
     namespace(tokens, mask)
-    seen, stds = adjacency, dict[str, Array | None]()
+    seen, found = adjacency, dict[str, Array | None]()
 
     def norm(name: str, stream: Array) -> Array:
-        out, stds[f"std_{name}"] = normalise(block.norm(name), stream)
+        out, found[f"std_{name}"] = normalise(block.norm(name), stream)
         return out
 
     def listen(inner: Array) -> Array:
@@ -103,13 +116,17 @@ def apply_block(
 
     def feed(inner: Array) -> Array:
         assert block.feed_forward is not None  # otherwise nobody asks
-        return feed_forward(block.feed_forward, inner)
+        out, found["hidden"], found["gate"] = feed_forward_parts(block.feed_forward, inner)
+        return out
 
-    def add(stream: Array, change: Array) -> Array:
-        return block.residual * stream + change
+    def add(number: str, stream: Array, change: Array) -> Array:
+        return block.residual_scale(number) * stream + change
 
-    out = read_through(block, tokens, Reading(norm, listen, feed, add))
-    return BlockStep(out, seen, **stds)
+    def both(first: Array, second: Array) -> Array:
+        return first + second
+
+    out = read_through(block, tokens, Reading(norm, listen, feed, add, both))
+    return BlockStep(out, seen, **found)
 
 
 def _add_bias(tokens: Array, bias: Array | None) -> Array:

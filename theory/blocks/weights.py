@@ -9,7 +9,7 @@ import numpy as np
 from theory.arrays import Array, InputError, namespace, require_float, require_shape
 from theory.blocks.norms import Norm
 
-Placement: TypeAlias = Literal["post", "pre", "sandwich"]
+Placement: TypeAlias = Literal["post", "pre", "sandwich", "parallel"]
 PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 """Where the norms may stand; `theory.blocks.wiring` says what each name means."""
 NORM_NAMES = ("1", "2", "1_out", "2_out")
@@ -54,9 +54,14 @@ class Attention:
 
 @dataclass(frozen=True, eq=False)
 class FeedForward:
-    """phi(x W_in + b_in) W_out + b_out on single tokens.
+    """phi(x W_in + b_in) W_out + b_out on single tokens, or its gated form.
 
-    Shapes: weight_in (*b, d, f), weight_out (*b, f, d), bias_in (*b, f), bias_out (*b, d)
+    Gated, with ``weight_gate``: (phi(x W_gate + b_gate) * (x W_in + b_in)) W_out + b_out; with
+    silu it is called SwiGLU, with gelu GeGLU.
+
+    Shapes: weight_in, weight_gate (*b, d, f), weight_out (*b, f, d), bias_in, bias_gate (*b, f),
+            bias_out (*b, d)
+    Source: vaswani2017, shazeer2020glu
     """
 
     weight_in: Array
@@ -64,6 +69,13 @@ class FeedForward:
     bias_in: Array | None = None
     bias_out: Array | None = None
     activation: str = "relu"
+    weight_gate: Array | None = None
+    bias_gate: Array | None = None
+
+    @property
+    def gated(self) -> bool:
+        """Whether a gate multiplies the hidden features."""
+        return self.weight_gate is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +85,15 @@ class Block:
     post:     y = norm_1(r x + attention(x)),      out = norm_2(r y + feed_forward(y))
     pre:      y = r x + attention(norm_1(x)),      out = r y + feed_forward(norm_2(y))
     sandwich: as pre, each sublayer's output through norm_1_out / norm_2_out before the sum
+    parallel: out = r x + attention(norm_1(x)) + feed_forward(norm_2(x))
 
-    with the residual scale r. Without a feed-forward sublayer the block ends at y. The order
-    itself is told in `theory.blocks.wiring`.
+    with the residual scale r, which is ``residual``; ``residual_attention`` and ``residual_ffn``
+    take its place in the sum after attention and in that after the feed-forward sublayer. A
+    parallel block has one sum, and so one scale. Without a feed-forward sublayer the block ends
+    at y. The order itself is told in `theory.blocks.wiring`.
 
-    Source: shi2022, xiong2020, ding2021cogview, wang2022deepnet
+    Raises: InputError for an unknown placement, or a second scale for a parallel block
+    Source: shi2022, xiong2020, ding2021cogview, wang2022deepnet, wang2021gptj
     """
 
     attention: Attention
@@ -88,9 +104,27 @@ class Block:
     residual: float = 1.0
     norm_1_out: Norm = _PLAIN
     norm_2_out: Norm = _PLAIN
+    residual_attention: float | None = None
+    residual_ffn: float | None = None
 
     def __post_init__(self) -> None:
         require_placement(self.placement)
+        if self.placement == "parallel" and self.residual_ffn is not None:
+            raise InputError(
+                f"residual_ffn must be left out, but is {self.residual_ffn}: a parallel block has "
+                "one residual sum, and residual or residual_attention scales it"
+            )
+
+    def residual_scale(self, number: str) -> float:
+        """Return what multiplies the stream in the sum after sublayer "1" or "2"."""
+        own = self.residual_attention if number == "1" else self.residual_ffn
+        return self.residual if own is None else own
+
+    @property
+    def residual_scales(self) -> tuple[float, ...]:
+        """What multiplies the stream in each sum that the block has, in order."""
+        sums = "1" if self.feed_forward is None or self.placement == "parallel" else "12"
+        return tuple(map(self.residual_scale, sums))
 
     def norm(self, name: str) -> Norm:
         """Return the norm called "1", "2", "1_out" or "2_out"."""
@@ -112,7 +146,8 @@ def arrays_of(part: Block | Attention | FeedForward | Norm | None) -> tuple[Arra
     if isinstance(part, Norm):
         return (part.gain, part.shift)
     if isinstance(part, FeedForward):
-        return (part.weight_in, part.weight_out, part.bias_in, part.bias_out)
+        gate = (part.weight_gate, part.bias_gate)
+        return (part.weight_in, part.weight_out, part.bias_in, part.bias_out, *gate)
     if isinstance(part, Attention):
         biases = (part.query_bias, part.key_bias, part.bias)
         return (part.query, part.key, part.value, part.output, *biases)
@@ -123,8 +158,12 @@ def arrays_of(part: Block | Attention | FeedForward | Norm | None) -> tuple[Arra
 class BlockStep(NamedTuple):
     """What `apply_block` saw: all that the theorems and the measures need.
 
+    ``hidden`` and ``gate`` are the two factors that a gated feed-forward sublayer multiplies:
+    x W_in + b_in and phi(x W_gate + b_gate); None where nothing is gated.
+
     Shapes: output (*b, n, d), adjacency (*b, h, n, n), std_* (*b, n), the values that norm_1,
-            norm_2, norm_1_out and norm_2_out divide by, without tau; None where a norm is absent
+            norm_2, norm_1_out and norm_2_out divide by, without tau; None where a norm is absent;
+            hidden, gate (*b, n, f)
     """
 
     output: Array
@@ -133,6 +172,8 @@ class BlockStep(NamedTuple):
     std_2: Array | None = None
     std_1_out: Array | None = None
     std_2_out: Array | None = None
+    hidden: Array | None = None
+    gate: Array | None = None
 
     @property
     def stds(self) -> dict[str, Array]:
@@ -174,6 +215,8 @@ def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None)
             "feed_forward.weight_out": (ffn.weight_out, (f, d)),
             "feed_forward.bias_in": (ffn.bias_in, (f,)),
             "feed_forward.bias_out": (ffn.bias_out, (d,)),
+            "feed_forward.weight_gate": (ffn.weight_gate, (d, f)),
+            "feed_forward.bias_gate": (ffn.bias_gate, (f,)),
         }
     for name in NORM_NAMES:
         norm = block.norm(name)

@@ -3,7 +3,8 @@
 Told once, for all that is sent through a block: tokens, slopes, errors, sizes, symbols.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from theory.blocks.norms import Norm
@@ -20,39 +21,61 @@ class Reading(NamedTuple, Generic[S]):
     """What the steps of a block do to a state of one kind.
 
     ``norm`` gets a norm's name, "1", "2", "1_out" or "2_out", and the state. ``add`` gets the
-    stream and what a sublayer made; the residual scale is its business. ``branch`` makes of the
+    sublayer's number, "1" or "2", the stream and what the sublayer made; the residual scale is
+    its business. ``both`` gets what two sublayers made of one stream. ``branch`` makes of the
     stream what goes into a sublayer, or into the norm before it.
     """
 
     norm: Callable[[str, S], S]
     attend: Callable[[S], S]
     feed_forward: Callable[[S], S]
-    add: Callable[[S, S], S]
+    add: Callable[[str, S, S], S]
+    both: Callable[[S, S], S]
     branch: Callable[[S], S] = _as_it_is
 
 
 class _Order(Protocol):
-    """Sends the stream through one sublayer, number "1" or "2", and what belongs to it."""
+    """Sends the stream through sublayers, by number "1" or "2", and what belongs to them."""
 
     def __call__(
-        self, number: str, sublayer: Callable[[S], S], stream: S, does: Reading[S]
+        self, sublayers: Mapping[str, Callable[[S], S]], stream: S, does: Reading[S]
     ) -> S: ...
 
 
-def _post(number: str, sublayer: Callable[[S], S], stream: S, does: Reading[S]) -> S:
-    return does.norm(number, does.add(stream, sublayer(does.branch(stream))))
+def _post(sublayers: Mapping[str, Callable[[S], S]], stream: S, does: Reading[S]) -> S:
+    for number, sublayer in sublayers.items():
+        change = sublayer(does.branch(stream))
+        stream = does.norm(number, does.add(number, stream, change))
+    return stream
 
 
-def _pre(number: str, sublayer: Callable[[S], S], stream: S, does: Reading[S]) -> S:
-    return does.add(stream, sublayer(does.norm(number, does.branch(stream))))
+def _pre(sublayers: Mapping[str, Callable[[S], S]], stream: S, does: Reading[S]) -> S:
+    for number, sublayer in sublayers.items():
+        change = sublayer(does.norm(number, does.branch(stream)))
+        stream = does.add(number, stream, change)
+    return stream
 
 
-def _sandwich(number: str, sublayer: Callable[[S], S], stream: S, does: Reading[S]) -> S:
-    change = sublayer(does.norm(number, does.branch(stream)))
-    return does.add(stream, does.norm(f"{number}_out", change))
+def _sandwich(sublayers: Mapping[str, Callable[[S], S]], stream: S, does: Reading[S]) -> S:
+    for number, sublayer in sublayers.items():
+        change = sublayer(does.norm(number, does.branch(stream)))
+        stream = does.add(number, stream, does.norm(f"{number}_out", change))
+    return stream
 
 
-_ORDERS: dict[str, _Order] = {"post": _post, "pre": _pre, "sandwich": _sandwich}
+def _parallel(sublayers: Mapping[str, Callable[[S], S]], stream: S, does: Reading[S]) -> S:
+    changes = [
+        sublayer(does.norm(number, does.branch(stream))) for number, sublayer in sublayers.items()
+    ]
+    return does.add("1", stream, reduce(does.both, changes))
+
+
+_ORDERS: dict[str, _Order] = {
+    "post": _post,
+    "pre": _pre,
+    "sandwich": _sandwich,
+    "parallel": _parallel,
+}
 """By the names of `theory.blocks.weights.PLACEMENTS`: a new placement is one entry more."""
 
 
@@ -68,9 +91,10 @@ def read_placement(placement: str, stream: S, does: Reading[S], *, feed_forward:
     Raises: InputError for an unknown placement
     """
     require_placement(placement)
-    order = _ORDERS[placement]
-    stream = order("1", does.attend, stream, does)
-    return order("2", does.feed_forward, stream, does) if feed_forward else stream
+    sublayers = {"1": does.attend, "2": does.feed_forward}
+    if not feed_forward:
+        del sublayers["2"]
+    return _ORDERS[placement](sublayers, stream, does)
 
 
 def norms_used(placement: str, *, feed_forward: bool = True) -> tuple[str, ...]:
@@ -83,7 +107,7 @@ def norms_used(placement: str, *, feed_forward: bool = True) -> tuple[str, ...]:
     def norm(name: str, _: None) -> None:
         names.append(name)
 
-    nothing = Reading[None](norm, _as_it_is, _as_it_is, lambda stream, _: stream)
+    nothing = Reading[None](norm, _as_it_is, _as_it_is, lambda *_: None, lambda *_: None)
     read_placement(placement, None, nothing, feed_forward=feed_forward)
     return tuple(names)
 

@@ -6,7 +6,13 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.activations import activation
 from theory.blocks.weights import Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
-from theory.bounds.coefficients import Coefficients, WeightNorms, compose
+from theory.bounds.coefficients import (
+    Coefficients,
+    WeightNorms,
+    compose,
+    gate_lipschitz,
+    gate_peaks,
+)
 from theory.bounds.rounding import (
     Running,
     after_attention,
@@ -15,6 +21,7 @@ from theory.bounds.rounding import (
     after_sum,
     distance_rounding,
     exactly,
+    factor_errors,
     std_error,
     weight_errors,
 )
@@ -79,14 +86,15 @@ def coefficient_bounds(
 
     Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> all (*b,)
     """
-    sizes = () if norms is None else (norms.value, norms.ffn_in, norms.ffn_out)
+    sizes = () if norms is None else (norms.value, norms.ffn_in, norms.ffn_out, norms.ffn_gate)
     own = (array for _, array in found.items())
     xp = namespace(tokens, token_mask, *step, *sizes, *own, *arrays_of(block))
     unit, least = eps(tokens), tiny(tokens)
     low: dict[str, Array] = {}
     high: dict[str, Array] = {}
     possible = xp.ones_like(found.v) > 0
-    for name, error in _follow(block, tokens, step, norms)[1].items():
+    _, errors, gate_error = _follow(block, tokens, step, norms)
+    for name, error in errors.items():
         std = getattr(step, name)
         smallest = std - error[..., None]
         counts = smallest > 0 if token_mask is None else (smallest > 0) | ~token_mask
@@ -103,11 +111,15 @@ def coefficient_bounds(
     root_lower = xp.clip(xp.sqrt(xp.clip(found.lambda_ - least, min=0.0)) - error, min=0.0)
     root_upper = xp.sqrt(found.lambda_ + least) + error
     heads, ffn = step.adjacency.shape[-3], block.feed_forward
-    lipschitz = 0.0 if ffn is None else activation(ffn.activation).lipschitz
+    lipschitz: Array | float = 0.0 if ffn is None else activation(ffn.activation).lipschitz
+    if ffn is not None and ffn.gated:
+        lipschitz = gate_lipschitz(ffn, *gate_peaks(step, token_mask=token_mask))
 
-    def v(std: dict[str, Array], root: Array, s: Array) -> Array:
-        at = step._replace(**std)
-        return compose(block, at, heads * root * s, lipschitz * s**2, token_mask=token_mask)
+    def v(std: dict[str, Array], root: Array, s: Array, off: Array | float) -> Array:
+        at, c = step._replace(**std), lipschitz + off
+        if ffn is not None and ffn.gated:
+            c = xp.clip(c, min=0.0)
+        return compose(block, at, heads * root * s, c * s**2, token_mask=token_mask)
 
     # Assembling v, here and there: as in `block_rounding`, products and maxima, fewer than 30.
     return CoefficientBounds(
@@ -115,8 +127,10 @@ def coefficient_bounds(
         lambda_upper=root_upper**2 * (1 + 8 * unit),
         s_lower=s_lower + 0 * found.v,
         s_upper=s_upper + 0 * found.v,
-        v_lower=v(high, root_lower, s_lower) * (1 - 60 * unit),
-        v_upper=xp.where(possible, v(low, root_upper, s_upper) * (1 + 60 * unit), xp.inf),
+        v_lower=v(high, root_lower, s_lower, -gate_error) * (1 - 60 * unit),
+        v_upper=xp.where(
+            possible, v(low, root_upper, s_upper, gate_error) * (1 + 60 * unit), xp.inf
+        ),
     )
 
 
@@ -139,14 +153,16 @@ def coefficient_error(
 
 def _follow(
     block: Block, tokens: Array, step: BlockStep, norms: WeightNorms | None
-) -> tuple[Array, dict[str, Array]]:
+) -> tuple[Array, dict[str, Array], Array | float]:
     """Follow the rounding of output and coefficient through the block, stage by stage.
 
-    Returns the error of the output, and of the std values by their names in the step, all (*b,).
+    Returns the error of the output, of the std values by their names in the step, and of
+    `gate_lipschitz`, 0 where nothing is gated, all (*b,).
     """
     shape = tuple(tokens.shape)
     weights = weight_errors(block.attention, block.feed_forward, norms=norms)
     errors: dict[str, Array] = {}
+    gate_error: Array | float = 0.0
 
     def norm(name: str, run: Running) -> Running:
         which, std = block.norm(name), step.stds.get(f"std_{name}")
@@ -159,11 +175,20 @@ def _follow(
         return after_attention(block.attention, step.adjacency, run, weights)
 
     def feed(run: Running) -> Running:
-        assert block.feed_forward is not None  # otherwise nobody asks
-        return after_feed_forward(block.feed_forward, run, weights, tokens=shape[-2])
+        nonlocal gate_error
+        ffn, n = block.feed_forward, shape[-2]
+        assert ffn is not None  # otherwise nobody asks
+        if not ffn.gated:
+            return after_feed_forward(ffn, run, weights, tokens=n)
+        gate, hidden = factor_errors(ffn, run, tokens=n)
+        gate_error = gate + activation(ffn.activation).lipschitz * hidden
+        return after_feed_forward(ffn, run, weights, tokens=n, peaks=gate_peaks(step))
 
-    def add(stream: Running, change: Running) -> Running:
-        return after_sum(stream, change, factor=block.residual, like=tokens)
+    def add(number: str, stream: Running, change: Running) -> Running:
+        return after_sum(stream, change, factor=block.residual_scale(number), like=tokens)
 
-    out = read_through(block, exactly(tokens), Reading(norm, listen, feed, add))
-    return out.error, errors
+    def both(first: Running, second: Running) -> Running:
+        return after_sum(first, second, factor=1.0, like=tokens)
+
+    out = read_through(block, exactly(tokens), Reading(norm, listen, feed, add, both))
+    return out.error, errors, gate_error

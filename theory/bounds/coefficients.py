@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from theory.arrays import Array, constant, eps, namespace
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Attention, Block, BlockStep, arrays_of
+from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, arrays_of
 from theory.blocks.wiring import Reading, read_through
 from theory.spectra.brackets import Bracket, spectral_bracket
 from theory.spectra.norms import coupling, product_norm, row_deviations, spectral_norm
@@ -22,20 +22,21 @@ class WeightNorms:
     rounding of LAPACK: 0 unless a tolerance was given.
 
     Shapes: value (*b, h), one for each head's value times output matrix; ffn_in, ffn_out (*b,)
-            or None without a feed-forward sublayer
+            or None without a feed-forward sublayer, ffn_gate (*b,) or None where nothing is gated
     """
 
     value: Array
     ffn_in: Array | None
     ffn_out: Array | None
     excess: float = 0.0
+    ffn_gate: Array | None = None
 
     @property
     def largest(self) -> Array:
         """The coefficient s, the largest singular value of all the weights: (*b,)."""
         xp = namespace(self.value)
         largest = xp.max(self.value, axis=-1)
-        for norm in (self.ffn_in, self.ffn_out):
+        for norm in (self.ffn_in, self.ffn_out, self.ffn_gate):
             if norm is not None:
                 largest = xp.maximum(largest, norm)
         return largest
@@ -84,12 +85,15 @@ def weight_norms(block: Block, *, tolerance: float | None = None) -> WeightNorms
     if ffn is None:
         return WeightNorms(value, None, None)
     one, two = ffn.weight_in, ffn.weight_out
+    weights = [one, two] if ffn.weight_gate is None else [one, two, ffn.weight_gate]
     if tolerance is None or min(one.shape[-2:]) < _WIDE:
-        return WeightNorms(value, spectral_norm(one), spectral_norm(two))
+        first, second, *gate = map(spectral_norm, weights)
+        return WeightNorms(value, first, second, ffn_gate=gate[0] if gate else None)
     tolerance = max(tolerance, 64 * eps(one))  # float32 does not allow much narrower brackets
-    first, second = (spectral_bracket(weight, tolerance=tolerance) for weight in (one, two))
-    excess = max(_width(first), _width(second))
-    return WeightNorms(value, first.upper, second.upper, excess)
+    found = [spectral_bracket(weight, tolerance=tolerance) for weight in weights]
+    first, second, *gate = (bracket.upper for bracket in found)
+    excess = max(map(_width, found))
+    return WeightNorms(value, first, second, excess, gate[0] if gate else None)
 
 
 def _width(found: Bracket) -> float:
@@ -112,17 +116,25 @@ def block_coefficients(
     The theorem covers every placement: with the residual scale r, the activation's Lipschitz
     constant c and N_i = max |gain_i| / (tau_i sigma_i), a post-LN block has
     v = N_1 (|r| + sqrt(lambda) h s) N_2 (|r| + c s^2); a pre-LN block
-    (|r| + N_1 sqrt(lambda) h s)(|r| + N_2 c s^2), which is at least 1 for r = 1.
+    (|r| + N_1 sqrt(lambda) h s)(|r| + N_2 c s^2), which is at least 1 for r = 1; a parallel one
+    |r| + N_1 sqrt(lambda) h s + N_2 c s^2. With two residual scales each sum has its own r. In
+    a gated feed-forward sublayer `gate_lipschitz` of these tokens takes the place of c.
 
     Shapes: token_mask boolean (*b, n), True where a token counts -> all (*b,)
     Dtype:  as the step's; verdicts want float64
     Source: shi2022, theorem 2
     """
     norms = weight_norms(block) if norms is None else norms
-    sizes = (norms.value, norms.ffn_in, norms.ffn_out)
+    sizes = (norms.value, norms.ffn_in, norms.ffn_out, norms.ffn_gate)
     xp = namespace(*step, token_mask, *sizes, *arrays_of(block))
     root = coupling(step.adjacency, token_mask=token_mask)  # sqrt(lambda), one for each head
-    lipschitz = activation(block.feed_forward.activation).lipschitz if block.feed_forward else 0.0
+    lipschitz: Array | float = 0.0
+    peaks: tuple[Array, Array] | None = None
+    if block.feed_forward is not None:
+        lipschitz = activation(block.feed_forward.activation).lipschitz
+        if block.feed_forward.gated:
+            peaks = gate_peaks(step, token_mask=token_mask)
+            lipschitz = gate_lipschitz(block.feed_forward, *peaks)
 
     worst, s = xp.max(root, axis=-1), norms.largest
     attention_paper = worst * block.attention.value.shape[-3] * s
@@ -131,6 +143,9 @@ def block_coefficients(
     ffn_paper, ffn_sharp = lipschitz * s**2, xp.zeros_like(s)
     if norms.ffn_in is not None and norms.ffn_out is not None:
         ffn_sharp = lipschitz * norms.ffn_in * norms.ffn_out
+        if peaks is not None:
+            assert block.feed_forward is not None
+            ffn_sharp = _gated_sharp(block.feed_forward, norms, *peaks)
 
     def v(attention: Array, ffn: Array) -> Array:
         return compose(block, step, attention, ffn, token_mask=token_mask)
@@ -158,15 +173,16 @@ def compose(
 
     Shapes: attention, ffn (*b,) without the residual stream -> (*b,)
     """
-    residual = abs(block.residual)
-
     def norm(name: str, at: _Stretch) -> _Stretch:
         std = getattr(step, f"std_{name}")
         found = norm_stretch(block.norm(name), std, like=attention, token_mask=token_mask)
         return at._replace(norms=at.norms * found)
 
-    def add(stream: _Stretch, change: _Stretch) -> _Stretch:
-        return _Stretch(stream.whole, residual + change.whole)
+    def add(number: str, stream: _Stretch, change: _Stretch) -> _Stretch:
+        return _Stretch(stream.whole, abs(block.residual_scale(number)) + change.whole)
+
+    def both(first: _Stretch, second: _Stretch) -> _Stretch:
+        return _Stretch(1.0, first.whole + second.whole)
 
     return read_through(
         block,
@@ -176,6 +192,7 @@ def compose(
             attend=lambda at: at._replace(sublayer=at.sublayer * attention),
             feed_forward=lambda at: at._replace(sublayer=at.sublayer * ffn),
             add=add,
+            both=both,
             branch=lambda _: _UNSTRETCHED,
         ),
     ).whole
@@ -193,6 +210,56 @@ class _Stretch(NamedTuple):
 
 
 _UNSTRETCHED = _Stretch(1.0, 1.0)
+
+
+def gate_peaks(step: BlockStep, *, token_mask: Array | None = None) -> tuple[Array, Array]:
+    """Return, of every hidden feature, the largest |phi(gate)| and the largest |hidden|.
+
+    Shapes: token_mask boolean (*b, n) -> (*b, f), (*b, f), over the tokens that count
+    """
+    xp = namespace(step.hidden, step.gate, token_mask)
+    found = []
+    for factor in (step.gate, step.hidden):
+        size = xp.abs(factor)
+        if token_mask is not None:
+            size = xp.where(token_mask[..., None], size, 0.0)
+        found.append(xp.max(size, axis=-2))
+    return found[0], found[1]
+
+
+def gate_lipschitz(sublayer: FeedForward, gate: Array, hidden: Array) -> Array:
+    """Return the constant of the product of a gate and its hidden features, on given tokens.
+
+    phi(g) u - phi(g') u' = phi(g) (u - u') + (phi(g) - phi(g')) u' for two tokens, so that the
+    distance of their products is at most max |phi(g)| |u - u'| + c max |u| |g - g'|. With s for
+    the norms of all three weights the sublayer has the factor (max |phi(g)| + c max |u|) s^2.
+
+    Shapes: gate, hidden (*b, f), as `gate_peaks` gives them -> (*b,)
+    Source: derived; see theory.theorems.block.gated
+    """
+    xp = namespace(gate, hidden)
+    c = activation(sublayer.activation).lipschitz
+    return xp.max(gate, axis=-1) + c * xp.max(hidden, axis=-1)
+
+
+def _gated_sharp(sublayer: FeedForward, norms: WeightNorms, gate: Array, hidden: Array) -> Array:
+    """Return the smaller of two bounds: one constant for all hidden features, or one for each.
+
+    With a_k and b_k the peaks of feature k, and the roots of either on both sides of the product:
+    |sqrt(a) W_out| |W_in sqrt(a)| + c |sqrt(b) W_out| |W_gate sqrt(b)|.
+    """
+    xp = namespace(gate, hidden)
+    c = activation(sublayer.activation).lipschitz
+    flat = norms.ffn_out * (
+        xp.max(gate, axis=-1) * norms.ffn_in + c * xp.max(hidden, axis=-1) * norms.ffn_gate
+    )
+    root_a, root_b = xp.sqrt(gate), xp.sqrt(hidden)
+    by_feature = spectral_norm(root_a[..., :, None] * sublayer.weight_out) * spectral_norm(
+        sublayer.weight_in * root_a[..., None, :]
+    ) + c * spectral_norm(root_b[..., :, None] * sublayer.weight_out) * spectral_norm(
+        sublayer.weight_gate * root_b[..., None, :]
+    )
+    return xp.minimum(flat, by_feature)
 
 
 def norm_stretch(

@@ -19,8 +19,10 @@ def refusal(block: Block, heads: Floats | None) -> str:
 
     Shapes: heads (h, n, n), given attention weights, or None
     """
+    if block.feed_forward is not None and block.feed_forward.gated:
+        return "no bound on later v is worked out for a gated feed-forward sublayer"
     if block.placement != "post":
-        if abs(block.residual) >= 1:
+        if min(map(abs, block.residual_scales)) >= 1:
             return f"v is at least 1 in {block.placement}-LN with residual scale 1 or more"
         return (
             f"no bound on later v is worked out for {block.placement}-LN; "
@@ -55,12 +57,12 @@ def bias_free_obstacle(block: Block, mask: NDArray[np.bool_], heads: Floats | No
         return ""
     if all(norm.eps > 0 for norm in norms):
         roots = float(np.prod([norm.tau * norm.eps**0.5 / _gain(norm) for norm in norms]))
-        if roots <= abs(block.residual) ** len(norms):
+        if roots <= abs(float(np.prod(block.residual_scales))):
             return f"{NO_CONSTANTS}: eps is small, and zero is a token too ({_PROOF})"
         return ""
     d, n = block.attention.value.shape[-2], mask.shape[-1]
     room = d >= (3 if norms[0].kind == "layer" else 2)
-    if norms[-1].eps > 0 or not room or block.residual == 0 or heads is not None:
+    if norms[-1].eps > 0 or not room or 0 in block.residual_scales or heads is not None:
         return ""
     causal = n >= 3 and np.array_equal(mask, np.tri(n, dtype=np.bool_))
     if mask.all() or causal or len(closed_classes(mask).closed) > 1:

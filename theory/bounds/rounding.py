@@ -128,9 +128,20 @@ def after_attention(
 
 
 def after_feed_forward(
-    sublayer: FeedForward, at: Running, weights: WeightErrors, *, tokens: int
+    sublayer: FeedForward,
+    at: Running,
+    weights: WeightErrors,
+    *,
+    tokens: int,
+    peaks: tuple[Array, Array] | None = None,
 ) -> Running:
-    """Follow phi(X W_in + b_in) W_out + b_out, and the error of c s^2 in the coefficient."""
+    """Follow phi(X W_in + b_in) W_out + b_out, and the error of c s^2 in the coefficient.
+
+    A gated sublayer comes with the ``peaks`` of `theory.bounds.coefficients.gate_peaks`.
+    """
+    if sublayer.weight_gate is not None:
+        assert peaks is not None, "a gated sublayer needs the peaks of its two factors"
+        return _after_gated(sublayer, at, weights, peaks, tokens=tokens)
     d, f = sublayer.weight_in.shape[-2:]
     unit, small = eps(sublayer.weight_in), tiny(sublayer.weight_in)
     lipschitz = activation(sublayer.activation).lipschitz
@@ -143,6 +154,56 @@ def after_feed_forward(
     lost = (d + f + 2 + ACTIVATION_STEPS) * unit * outer + flushed
     factor = lipschitz * (2 * weights.s + weights.error) * weights.error
     error = lipschitz * w_in * w_out * at.error + lost + factor * at.size + unit * (outer + bias)
+    return Running(error, outer + bias)
+
+
+def factor_errors(sublayer: FeedForward, at: Running, *, tokens: int) -> tuple[Array, Array]:
+    """Bound the errors of phi(X W_gate + b_gate) and X W_in + b_in, in the Frobenius norm."""
+    (d, f), unit = sublayer.weight_in.shape[-2:], eps(sublayer.weight_in)
+    small = tiny(sublayer.weight_in) * (tokens * f) ** 0.5
+    lipschitz = activation(sublayer.activation).lipschitz
+    found = []
+    for weight, bias in (
+        (sublayer.weight_gate, sublayer.bias_gate),
+        (sublayer.weight_in, sublayer.bias_in),
+    ):
+        w = frobenius_norm(weight)
+        size = w * at.size + _on_all_tokens(bias, (tokens, f))
+        found.append((w * at.error + (d + 1) * unit * size + small, size))
+    (gate, gate_size), (hidden, _) = found
+    # A gate that is subnormal may be given as zero; that of SiLU belongs to an x above -750.
+    gate = lipschitz * (gate + ACTIVATION_STEPS * unit * gate_size) + 750 * small
+    return gate, hidden
+
+
+def _after_gated(
+    sublayer: FeedForward,
+    at: Running,
+    weights: WeightErrors,
+    peaks: tuple[Array, Array],
+    *,
+    tokens: int,
+) -> Running:
+    """Follow (phi(G) U) W_out + b_out: a product errs by either factor times the other's peak.
+
+    And the error of (max |phi(G)| + c max |U|) s^2 in the coefficient. A product of two errors is
+    of second order.
+    """
+    d, f = sublayer.weight_in.shape[-2:]
+    xp, unit, small = namespace(at.size), eps(sublayer.weight_in), tiny(sublayer.weight_in)
+    lipschitz = activation(sublayer.activation).lipschitz
+    gate_error, hidden_error = factor_errors(sublayer, at, tokens=tokens)
+    gate, hidden = (xp.max(peak, axis=-1) for peak in peaks)
+    w_out = frobenius_norm(sublayer.weight_out)
+    size = frobenius_norm(sublayer.weight_in) * at.size
+    size = gate * (size + _on_all_tokens(sublayer.bias_in, (tokens, f)))
+    product = gate * hidden_error + hidden * gate_error + unit * size + small
+    outer, bias = w_out * size, _on_all_tokens(sublayer.bias_out, (tokens, d))
+    lost = f * unit * outer + small * (1 + (tokens * f) ** 0.5 * w_out)
+    constant = gate + lipschitz * hidden
+    factor = constant * (2 * weights.s + weights.error) * weights.error
+    factor = factor + (gate_error + lipschitz * hidden_error) * (weights.s + weights.error) ** 2
+    error = w_out * product + lost + factor * at.size + unit * (outer + bias)
     return Running(error, outer + bias)
 
 
@@ -168,7 +229,8 @@ def weight_errors(
         errors = product_norm_error(attention.value, attention.output)
     error = xp.max(errors, axis=-1)
     if sublayer is not None:
-        for weight in (sublayer.weight_in, sublayer.weight_out):
+        three = (sublayer.weight_in, sublayer.weight_out, sublayer.weight_gate)
+        for weight in three if sublayer.gated else three[:2]:
             error = xp.maximum(error, spectral_norm_error(weight))
     return WeightErrors(norms.largest, error)
 

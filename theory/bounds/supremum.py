@@ -189,10 +189,11 @@ def _through(
         assert block.feed_forward is not None
         out = feed_forward(block.feed_forward, token)
         lost = after_feed_forward(block.feed_forward, start, weights.errors, tokens=1)
-    centre = (block.residual * token + out)[0]
-    error = float(after_sum(start, lost, factor=block.residual, like=token).error)
-    spread = (ball.radius * (abs(block.residual) + change.lipschitz) + error) * (1 + 8 * EPS)
-    length = shortest(norm, centre, error, ball.radius, block.residual, change)
+    residual = block.residual_scale("1" if first else "2")
+    centre = (residual * token + out)[0]
+    error = float(after_sum(start, lost, factor=residual, like=token).error)
+    spread = (ball.radius * (abs(residual) + change.lipschitz) + error) * (1 + 8 * EPS)
+    length = shortest(norm, centre, error, ball.radius, residual, change)
     return through_norm(norm, centre, spread, length)
 
 
@@ -250,11 +251,11 @@ def _kept_token(block: Block, weights: _Weights) -> float:
     Only with norms that divide by constants, or without: the farthest token's distance to the
     kept one x changes by at most q, and |x| >= |p| - |F(p) - p| / (1 - q) for any token p.
     """
-    d, residual = block.attention.value.shape[-2], abs(block.residual)
+    d = block.attention.value.shape[-2]
     both: Sequence[Norm] = (block.norm_1, block.norm_2)
-    q = residual + float(weights.value.sum())
+    q = abs(block.residual_scale("1")) + float(weights.value.sum())
     if block.feed_forward is not None:
-        q *= residual + weights.ffn
+        q *= abs(block.residual_scale("2")) + weights.ffn
     for norm in both if block.feed_forward is not None else both[:1]:
         if norm.kind != "none" and norm.fixed_std is None:
             return 0.0

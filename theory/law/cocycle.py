@@ -47,12 +47,12 @@ def constant_walks(walk: Array) -> Walks:
 
 
 def apply_step(step: Linearised, walks: Matrix, deviations: Matrix) -> Matrix:
-    """Return (r D + sum_k P_k D T_k) K: deviations (n, d) -> (n, d)."""
+    """Return (r D + D B + sum_k P_k D T_k) K: deviations (n, d) -> (n, d)."""
     if len(walks) == 1:
         mixed = walks[0] @ (deviations @ step.mixed)
     else:
         mixed = (walks @ (deviations @ step.heads)).sum(axis=0)
-    out: Matrix = (step.residual * deviations + mixed) @ step.after
+    out: Matrix = (step.past_attention(deviations) + mixed) @ step.after
     return out
 
 
@@ -64,6 +64,8 @@ def apply_adjoint(step: Linearised, walks: Matrix, deviations: Matrix) -> Matrix
     else:
         mixed = (np.swapaxes(walks, -2, -1) @ (back @ np.swapaxes(step.heads, -2, -1))).sum(axis=0)
     out: Matrix = step.residual * back + mixed
+    if step.beside is not None:
+        out = out + back @ step.beside.T
     return out
 
 

@@ -47,6 +47,9 @@ def norm_jacobian(norm: Norm, token: Array) -> Array:
 def feed_forward_jacobian(sublayer: FeedForward, token: Array) -> Array:
     """Return W_in diag(phi'(x W_in + b_in)) W_out, the derivative of a feed-forward sublayer.
 
+    Gated, with g = x W_gate + b_gate and u = x W_in + b_in, it is
+    (W_gate diag(phi'(g) u) + W_in diag(phi(g))) W_out.
+
     The derivative of ReLU at zero is taken as 0, as `theory.blocks.activations` has it.
 
     Shapes: token (*b, d) -> (*b, d, d)
@@ -57,8 +60,16 @@ def feed_forward_jacobian(sublayer: FeedForward, token: Array) -> Array:
     hidden = (xp.expand_dims(token, axis=-2) @ sublayer.weight_in)[..., 0, :]
     if sublayer.bias_in is not None:
         hidden = hidden + sublayer.bias_in
-    slope = activation(sublayer.activation).derivative(hidden)
-    return (sublayer.weight_in * xp.expand_dims(slope, axis=-2)) @ sublayer.weight_out
+    phi = activation(sublayer.activation)
+    if sublayer.weight_gate is None:
+        slope = phi.derivative(hidden)
+        return (sublayer.weight_in * xp.expand_dims(slope, axis=-2)) @ sublayer.weight_out
+    gate = (xp.expand_dims(token, axis=-2) @ sublayer.weight_gate)[..., 0, :]
+    if sublayer.bias_gate is not None:
+        gate = gate + sublayer.bias_gate
+    slope, active = phi.derivative(gate) * hidden, phi.function(gate)
+    inner = sublayer.weight_gate * xp.expand_dims(slope, axis=-2)
+    return (inner + sublayer.weight_in * xp.expand_dims(active, axis=-2)) @ sublayer.weight_out
 
 
 def value_output(attention: Attention) -> Array:

@@ -77,7 +77,7 @@ def is_homogeneous(block: Block) -> bool:
     """Return whether block(c x) = c block(x) for every c > 0 because nothing in it has a scale."""
     attention, ffn = block.attention, block.feed_forward
     if ffn is not None:
-        if ffn.activation not in ("relu", "identity"):
+        if ffn.gated or ffn.activation not in ("relu", "identity"):
             return False
         if ffn.bias_in is not None or ffn.bias_out is not None:
             return False

@@ -59,7 +59,8 @@ def relative_modes(
     rows = np.broadcast_to(start, (mu.size, 1, d)).astype(mu.dtype)
     logs = [np.zeros(mu.size)]
     for step, growth in islice(tied_orbit(blocks, here), layers):
-        rows = (step.residual * rows + mu[:, None, None] * (rows @ step.mixed)) @ step.after
+        mixed = mu[:, None, None] * (rows @ step.mixed)
+        rows = (step.past_attention(rows) + mixed) @ step.after
         size = np.linalg.norm(rows, axis=(-2, -1))
         alive = size > 0
         logs.append(logs[-1] + np.where(alive, np.log(np.where(alive, size, 1)), -np.inf) - growth)

@@ -181,7 +181,8 @@ def _along(
             size = np.abs(product).max(axis=(-2, -1))
             log_product += np.where(size > 0, np.log(np.where(size > 0, size, 1.0)), -np.inf)
             product = product / np.where(size > 0, size, 1.0)[:, None, None]
-        rows = (step.residual * rows + mu[:, None, None] * (rows @ step.mixed)) @ step.after
+        mixed = mu[:, None, None] * (rows @ step.mixed)
+        rows = (step.past_attention(rows) + mixed) @ step.after
         q, r = np.linalg.qr(np.swapaxes(rows, -2, -1))
         stretch = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
         logs.append(np.where(stretch > 0, np.log(np.where(stretch > 0, stretch, 1.0)), -np.inf))

@@ -26,10 +26,12 @@ class Linearised(NamedTuple):
     ``token`` is what the block makes of the token, ``listening`` what its attention sees of it
     (the token itself, or normalised), ``residual`` is r, ``heads`` the T_k, ``after`` K. P_k are
     the attention weights at equal tokens. post: T_k = V_k, K = J_1 (r + F) J_2;
-    pre: T_k = J_1 V_k, K = r + J_2 F; sandwich: T_k = J_1 V_k J_1out, K = r + J_2 F J_2out; with
-    J the Jacobians of the norms and F that of the feed-forward sublayer.
+    pre: T_k = J_1 V_k, K = r + J_2 F; sandwich: T_k = J_1 V_k J_1out, K = r + J_2 F J_2out;
+    parallel: K = 1 and (r D + D B + sum_k P_k D T_k), with B = J_2 F in ``beside``. J are the
+    Jacobians of the norms, F that of the feed-forward sublayer, r scales the sum after attention.
 
-    Shapes: token, listening (*b, d), heads (*b, h, d, d), after (*b, d, d)
+    Shapes: token, listening (*b, d), heads (*b, h, d, d), after (*b, d, d), beside (*b, d, d) or
+            None
     """
 
     token: Array
@@ -37,6 +39,12 @@ class Linearised(NamedTuple):
     residual: float
     heads: Array
     after: Array
+    beside: Array | None = None
+
+    def past_attention(self, rows: Array) -> Array:
+        """Return r D + D B, what becomes of differences beside attention: (*b, k, d)."""
+        kept = self.residual * rows
+        return kept if self.beside is None else kept + rows @ self.beside
 
     @property
     def mixed(self) -> Array:
@@ -55,6 +63,7 @@ def linearise(block: Block, token: Array) -> Linearised:
     xp = namespace(token)
     unit = xp.eye(token.shape[-1], dtype=token.dtype, device=array_api_compat.device(token))
     listening, heads = token, token  # until the attention sublayer is reached
+    beside: Array | None = None
 
     def norm(name: str, at: _Sloped) -> _Sloped:
         which = block.norm(name)
@@ -75,18 +84,27 @@ def linearise(block: Block, token: Array) -> Linearised:
         slope = feed_forward_jacobian(block.feed_forward, at.token)
         return _Sloped(_fed(block, at.token), _chain(at.slope, slope))
 
-    def add(stream: _Sloped, change: _Sloped) -> _Sloped:
+    def add(number: str, stream: _Sloped, change: _Sloped) -> _Sloped:
         nonlocal heads
-        token = block.residual * stream.token + change.token
+        scale = block.residual_scale(number)
+        token = scale * stream.token + change.token
         if change.by_head:  # what has come so far is before K
             heads = change.slope
             return _Sloped(token, None)
-        return _Sloped(token, _chain(stream.slope, block.residual * unit + change.slope))
+        return _Sloped(token, _chain(stream.slope, scale * unit + change.slope))
 
-    steps = Reading(norm, listen, feed, add, branch=lambda stream: _Sloped(stream.token, None))
+    def both(attention: _Sloped, ffn: _Sloped) -> _Sloped:
+        nonlocal beside
+        beside = ffn.slope
+        return replace(attention, token=attention.token + ffn.token)
+
+    def branch(stream: _Sloped) -> _Sloped:
+        return _Sloped(stream.token, None)
+
+    steps = Reading(norm, listen, feed, add, both, branch)
     out = read_through(block, _Sloped(token, None), steps)
     after = unit + xp.zeros_like(out.token)[..., None] if out.slope is None else out.slope
-    return Linearised(out.token, listening, block.residual, heads, after)
+    return Linearised(out.token, listening, block.residual_scale("1"), heads, after, beside)
 
 
 @dataclass(frozen=True)
@@ -117,7 +135,8 @@ def synchronised_step(block: Block, token: Array) -> Array:
         norm=lambda name, at: _norm(block.norm(name), at),
         attend=lambda at: _values(block, at),
         feed_forward=lambda at: _fed(block, at),
-        add=lambda stream, change: block.residual * stream + change,
+        add=lambda number, stream, change: block.residual_scale(number) * stream + change,
+        both=lambda first, second: first + second,
     )
     return read_through(block, token, steps)
 
@@ -142,22 +161,22 @@ def synchronised_orbit(blocks: Iterable[Block], token: Array) -> Iterator[Linear
 
 
 def transverse_factor(step: Linearised, eigenvalue: complex | Array) -> Array:
-    """Return (r I + mu S) K, what a block does to the mode of an eigenvalue mu of all heads' P.
+    """Return (r I + B + mu S) K, what a block does to a mode of the eigenvalue mu of all P_k.
 
     Shapes: eigenvalue (*m,), real or complex -> (*m, *b, d, d)
     """
     xp = namespace(step.after)
     d, device = step.after.shape[-1], array_api_compat.device(step.after)
-    mixed = step.mixed
+    mixed, kept = step.mixed, step.residual * xp.eye(d, dtype=step.after.dtype, device=device)
+    kept = kept if step.beside is None else kept + step.beside
     mu = xp.asarray(eigenvalue, device=device)
     mu = xp.reshape(mu, (*mu.shape, *(1,) * mixed.ndim))
-    unit = xp.eye(d, dtype=step.after.dtype, device=device)
     after = step.after
     if xp.isdtype(mu.dtype, "complex floating"):
-        mixed, unit, after = (xp.astype(part, mu.dtype) for part in (mixed, unit, after))
+        mixed, kept, after = (xp.astype(part, mu.dtype) for part in (mixed, kept, after))
     else:
         mu = xp.astype(mu, mixed.dtype)
-    return (step.residual * unit + mu * mixed) @ after
+    return (kept + mu * mixed) @ after
 
 
 def _require_token(block: Block, token: Array) -> None:

@@ -34,7 +34,14 @@ _LAYER_AXES: dict[type, dict[str, str]] = {
         "key_bias": "h k",
         "bias": "d",
     },
-    FeedForward: {"weight_in": "d f", "weight_out": "f d", "bias_in": "f", "bias_out": "d"},
+    FeedForward: {
+        "weight_in": "d f",
+        "weight_out": "f d",
+        "bias_in": "f",
+        "bias_out": "d",
+        "weight_gate": "d f",
+        "bias_gate": "f",
+    },
     Block: {},
 }
 

@@ -118,7 +118,8 @@ def _sizes(attend: Callable[[Expr], Expr], feed_forward: Callable[[Expr], Expr])
         norm=lambda name, size: norm_size(size, *NORM_SYMBOLS[name]),
         attend=attend,
         feed_forward=feed_forward,
-        add=lambda stream, change: sum_size((RESIDUAL, stream), (1, change)),
+        add=lambda _, stream, change: sum_size((RESIDUAL, stream), (1, change)),
+        both=lambda first, second: sum_size((1, first), (1, second)),
     )
 
 

@@ -233,8 +233,11 @@ def tau_degeneracy(activation: Any = None, shift: Expr | int = 0) -> tuple[Expr,
             norm,
             attend=lambda states: tuple(hear(state, states) for state in states),
             feed_forward=lambda states: tuple(outer(phi(inner(state))) for state in states),
-            add=lambda stream, change: tuple(
+            add=lambda _, stream, change: tuple(
                 alpha * old + new for old, new in zip(stream, change, strict=True)
+            ),
+            both=lambda first, second: tuple(
+                one + two for one, two in zip(first, second, strict=True)
             ),
         )
         return read_placement("post", tokens, reading)

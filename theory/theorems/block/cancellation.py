@@ -50,7 +50,7 @@ def _too_long(at: BlockInput) -> Array:
 
 
 def _gained(at: BlockInput) -> Array:
-    broken = at.block.norm_2.gain is not None or at.block.residual == 0
+    broken = at.block.norm_2.gain is not None or 0 in at.block.residual_scales
     return flag(broken, like=at.tokens[..., 0, 0])
 
 
@@ -72,7 +72,8 @@ def _rounding(at: BlockInput) -> Array:
     longest = xp.max(norm_std(RMS, tokens), axis=-1) ** 2 * d
     scores = abs(attention.score_scale) * xp.max(sizes, axis=-1) * longest
     heads = attention.value.shape[-3]
-    mirror = (4 * (d + k) * scores + 2 * n) * eps(tokens) * heads * found.s / abs(at.block.residual)
+    mirror = (4 * (d + k) * scores + 2 * n) * eps(tokens) * heads * found.s
+    mirror = mirror / abs(at.block.residual_scale("1"))
     ends = coefficient_bounds(at.block, tokens, at.step, found)
     return found.v - ends.v_lower + 2 * (d + 8) * eps(tokens) + mirror
 

@@ -63,7 +63,7 @@ def _rounding(at: Repeated) -> Array:
     error = 0 * at.coefficients.v
     for step in at.steps:
         stretch = norm_stretch(block.norm_1, step.std_1, like=error)
-        error = stretch * (abs(block.residual) + xp.sum(listening, axis=-1)) * error
+        error = stretch * (abs(block.residual_scale("1")) + xp.sum(listening, axis=-1)) * error
         error = error + block_rounding(block, tokens, step, 0 * error)
         tokens = step.output
     off = coefficient_error(block, at.tokens, at.steps[0], at.coefficients)

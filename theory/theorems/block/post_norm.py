@@ -45,13 +45,15 @@ def plain_post_norm(at: BlockInput) -> Array:
         norm.kind != "layer" or norm.eps > 0 or norm.fixed_std is not None for norm in norms
     )
     broken = broken or any(bias is not None for bias in biases)
+    broken = broken or (block.feed_forward is not None and block.feed_forward.gated)
     return flag(broken, like=at.tokens[..., 0, 0])
 
 
 def _unit_norms(at: BlockInput) -> Array:
     norms = (at.block.norm_1, at.block.norm_2)
     same = all(norm.gain is None and norm.tau == 1 for norm in norms)
-    broken = not same or at.block.residual != 1 or at.block.feed_forward is None
+    broken = not same or at.block.feed_forward is None
+    broken = broken or any(scale != 1 for scale in at.block.residual_scales)
     return flag(broken, like=at.tokens[..., 0, 0])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from theory.arrays import Array, InputError, eps, namespace
 from theory.blocks.norms import Norm, norm_std
 from theory.blocks.weights import Attention, FeedForward
+from theory.bounds.coefficients import gate_peaks
 from theory.bounds.rounding import (
     Running,
     after_attention,
@@ -97,10 +98,11 @@ def _one_run_rounding(run: BlockInput, at: TwoRuns) -> Array:
             value = value * frobenius_norm(attention.output)
         moved = xp.sum(weight_error * value, axis=-1) * stream.size
         change = Running(change.error + moved, change.size)
-    stream = after_sum(stream, change, factor=block.residual, like=run.tokens)
+    stream = after_sum(stream, change, factor=block.residual_scale("1"), like=run.tokens)
     stream = after_norm(block.norm_1, _smaller(run, at, "std_1"), stream, shape=shape)
-    change = after_feed_forward(block.feed_forward, stream, weights, tokens=n)
-    stream = after_sum(stream, change, factor=block.residual, like=run.tokens)
+    peaks = gate_peaks(run.step) if block.feed_forward.gated else None
+    change = after_feed_forward(block.feed_forward, stream, weights, tokens=n, peaks=peaks)
+    stream = after_sum(stream, change, factor=block.residual_scale("2"), like=run.tokens)
     return after_norm(block.norm_2, _smaller(run, at, "std_2"), stream, shape=shape).error
 
 
