@@ -99,7 +99,11 @@ def listening(params: Params, sizes: Chosen) -> dict[str, Array | None]:
 
 
 def _build(sizes: Chosen, params: Params) -> BlockInput:
-    """The norms' eps, mostly too small to matter, keeps every std above zero."""
+    """The norms' eps, mostly too small to matter, keeps every std above zero.
+
+    A domain with a "weight_gate" has gated blocks; one with a "second_residual" another scale in
+    the sum after the feed-forward sublayer, where there is one.
+    """
     gained, biased = sizes["gained"], sizes["biased"]
 
     def norm(i: int) -> Norm:
@@ -118,7 +122,10 @@ def _build(sizes: Chosen, params: Params) -> BlockInput:
         params["bias_in"] if biased else None,
         params["bias_out"] if biased else None,
         activation=sizes["activation"],
+        weight_gate=params.get("weight_gate"),
+        bias_gate=params.get("bias_gate") if biased else None,
     )
+    second = sizes.get("second_residual") if sizes["placement"] != "parallel" else None
     block = Block(
         attention_weights(params, sizes),
         ffn if sizes["ffn"] else None,
@@ -128,6 +135,7 @@ def _build(sizes: Chosen, params: Params) -> BlockInput:
         residual=1 + sizes["residual"] / 2,
         norm_1_out=norm(2),
         norm_2_out=norm(1),
+        residual_ffn=None if second is None else 1 + second / 2,
     )
     tokens = params["tokens"] * 2.0 ** sizes["scale"]
     return BlockInput(block, tokens, **listening(params, sizes))
@@ -177,5 +185,24 @@ BLOCK_DOMAIN = Domain[BlockInput](
         "balance": Exponent(-900, 800),
     },
     free={**WEIGHTS, **_VECTORS},
+    make=_build,
+)
+GATED_DOMAIN = Domain[BlockInput](
+    sizes={
+        **BLOCK_DOMAIN.sizes,
+        "scale": Exponent(-100, 50),
+        "ffn": Choice((True,)),
+        "second_residual": Exponent(-3, 3),
+    },
+    free={
+        **BLOCK_DOMAIN.free,
+        "weight_gate": Free("matrix", ("features", "hidden")),
+        "bias_gate": Free("vector", ("hidden",), typical="zeros"),
+    },
+    make=_build,
+)
+PARALLEL_DOMAIN = Domain[BlockInput](
+    sizes={**BLOCK_DOMAIN.sizes, "ffn": Choice((True,)), "placement": Choice(("parallel",))},
+    free=BLOCK_DOMAIN.free,
     make=_build,
 )
