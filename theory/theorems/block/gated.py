@@ -17,7 +17,7 @@ from theory.spectra.norms import spectral_norm
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import FLAG, Choice, Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.block.input import GATED_DOMAIN, PARALLEL_DOMAIN, ROWS, STDS, BlockInput
+from theory.theorems.block.input import GATED_DOMAIN, PARALLEL_DOMAIN, SAME_SUMS, STDS, BlockInput
 from theory.theorems.block.shi2022_block import outside, rounding
 from theory.theorems.block.shi2022_lemmas import scaled
 
@@ -166,7 +166,7 @@ BLOCK_V_GATED = Theorem[BlockInput](
     r"\quad\text{(post-LN, no gains; other blocks: see the note)}",
     source="derived",
     domain=GATED_DOMAIN,
-    hypotheses=(ROWS, STDS),
+    hypotheses=(SAME_SUMS, STDS),
     lhs=lambda at: consensus_distance(at.step.output),
     rhs=lambda at: at.coefficients.v * consensus_distance(at.tokens),
     rounding=rounding,
@@ -216,7 +216,7 @@ BLOCK_V_PARALLEL = Theorem[BlockInput](
     r"\frac{c s^2}{\sigma_2}\quad\text{(parallel, no gains)}",
     source="derived",
     domain=PARALLEL_DOMAIN,
-    hypotheses=(ROWS, STDS),
+    hypotheses=(SAME_SUMS, STDS),
     lhs=lambda at: consensus_distance(at.step.output),
     rhs=lambda at: _parallel_v(at) * consensus_distance(at.tokens),
     rounding=rounding,

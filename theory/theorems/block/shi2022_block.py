@@ -11,7 +11,7 @@ from theory.bounds.block_rounding import block_rounding
 from theory.measures.subspace import consensus_distance
 from theory.statements.real_layer import each_layer
 from theory.statements.theorem import Theorem
-from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, STDS, BlockInput
+from theory.theorems.block.input import BLOCK_DOMAIN, SAME_SUMS, SIGNED, STDS, BlockInput
 
 _NO_NORM = Norm(kind="none")
 
@@ -50,7 +50,7 @@ _SCOPE = (
     "sandwich, parallel), residual scale r, gain and tau: post-LN max|g_1| max|g_2| (|r| + ...)(|r| + ...) "
     "/ (tau_1 tau_2 sigma_1 sigma_2); pre-LN and sandwich (|r| + N_1 ...)(|r| + N_2 ...), N_i the "
     "product of max|g| / (tau sigma) of the norms in that sublayer; parallel |r| + N_1 ... + N_2 "
-    "... . Gated feed-forward sublayers have theorems of their own."
+    "... . Of A only A 1 = r 1 is needed: weights may be negative. Gated feed-forward sublayers have theorems of their own."
 )
 
 
@@ -60,8 +60,8 @@ def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theo
         claim=rf"d_M(H') \le {symbol}\,d_M(H),\quad {symbol} = {claim}"
         r"\quad\text{(post-LN, no gains; other blocks: see the note)}",
         source=source,
-        domain=BLOCK_DOMAIN,
-        hypotheses=(ROWS, STDS),
+        domain=replace(BLOCK_DOMAIN, sizes={**BLOCK_DOMAIN.sizes, **SIGNED}),
+        hypotheses=(SAME_SUMS, STDS),
         lhs=lambda at: consensus_distance(at.step.output),
         rhs=lambda at: (
             getattr(at.coefficients, name.removeprefix("block-").replace("-", "_"))
