@@ -106,8 +106,9 @@ def read_block(path: Path | str) -> BlockFile:
     placement = _text("placement", arrays, "post")
     if not set(norms_used(placement)) <= {"1", "2"}:
         raise InputError(
-            f"placement must be 'post', 'pre' or 'parallel' in a file, but is {placement!r}: that has norms "
-            "that a file has no names for; build theory.blocks.Block, with norm_1_out, norm_2_out"
+            f"placement must be 'post', 'pre' or 'parallel' in a file, but is {placement!r}: that "
+            "has norms that a file has no names for; build theory.blocks.Block, with norm_1_out, "
+            "norm_2_out"
         )
     attention = Attention(
         query=read.get("query"),

@@ -16,7 +16,7 @@ from theory.blocks.weights import Attention, Block
 from theory.bounds.block_rounding import coefficient_error
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.statements.evaluation import check
-from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, BlockInput
+from theory.theorems.block.input import BLOCK_DOMAIN, SAME_SUMS, BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
 from theory.theorems.catalogue import CATALOGUE
 
@@ -57,7 +57,7 @@ def test_large_entries_do_not_excuse_rows_that_miss_one(size: float, miss: float
     block = Block(Attention(None, None, np.eye(2)[None]), norm_1=NO_NORM)
     verdict = check(CATALOGUE["block-v"], BlockInput(block, tokens, adjacency=adjacency[None]))
     assert verdict.status == "does not apply"
-    assert verdict.reasons == (ROWS.name,)
+    assert verdict.reasons == (SAME_SUMS.name,)
 
 
 def _found(block: Block, tokens: Floats) -> tuple[Coefficients, float]:
