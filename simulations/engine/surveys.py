@@ -28,7 +28,7 @@ DEFAULT_QUANTITIES = tuple(name for name in QUANTITIES if name != "effective_ran
 
 SCALING = (
     *("value_gain", "ffn_gain", "score_gain", "tau", "fixed_std"),
-    *("residual", "norm_gain", "bias_std"),
+    *("residual", "norm_gain", "bias_std", "residual_attention", "residual_ffn"),
 )
 """The fields of a stack that only scale a draw, or what comes of it: these make up cells."""
 
