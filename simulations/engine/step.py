@@ -178,7 +178,9 @@ def read_step(
         return change
 
     def add(number: str, stream: Array, change: Array) -> Array:
-        return _add_stream(scales.residual if number == "1" else scales.residual_ffn, stream, change)
+        return _add_stream(
+            scales.residual if number == "1" else scales.residual_ffn, stream, change
+        )
 
     def both(first: Array, second: Array) -> Array:
         return first + second

@@ -163,6 +163,12 @@ class Stack:
                 f"residual_ffn must be left out where placement is parallel, but is "
                 f"{self.residual_ffn}: there is one sum"
             )
+        sums = "1" if self.placement == "parallel" or not self.ffn_width else "12"
+        own = {"1": self.residual_attention, "2": self.residual_ffn}
+        if self.residual != 1 and all(own[number] is not None for number in sums):
+            raise InputError(
+                f"residual must be left out where every sum has its own, but is {self.residual}"
+            )
         asked = self.weights == "low-rank" or self.rank != type(self).rank
         if asked and self.rank > self.width:
             raise InputError(f"rank must be at most the width, {self.width}, but is {self.rank}")

@@ -83,7 +83,9 @@ def by_hand(block: Block, step: BlockStep) -> dict[str, float]:
             ends.append(float(np.linalg.norm(ffn.weight_gate, 2)))
             a, b = np.abs(step.gate).max(axis=0), np.abs(step.hidden).max(axis=0)
             sharp = ends[1] * (a.max() * ends[0] + c * b.max() * ends[2])
-            sharp = min(sharp, through(a, ffn.weight_in, ffn) + c * through(b, ffn.weight_gate, ffn))
+            sharp = min(
+                sharp, through(a, ffn.weight_in, ffn) + c * through(b, ffn.weight_gate, ffn)
+            )
             c = a.max() + c * b.max()
     s, root = max(sizes + ends), max(top) ** 0.5
     r_1, r_2 = (

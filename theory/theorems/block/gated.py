@@ -233,7 +233,5 @@ def _in_parallel(at: BlockInput) -> BlockInput:
     """The same without a norm, and with a feed-forward sublayer that gives nothing."""
     none, nothing = Norm(kind="none"), np.zeros((2, 2))
     ffn = FeedForward(nothing, nothing)
-    block = replace(
-        at.block, feed_forward=ffn, norm_1=none, norm_2=none, placement="parallel"
-    )
+    block = replace(at.block, feed_forward=ffn, norm_1=none, norm_2=none, placement="parallel")
     return replace(at, block=block)
