@@ -154,7 +154,9 @@ def _flat_factors(block: Block, step: BlockStep) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_gated_cell_has_the_peaks_of_its_own_tokens(dtype: str) -> None:
-    cells = grid(replace(SMALL, gated=True, placement="pre"), value_gain=[0.2, 1.0, 3.0])
+    # One head: of several only the largest lambda is known to the tolerance.
+    one = replace(SMALL, gated=True, placement="pre", heads=1)
+    cells = grid(one, value_gain=[0.2, 1.0, 3.0])
     found = survey(cells, seeds=SEEDS, on=backend(dtype=dtype), tolerance=1e-5)
     close = 1e-3 if dtype == "float32" else 1e-4  # brackets of s to 1e-5, in products of three
     for c, cell in enumerate(cells):
@@ -164,9 +166,7 @@ def test_a_gated_cell_has_the_peaks_of_its_own_tokens(dtype: str) -> None:
             plain = block_coefficients(block, step)
             np.testing.assert_allclose(found.blocks["v"][layer, c], plain.v, rtol=close)
             flat = compose(block, step, *_flat_factors(block, step))
-            # Of the heads only the largest lambda is known to the tolerance.
-            sharp = found.blocks["v_sharp"][layer, c]
-            assert ((flat <= sharp * (1 + close)) & (sharp <= 1.05 * flat)).all()
+            np.testing.assert_allclose(found.blocks["v_sharp"][layer, c], flat, rtol=close)
             assert (plain.v_sharp <= flat * (1 + 1e-12)).all()
             tokens = step.output
 
