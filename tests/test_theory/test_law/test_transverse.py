@@ -94,10 +94,10 @@ SETTLED = [
     (7, "complete", 2),
     (8, "ring", 3),
     (8, "ring", 4),
-    (9, "star", 4),
-    (9, "ring", 2),
-    (10, "complete", 2),
-    (10, "star", 3),
+    (9, "star", 3),
+    (9, "complete", 2),
+    (10, "ring", 2),
+    (10, "star", 4),
 ]
 """Options, graph and seed of stacks whose token settles and whose slowest mode is alone."""
 
