@@ -18,7 +18,8 @@ def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[s
     """Return lambda, s, the sigmas and v from what a chunk read, in float64.
 
     s(g W) = |g| s(W): the gains of a cell multiply the norms of the unit-gain weights. v and
-    v_sharp take the upper side of every bracket, so that what they bound is bounded.
+    v_sharp take the upper side of every bracket, so that what they bound is bounded. v_sharp of a
+    gated cell has one constant for all hidden features.
 
     Shapes: found as `run_chunk` returns it -> (L, c, s)
     Source: shi2022, theorem 2
@@ -34,6 +35,8 @@ def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[s
         if "ffn_in_upper" in wide:
             largest = np.maximum(largest, wide[f"ffn_in_{side}"])
             largest = np.maximum(largest, ffn_gain * wide[f"ffn_out_{side}"])
+        if "ffn_gate_upper" in wide:
+            largest = np.maximum(largest, wide[f"ffn_gate_{side}"])
         return np.asarray(largest)
 
     out = {
@@ -50,10 +53,15 @@ def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[s
     }
     out |= {name.replace("std", "sigma"): sigma for name, sigma in sigmas.items()}
 
-    lipschitz = activation(cells[0].activation).lipschitz
+    lipschitz: float | Numbers = activation(cells[0].activation).lipschitz
     paper = cells[0].heads * np.sqrt(out["lambda_upper"]) * out["s_upper"]
     sharp, ffn_sharp = value_gain * wide["sharp"], np.zeros_like(paper)
-    if "ffn_in_upper" in wide:
+    if "ffn_gate_upper" in wide:
+        gate, hidden = wide["gate_peak"], lipschitz * wide["hidden_peak"]
+        inner = gate * wide["ffn_in_upper"] + hidden * wide["ffn_gate_upper"]
+        ffn_sharp += ffn_gain * wide["ffn_out_upper"] * inner
+        lipschitz = gate + hidden
+    elif "ffn_in_upper" in wide:
         ffn_sharp += lipschitz * ffn_gain * wide["ffn_in_upper"] * wide["ffn_out_upper"]
     out["v"] = _v(cells, sigmas, paper, lipschitz * out["s_upper"] ** 2)
     out["v_sharp"] = _v(cells, sigmas, sharp, ffn_sharp)
@@ -73,7 +81,7 @@ def _v(
 
 
 def _skeleton(cell: Stack) -> Block:
-    """Return the smallest block with the norms, residual scale and placement of the cell."""
+    """Return the smallest block with the norms, residual scales and placement of the cell."""
     one = np.ones((1, 1))
     norm = Norm(
         kind=cell.norm,
@@ -91,4 +99,6 @@ def _skeleton(cell: Stack) -> Block:
         norm_2_out=norm,
         placement=cell.placement,
         residual=cell.residual,
+        residual_attention=cell.residual_attention,
+        residual_ffn=cell.residual_ffn,
     )

@@ -9,6 +9,9 @@ from simulations.engine.step import EngineStep
 from theory.arrays import Array, eps, namespace
 
 
+PEAKS = ("gate", "hidden")
+
+
 def measure_tile(tokens: Array, *, quantities: Collection[str]) -> dict[str, Array]:
     """Return what is asked of the tokens: (s, c, n, d) -> each (s, c).
 
@@ -43,20 +46,23 @@ class AttentionSeen(NamedTuple):
     """What a layer's attention leaves for its coefficients.
 
     Shapes: weights, which are A (s, c, h, n, n); score (s, c), the largest absolute score; sigmas
-            (s, c, number of norms)
+            (s, c, number of norms); peaks (s, c, 2) of a gated sublayer, otherwise (s, c, 0)
     """
 
     weights: Array
     score: Array
     sigmas: Array
+    peaks: Array
 
 
 def attention_of(layer: EngineStep) -> AttentionSeen:
     """Return what is to be kept of a tile until the layer is done."""
     xp = namespace(layer.score)
     empty = xp.empty_like(layer.score[..., None][..., :0])
-    sigmas = xp.stack(layer.sigmas, axis=-1) if layer.sigmas else empty
-    return AttentionSeen(layer.adjacency, layer.score, sigmas)
+    sigmas, peaks = (
+        xp.stack(each, axis=-1) if each else empty for each in (layer.sigmas, layer.peaks)
+    )
+    return AttentionSeen(layer.adjacency, layer.score, sigmas, peaks)
 
 
 def attention_coefficients(
@@ -82,6 +88,7 @@ def attention_coefficients(
         "lambda_noise": noise > tolerance / 2 * largest,
         "sharp": xp.sum(root.upper * norms.value.upper[:, None, :], axis=-1),
         **{f"sigma_{i}": seen.sigmas[..., i] for i in range(seen.sigmas.shape[-1])},
+        **{f"{PEAKS[i]}_peak": seen.peaks[..., i] for i in range(seen.peaks.shape[-1])},
     }
 
 

@@ -12,17 +12,20 @@ from theory.spectra.brackets import Bracket
 class WeightBrackets(NamedTuple):
     """Brackets of the spectral norms of unit-gain weights; no cell and no token changes them.
 
-    Shapes: value, one for each head's value times output matrix: (s, h); ffn_in, ffn_out (s,)
+    Shapes: value, one for each head's value times output matrix: (s, h); ffn_in, ffn_out and
+            ffn_gate (s,)
     """
 
     value: Bracket
-    ffn_in: Bracket | None
-    ffn_out: Bracket | None
+    ffn_in: Bracket | None = None
+    ffn_out: Bracket | None = None
+    ffn_gate: Bracket | None = None
 
     def columns(self) -> dict[str, Array]:
         """Return what the host needs for s and v, each with an axis in the place of the cells."""
         found = {"value_lower": self.value.lower, "value_upper": self.value.upper}
-        for name, bracket in (("ffn_in", self.ffn_in), ("ffn_out", self.ffn_out)):
+        for name in ("ffn_in", "ffn_out", "ffn_gate"):
+            bracket = getattr(self, name)
             if bracket is not None:
                 found[f"{name}_lower"] = bracket.lower[:, None]
                 found[f"{name}_upper"] = bracket.upper[:, None]
@@ -37,9 +40,10 @@ def weight_brackets(stack: Stack, weights: Weights, *, tolerance: float) -> Weig
     output = xp.reshape(weights.output, (s, h, d // h, d))
     heads = product_bracket(xp.permute_dims(value, (0, 2, 1, 3)), output, tolerance=tolerance)
     if not stack.ffn_width:
-        return WeightBrackets(heads, None, None)
+        return WeightBrackets(heads)
     ffn = []
-    for weight in (weights.ffn_in, weights.ffn_out):
+    both = (weights.ffn_in, weights.ffn_out)
+    for weight in (*both, weights.ffn_gate) if stack.gated else both:
         bracket = group_bracket(weight[:, None, :, :], tolerance=tolerance)
         ffn.append(Bracket(*(x[:, 0] for x in bracket)))
     return WeightBrackets(heads, *ffn)

@@ -45,6 +45,7 @@ class Scales:
     ffn: Array | None
     bias: Array | None
     residual: Array | None
+    residual_ffn: Array | None
     norm: Array | None
     std: Array | None
 
@@ -53,13 +54,15 @@ class EngineStep(NamedTuple):
     """What a layer made of the tokens, and what the coefficients need.
 
     Shapes: tokens (s, c, n, d); adjacency (s, c, h, n, n); score (s, c), the largest absolute
-            score; sigmas: the smallest std of each norm in the order of use, (s, c)
+            score; sigmas: the smallest std of each norm in the order of use, (s, c); peaks: the
+            largest |phi(gate)| and |hidden| of a gated sublayer, (s, c) each, else none
     """
 
     tokens: Array
     adjacency: Array
     score: Array
     sigmas: tuple[Array, ...]
+    peaks: tuple[Array, ...] = ()
 
 
 def cell_scales(cells: Sequence[Stack], *, on: Backend) -> Scales:
@@ -84,7 +87,8 @@ def cell_scales(cells: Sequence[Stack], *, on: Backend) -> Scales:
         value=column([cell.value_gain for cell in cells], neutral=1.0),
         ffn=column([cell.ffn_gain for cell in cells], neutral=1.0),
         bias=column([cell.bias_std for cell in cells], neutral=0.0),
-        residual=column([cell.residual for cell in cells], neutral=1.0),
+        residual=column([cell.residual_scale("1") for cell in cells], neutral=1.0),
+        residual_ffn=column([cell.residual_scale("2") for cell in cells], neutral=1.0),
         norm=column([cell.norm_gain / cell.tau for cell in cells], neutral=1.0),
         std=None if np.isnan(fixed).all() else column(fixed),
     )
@@ -93,6 +97,7 @@ def cell_scales(cells: Sequence[Stack], *, on: Backend) -> Scales:
 def step_bytes(stack: Stack, itemsize: int) -> int:
     """Return the memory that a step of one seed and cell takes at its largest, beside weights."""
     n, d, h, f = stack.tokens, stack.width, stack.heads, stack.ffn_width
+    f = 2 * f if stack.gated else f
     return itemsize * (3 * n * d + max(3 * n * d + 2 * h * n * n, n * f + 2 * n * d))
 
 
@@ -127,14 +132,15 @@ def step(
     inner = tokens if post else norm(tokens)
     change, adjacency, score = _attention(stack, weights, scales, inner, mask, adjacency)
     change = norm(change) if sandwich else change
-    tokens = _add_stream(scales, tokens, change)
+    tokens = _add_stream(scales.residual, tokens, change)
     tokens = norm(tokens) if post else tokens
+    peaks: tuple[Array, ...] = ()
     if stack.ffn_width:
-        change = _feed_forward(stack, weights, scales, tokens if post else norm(tokens))
+        change, peaks = _feed_forward(stack, weights, scales, tokens if post else norm(tokens))
         change = norm(change) if sandwich else change
-        tokens = _add_stream(scales, tokens, change)
+        tokens = _add_stream(scales.residual_ffn, tokens, change)
         tokens = norm(tokens) if post else tokens
-    return EngineStep(tokens, adjacency, score, tuple(sigmas))
+    return EngineStep(tokens, adjacency, score, tuple(sigmas), peaks)
 
 
 def read_step(
@@ -153,6 +159,7 @@ def read_step(
     """
     sigmas: list[Array] = []
     score: Array = None
+    peaks: tuple[Array, ...] = ()
 
     def norm(_: str, at: Array) -> Array:
         out, sigma = _normalise(stack, scales, at)
@@ -165,15 +172,22 @@ def read_step(
         change, adjacency, score = _attention(stack, weights, scales, at, mask, adjacency)
         return change
 
-    does = Reading[Array](
-        norm,
-        attend=listen,
-        feed_forward=lambda at: _feed_forward(stack, weights, scales, at),
-        add=lambda _, stream, change: _add_stream(scales, stream, change),
-        both=lambda first, second: first + second,
-    )
+    def feed(at: Array) -> Array:
+        nonlocal peaks
+        change, peaks = _feed_forward(stack, weights, scales, at)
+        return change
+
+    def add(number: str, stream: Array, change: Array) -> Array:
+        return _add_stream(
+            scales.residual if number == "1" else scales.residual_ffn, stream, change
+        )
+
+    def both(first: Array, second: Array) -> Array:
+        return first + second
+
+    does = Reading[Array](norm, listen, feed, add, both)
     tokens = read_placement(stack.placement, tokens, does, feed_forward=bool(stack.ffn_width))
-    return EngineStep(tokens, adjacency, score, tuple(sigmas))
+    return EngineStep(tokens, adjacency, score, tuple(sigmas), peaks)
 
 
 def _normalise(stack: Stack, scales: Scales, x: Array) -> tuple[Array, Array | None]:
@@ -258,14 +272,31 @@ def _softmax(scales: Scales, scores: Array, mask: Array | None) -> tuple[Array, 
     return weights, largest
 
 
-def _feed_forward(stack: Stack, weights: Weights, scales: Scales, x: Array) -> Array:
+def _feed_forward(
+    stack: Stack, weights: Weights, scales: Scales, x: Array
+) -> tuple[Array, tuple[Array, ...]]:
+    """Return what the sublayer makes of the tokens, and the peaks of a gated one's factors."""
     hidden = shared_product(x, weights.ffn_in)
     if scales.bias is not None:
         hidden += scales.bias * weights.bias_in[:, None, None, :]
-    hidden = activate(stack.activation, hidden)
-    return _scaled(
-        shared_product(hidden, weights.ffn_out), scales.ffn, weights.bias_out, scales.bias
-    )
+    peaks: tuple[Array, ...] = ()
+    if stack.gated:
+        gate = shared_product(x, weights.ffn_gate)
+        if scales.bias is not None:
+            gate += scales.bias * weights.bias_gate[:, None, None, :]
+        gate = activate(stack.activation, gate)
+        peaks = (_peak(gate), _peak(hidden))
+        hidden *= gate
+    else:
+        hidden = activate(stack.activation, hidden)
+    change = shared_product(hidden, weights.ffn_out)
+    return _scaled(change, scales.ffn, weights.bias_out, scales.bias), peaks
+
+
+def _peak(x: Array) -> Array:
+    """Return the largest absolute entry of each sentence: (s, c, n, f) -> (s, c)."""
+    xp = namespace(x)
+    return xp.maximum(xp.max(x, axis=(-2, -1)), -xp.min(x, axis=(-2, -1)))
 
 
 def _scaled(change: Array, gain: Array | None, bias: Array, bias_std: Array | None) -> Array:
@@ -276,7 +307,7 @@ def _scaled(change: Array, gain: Array | None, bias: Array, bias_std: Array | No
     return change
 
 
-def _add_stream(scales: Scales, tokens: Array, change: Array) -> Array:
+def _add_stream(residual: Array | None, tokens: Array, change: Array) -> Array:
     """Add the residual stream to a sublayer's output, which was made here."""
-    change += tokens if scales.residual is None else scales.residual * tokens
+    change += tokens if residual is None else residual * tokens
     return change

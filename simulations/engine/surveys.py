@@ -28,7 +28,7 @@ DEFAULT_QUANTITIES = tuple(name for name in QUANTITIES if name != "effective_ran
 
 SCALING = (
     *("value_gain", "ffn_gain", "score_gain", "tau", "fixed_std"),
-    *("residual", "norm_gain", "bias_std"),
+    *("residual", "norm_gain", "bias_std", "residual_attention", "residual_ffn"),
 )
 """The fields of a stack that only scale a draw, or what comes of it: these make up cells."""
 
@@ -44,7 +44,8 @@ class Survey:
     True where rounding of the tokens alone may move the distance by more than the tolerance;
     participation_rank; effective_rank. blocks: measured_ratio; lambda_lower and lambda_upper,
     lambda_tier (how the bracket was found), lambda_noise (as distance_noise); s_lower, s_upper;
-    sigma_1, sigma_2; v and v_sharp on their upper, safe side. NaN from the layer on where a token
+    sigma_1, sigma_2; v and v_sharp on their upper, safe side, v_sharp of a gated cell with one
+    constant for all hidden features, where `theory` may have one for each. NaN from the layer on where a token
     had no direction or left the range of the dtype.
 
     Shapes: tokens[name] (L + 1, cells, seeds), blocks[name] (L, cells, seeds)

@@ -31,11 +31,13 @@ _AXES: dict[str, tuple[str, ...]] = {
     "value_output": ("h", "d", "d"),
     "ffn_in": ("d", "f"),
     "ffn_out": ("f", "d"),
+    "ffn_gate": ("d", "f"),
     "query_bias": ("h", "k"),
     "key_bias": ("h", "k"),
     "attention_bias": ("d",),
     "ffn_in_bias": ("f",),
     "ffn_out_bias": ("d",),
+    "ffn_gate_bias": ("f",),
     "gain_1": ("d",),
     "shift_1": ("d",),
     "gain_2": ("d",),
@@ -44,9 +46,13 @@ _AXES: dict[str, tuple[str, ...]] = {
     "tau_1": (),
     "tau_2": (),
     "residual": (),
+    "residual_attention": (),
+    "residual_ffn": (),
 }
 _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
-_OTHER = ("mask", "activation", "placement")
+_OTHER = ("mask", "activation", "placement", "norm", "attention")
+_NORMS = ("layer", "rms", "none")
+_ATTENTION = ("shares", "as given")
 _ELSEWHERE = (
     "hidden states that were captured, with or without attention weights, go through "
     "oversmooth.trace_captured, and a part of a block through oversmooth.check"
@@ -69,7 +75,9 @@ class BlockFile(NamedTuple):
 def read_block(path: Path | str) -> BlockFile:
     """Read a block from an .npz file; the names and axes are those of ``_AXES``.
 
-    Also read: ``mask``, boolean (n, n); ``activation``, a name; ``placement``, a name.
+    Also read: ``mask``, boolean (n, n); ``activation``, ``placement``, ``norm`` and ``attention``,
+    names. An adjacency must be shares of one unless ``attention`` is "as given": then nothing is
+    divided, weights may be negative, and the theorem says whether it applies to their rows.
 
     Raises: InputError if the file cannot be read, an array is missing, unknown, not finite or of
             the wrong dtype or shape, the rows of the adjacency do not sum to one, or the
@@ -90,23 +98,17 @@ def read_block(path: Path | str) -> BlockFile:
         if not mask.any(axis=-1).all():
             raise InputError("mask must leave every token at least one token to listen to")
     adjacency = read.get("adjacency")
-    if adjacency is not None:
-        # Attention weights were mostly made in half or single precision, whatever they are now.
-        require_shares("adjacency", adjacency)
-        sums = adjacency.sum(axis=-1, keepdims=True)
-        missed = float(np.abs(sums - 1).max())
-        if missed > n * float(np.finfo(np.float32).eps):
-            warnings.warn(
-                f"the rows of adjacency miss one by up to {missed:.2g}, as those of half precision "
-                "do: each was divided by its sum",
-                stacklevel=2,
-            )
-        adjacency = adjacency / sums
+    given = _one_of("attention", arrays, _ATTENTION)
+    if adjacency is not None and given == "shares":
+        adjacency = _shares(adjacency)
+    elif adjacency is None and given != "shares":
+        raise InputError(f"attention must be left out without an adjacency, but is {given!r}")
     placement = _text("placement", arrays, "post")
     if not set(norms_used(placement)) <= {"1", "2"}:
         raise InputError(
-            f"placement must be 'post' or 'pre' in a file, but is {placement!r}: that has norms "
-            "that a file has no names for; build theory.blocks.Block, with norm_1_out, norm_2_out"
+            f"placement must be 'post', 'pre' or 'parallel' in a file, but is {placement!r}: that "
+            "has norms that a file has no names for; build theory.blocks.Block, with norm_1_out, "
+            "norm_2_out"
         )
     attention = Attention(
         query=read.get("query"),
@@ -122,9 +124,13 @@ def read_block(path: Path | str) -> BlockFile:
         bias_in=read.get("ffn_in_bias"),
         bias_out=read.get("ffn_out_bias"),
         activation=activation(_text("activation", arrays, "relu")).name,
+        weight_gate=read.get("ffn_gate"),
+        bias_gate=read.get("ffn_gate_bias"),
     )
+    kind = _one_of("norm", arrays, _NORMS)
     norms = [
         Norm(
+            kind=kind,  # type: ignore[arg-type]  # one of its names
             gain=read.get(f"gain_{i}"),
             shift=read.get(f"shift_{i}"),
             eps=float(read.get("ln_eps", 0.0)),
@@ -139,8 +145,30 @@ def read_block(path: Path | str) -> BlockFile:
         norm_2=norms[1],
         placement=placement,  # type: ignore[arg-type]  # Block checks it
         residual=float(read.get("residual", 1.0)),
+        residual_attention=_optional(read.get("residual_attention")),
+        residual_ffn=_optional(read.get("residual_ffn")),
     )
     return BlockFile(block, read["tokens"], adjacency, mask)
+
+
+def _optional(number: Array | None) -> float | None:
+    return None if number is None else float(number)
+
+
+def _shares(adjacency: Array) -> Array:
+    """Return attention weights with every row divided by its sum, and say so if that is much."""
+    # Attention weights were mostly made in half or single precision, whatever they are now.
+    require_shares("adjacency", adjacency)
+    sums = adjacency.sum(axis=-1, keepdims=True)
+    missed = float(np.abs(sums - 1).max())
+    if missed > adjacency.shape[-1] * float(np.finfo(np.float32).eps):
+        warnings.warn(
+            f"the rows of adjacency miss one by up to {missed:.2g}, as those of half precision "
+            "do: each was divided by its sum",
+            stacklevel=3,
+        )
+    shares: Array = adjacency / sums
+    return shares
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -178,6 +206,8 @@ def _require_known(names: Iterable[str]) -> None:
             f"{_ELSEWHERE}"
         )
     surplus = [n for n in ("query", "key", "query_bias", "key_bias", "mask") if n in arrays]
+    if "ffn_gate_bias" in arrays and "ffn_gate" not in arrays:
+        raise InputError("ffn_gate_bias is of no use without ffn_gate: give both or none")
     if "adjacency" in arrays and surplus:
         raise InputError(
             f"adjacency already is what {', '.join(surplus)} would give: leave one of them out"
@@ -201,6 +231,14 @@ def _number(name: str, array: Any) -> Array:
         wanted = "not be negative" if name == "ln_eps" else "be positive"
         raise InputError(f"{name} must {wanted}, but is {float(array.item())}")
     return array.astype(np.float64).reshape(()) if scalar else array.astype(np.float64)
+
+
+def _one_of(name: str, arrays: dict[str, Any], options: tuple[str, ...]) -> str:
+    """Return the text of this name, the first option by default."""
+    text = _text(name, arrays, options[0])
+    if text not in options:
+        raise InputError(f"{name} must be one of {', '.join(options)}, but is {text!r}")
+    return text
 
 
 def _text(name: str, arrays: dict[str, Any], default: str) -> str:

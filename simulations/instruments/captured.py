@@ -1,7 +1,7 @@
 """What can be read from hidden states and attention weights that were captured elsewhere?"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from simulations.instruments.readings import (
     ratio_of,
     token_row,
 )
-from simulations.instruments.shares import require_shares
+from simulations.instruments.shares import require_one_sum, require_shares
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers, host, stack_rows
 from theory.arrays import (
@@ -33,6 +33,7 @@ def trace_captured(
     *,
     present: Array | None = None,
     token_mask: Array | None = None,
+    attention: Literal["shares", "as given"] = "shares",
 ) -> Trace:
     """Measure hidden states and attention weights that were captured elsewhere.
 
@@ -42,13 +43,17 @@ def trace_captured(
     padding, and what else the similarity measures leave out.
 
     Every token that is present must share out all its attention among those that are, up to what a
-    softmax in half precision misses: `simulations.instruments.shares` says how much that is.
+    softmax in half precision misses: `simulations.instruments.shares` says how much that is. With
+    ``attention`` "as given" weights may be negative and sum to another number, as long as it is
+    one for all rows of a head: then lambda is that of these weights, and there is no entropy.
 
     Shapes: present, token_mask (*b, n), boolean or the integers 0 and 1
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
             float32 or float64, a token that is present is not finite, or attention weights are
-            negative or do not sum to one
+            negative or do not sum to one, or to one number where they are as given
     """
+    if attention not in ("shares", "as given"):
+        raise InputError(f"attention must be 'shares' or 'as given', but is {attention!r}")
     hidden_states = _each("hidden_states", hidden_states)
     if attentions is not None:
         attentions = _each("attentions", attentions)
@@ -79,7 +84,8 @@ def trace_captured(
     for layer, adjacency in enumerate(attentions):
         require_float(f"attentions[{layer}]", adjacency)
         require_shape(f"attentions[{layer}]", adjacency, *batch, "h", n, n)
-        _require_shares(f"attentions[{layer}]", adjacency, present)
+        require = _require_shares if attention == "shares" else _require_one_sum
+        require(f"attentions[{layer}]", adjacency, present)
     rows = [host(token_row(tokens, counts)) for tokens in hidden_states]
     columns: list[dict[str, Numbers]] = []
     for layer in range(1, len(rows)):
@@ -88,7 +94,8 @@ def trace_captured(
         if attentions:
             earlier = attentions[layer - 2] if layer > 1 else None
             found |= coupling_row(attentions[layer - 1], present)
-            found |= attention_row(attentions[layer - 1], earlier, present)
+            if attention == "shares":
+                found |= attention_row(attentions[layer - 1], earlier, present)
         columns.append(host(found))
     return Trace(stack_rows(rows), stack_rows(columns))
 
@@ -139,3 +146,14 @@ def _require_shares(name: str, adjacency: Array, present: Array | None) -> None:
         first = constant([1.0] + [0.0] * (n - 1), like=adjacency)
         adjacency = xp.where(present[..., None, :, None], kept, first)
     require_shares(name, adjacency)
+
+
+def _require_one_sum(name: str, adjacency: Array, present: Array | None) -> None:
+    """Raise InputError unless the rows of a head have one sum, up to half precision."""
+    xp = namespace(adjacency, present)
+    kept = adjacency
+    if present is not None:
+        kept = xp.where(present[..., None, None, :], adjacency, 0.0)
+        # The rows of padding are not looked at, and marked as such.
+        kept = xp.where(present[..., None, :, None], kept, xp.nan)
+    require_one_sum(name, kept)

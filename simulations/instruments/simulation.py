@@ -83,6 +83,9 @@ def ln_std_mode(stack: Stack) -> str:
     if stack.tau != 1:
         return "tau"
     plain = Stack()
-    drivers = ("value_gain", "ffn_gain", "norm_gain", "residual", "bias_std")
+    drivers = (
+        *("value_gain", "ffn_gain", "norm_gain", "bias_std"),
+        *("residual", "residual_attention", "residual_ffn"),
+    )
     driven = any(getattr(stack, name) != getattr(plain, name) for name in drivers)
     return "driven" if driven else "true"

@@ -81,6 +81,8 @@ def _block(stack: Stack, seeds: range, layer: int) -> Block:
             bias_in=stack.bias_std * w.bias_in if biased else None,
             bias_out=stack.bias_std * w.bias_out if biased else None,
             activation=stack.activation,
+            weight_gate=w.ffn_gate if stack.gated else None,
+            bias_gate=stack.bias_std * w.bias_gate if biased and stack.gated else None,
         )
     return Block(
         attention,
@@ -91,4 +93,6 @@ def _block(stack: Stack, seeds: range, layer: int) -> Block:
         norm_2_out=norm,
         placement=stack.placement,
         residual=stack.residual,
+        residual_attention=stack.residual_attention,
+        residual_ffn=stack.residual_ffn,
     )

@@ -17,8 +17,10 @@ def require_room(stack: Stack, *, seeds: int = 1, itemsize: int = 8) -> None:
 
     def needed(tokens: int, width: int, ffn_width: int, heads: int, seeds: int) -> int:
         shape = {"heads": 1, "width": width, "ffn_width": ffn_width, "tokens": 2, "rank": 1}
+        shape["gated"] = stack.gated and ffn_width > 0
         weights = 2 * weights_bytes(replace(Stack(), **shape), itemsize)  # type: ignore[arg-type]
-        numbers = 2 * heads * tokens**2 + 2 * tokens * width + tokens * ffn_width
+        hidden = tokens * ffn_width * (2 if stack.gated else 1)
+        numbers = 2 * heads * tokens**2 + 2 * tokens * width + hidden
         return seeds * (weights + itemsize * numbers)
 
     require_memory(
@@ -40,6 +42,7 @@ def require_law_room(stack: Stack) -> None:
 
     def needed(n: int, width: int, ffn_width: int, depth: int) -> int:
         shape = {"heads": 1, "width": width, "ffn_width": ffn_width, "tokens": 2, "rank": 1}
+        shape["gated"] = stack.gated and ffn_width > 0
         weights = weights_bytes(replace(Stack(), **shape), 8)  # type: ignore[arg-type]
         return 4 * 8 * n**2 + (1 if stack.tied else depth) * weights
 

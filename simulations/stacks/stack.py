@@ -16,6 +16,7 @@ Initial: TypeAlias = Literal["gaussian", "orthogonal", "clustered", "near-consen
 # A token alone has no distance to others; a feed-forward width of zero leaves the sublayer out.
 _LEAST = {"depth": 1, "tokens": 2, "width": 1, "heads": 1, "rank": 1, "ffn_width": 0}
 MOST_LAYERS = 1_000_000  # more would not end: that many take a quarter of an hour at least
+_OPTIONAL = ("fixed_std", "residual_attention", "residual_ffn")
 _GAINS = ("score_gain", "value_gain", "ffn_gain", "bias_std", "norm_gain", "residual")
 
 
@@ -57,11 +58,12 @@ class Stack:
     norm_gain
         The gain of every norm.
     activation
-        identity, relu, tanh, gelu, gelu_tanh or silu.
+        identity, relu, tanh, gelu, gelu_tanh, silu or quick_gelu.
     norm
         LayerNorm, RMSNorm or none.
     placement
-        Where the norms stand: after each sublayer's sum, before it, or around it.
+        Where the norms stand: after each sublayer's sum, before it, or around it; or parallel,
+        where both sublayers read one stream.
     residual
         Multiplies the residual stream, as in DeepNorm; 0 for attention alone.
     ln_eps
@@ -70,6 +72,12 @@ class Stack:
         Scales the LN std: the norm divides by tau times the std.
     fixed_std
         Divide by this constant in the place of the std.
+    gated
+        The feed-forward sublayer has a gate: phi(x W_gate) times x W_in goes into its output.
+    residual_attention
+        Takes the place of residual in the sum after attention.
+    residual_ffn
+        Takes its place in the sum after the feed-forward sublayer.
 
     Raises: InputError naming the field that is out of range
     Source: shi2022, wang2022deepnet
@@ -96,6 +104,9 @@ class Stack:
     ln_eps: float = 0.0
     tau: float = 1.0
     fixed_std: float | None = None
+    gated: bool = False
+    residual_attention: float | None = None
+    residual_ffn: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -107,10 +118,12 @@ class Stack:
             object.__setattr__(self, name, int(value))  # a NumPy number can seed nothing
         if self.depth > MOST_LAYERS:
             raise InputError(f"depth must be at most {MOST_LAYERS:,}, but is {told(self.depth)}")
-        for name in (*_GAINS, "ln_eps", "tau", "fixed_std"):
+        for name in (*_GAINS, "ln_eps", "tau", *_OPTIONAL):
             value = getattr(self, name)
-            if not isinstance(value, Real) and (name, value) != ("fixed_std", None):
+            if not isinstance(value, Real) and not (name in _OPTIONAL and value is None):
                 raise InputError(f"{name} must be a number, but is {value!r}")
+        if not isinstance(self.gated, bool):
+            raise InputError(f"gated must be true or false, but is {self.gated!r}")
         activation(self.activation)
         if self.width % self.heads:
             raise InputError(
@@ -121,9 +134,10 @@ class Stack:
             if getattr(self, name) not in get_args(known):
                 options = ", ".join(get_args(known))
                 raise InputError(f"{name} must be one of {options}, but is {getattr(self, name)!r}")
-        for name in _GAINS:
-            if not math.isfinite(getattr(self, name)):
-                raise InputError(f"{name} must be finite, but is {getattr(self, name)}")
+        for name in (*_GAINS, "residual_attention", "residual_ffn"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise InputError(f"{name} must be finite, but is {value}")
         if not 0 <= self.ln_eps < math.inf:
             raise InputError(f"ln_eps must be finite and not negative, but is {self.ln_eps}")
         if self.bias_std < 0:
@@ -142,11 +156,32 @@ class Stack:
             raise InputError(
                 f"{name} must be left out where norm is none, but is {getattr(self, name)}"
             )
+        if self.gated and not self.ffn_width:
+            raise InputError("gated must be left out where ffn_width is 0, but is True")
+        if self.placement == "parallel" and self.residual_ffn is not None:
+            raise InputError(
+                f"residual_ffn must be left out where placement is parallel, but is "
+                f"{self.residual_ffn}: there is one sum"
+            )
+        sums = "1" if self.placement == "parallel" or not self.ffn_width else "12"
+        own = {"1": self.residual_attention, "2": self.residual_ffn}
+        if self.residual != 1 and all(own[number] is not None for number in sums):
+            raise InputError(
+                f"residual must be left out where every sum has its own, but is {self.residual}"
+            )
         asked = self.weights == "low-rank" or self.rank != type(self).rank
         if asked and self.rank > self.width:
             raise InputError(f"rank must be at most the width, {self.width}, but is {self.rank}")
 
+    def residual_scale(self, number: str) -> float:
+        """Return what multiplies the stream in the sum after sublayer "1" or "2"."""
+        own = self.residual_attention if number == "1" else self.residual_ffn
+        return self.residual if own is None else own
+
     def draw_key(self) -> tuple[str | int, ...]:
-        """Return what defines the weights' random numbers: shapes and ensemble, no gains."""
+        """Return what defines the weights' random numbers: shapes and ensemble, no gains.
+
+        Nor whether there is a gate: it is drawn last, so that all else is as without.
+        """
         shape = (self.width, self.heads, self.ffn_width)
         return (self.weights, *shape, self.rank if self.weights == "low-rank" else 0)

@@ -16,7 +16,8 @@ class Weights:
 
     Shapes: mixing (s, d, 3 d), queries, keys and values of all heads side by side; output
             (s, d, d); bias (s, d); ffn_in (s, d, f), ffn_out (s, f, d), bias_in (s, f) and
-            bias_out (s, d), all empty without the sublayer. The biases are those of bias_std = 1
+            bias_out (s, d), all empty without the sublayer; ffn_gate (s, d, f) and bias_gate
+            (s, f), empty without a gate. The biases are those of bias_std = 1
     """
 
     mixing: Array
@@ -26,12 +27,15 @@ class Weights:
     ffn_out: Array
     bias_in: Array
     bias_out: Array
+    ffn_gate: Array
+    bias_gate: Array
 
 
 def weights_bytes(stack: Stack, itemsize: int) -> int:
     """Return the memory that the weights of one seed and layer take."""
     d, f = stack.width, stack.ffn_width
-    return itemsize * (4 * d * d + d + (2 * d * f + f + d if f else 0))
+    gate = d * f + f if stack.gated else 0
+    return itemsize * (4 * d * d + d + (2 * d * f + f + d if f else 0) + gate)
 
 
 def empty_weights(stack: Stack, *, seeds: int, dtype: np.dtype[Any]) -> Weights:
@@ -49,6 +53,8 @@ def empty_weights(stack: Stack, *, seeds: int, dtype: np.dtype[Any]) -> Weights:
         ffn_out=room(f, d),
         bias_in=room(f),
         bias_out=room(d if f else 0),
+        ffn_gate=room(d, f if stack.gated else 0),
+        bias_gate=room(f if stack.gated else 0),
     )
 
 
@@ -56,7 +62,8 @@ def draw_weights(stack: Stack, room: Weights, row: int, *, seed: int, layer: int
     """Draw one seed's weights of one layer into its row of the room.
 
     The same numbers whatever the room's dtype: scaled normals are single precision, which float64
-    holds exactly; matrices made of several are float64, rounded where the room is float32.
+    holds exactly; matrices made of several are float64, rounded where the room is float32. A gate
+    comes last, and changes nothing before it.
     """
     normals = Normals(seed, "block", *stack.draw_key(), layer)
     for field in fields(Weights):

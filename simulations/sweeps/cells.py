@@ -19,6 +19,8 @@ from simulations.stacks.stack import Stack
 from simulations.sweeps.config import Sweep
 
 _PLAIN = Stack()
+_LATER = ("gated", "residual_attention", "residual_ffn")
+"""Fields that came later: a cell without them keeps the key that it had in older stores."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Grid:
         """Return a case's key for each seed: a hash of all that a cell's numbers depend on."""
         run = self.sweep.run
         told = {
-            "stack": vars(case.stack),
+            "stack": _told(case.stack),
             "mask": self.mask_files.get(case.mask, case.mask),
             "quantities": sorted(self.sweep.quantities),
             "tolerance": self.sweep.tolerance,
@@ -112,6 +114,12 @@ class Grid:
     def manifest(self) -> dict[str, Any]:
         """Return all that the sweep's numbers depend on, as JSON can hold it."""
         return self.sweep.manifest() | {"mask_files": dict(self.mask_files)}
+
+
+def _told(stack: Stack) -> dict[str, Any]:
+    """Return the fields of a stack, without those that once were not there and are plain."""
+    fields = vars(stack).items()
+    return {name: x for name, x in fields if name not in _LATER or x != getattr(_PLAIN, name)}
 
 
 def _tasks(grid: Grid) -> Iterator[Task]:

@@ -50,7 +50,7 @@ def expand(sweep: Sweep, *, mask_files: Mapping[str, str] | None = None) -> Grid
         mask = values.pop("mask", sweep.mask)
         try:
             case = Case(place, Stack(**values), str(mask))
-            shape = (*case.stack.draw_key()[1:4], case.stack.tokens)
+            shape = (*case.stack.draw_key()[1:4], case.stack.gated, case.stack.tokens)
             if shape not in shapes:
                 require_room(case.stack)
                 shapes.add(shape)

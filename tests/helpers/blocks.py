@@ -1,5 +1,6 @@
 """Which blocks and tokens do the tests of kernels, coefficients and rollouts try?"""
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -14,7 +15,7 @@ from theory.statements.instances import map_arrays
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Tree = TypeVar("Tree")
-PLACEMENTS: tuple[Placement, ...] = ("post", "pre", "sandwich")
+PLACEMENTS: tuple[Placement, ...] = ("post", "pre", "sandwich", "parallel")
 
 
 def random_tokens(seed: int, *shape: int) -> Floats:
@@ -39,10 +40,14 @@ def random_block(
     eps: float = 0.0,
     tau: float = 1.0,
     fixed_std: float | None = None,
+    gated: bool = False,
+    residual_attention: float | None = None,
+    residual_ffn: float | None = None,
 ) -> Block:
     """Draw a block with Gaussian weights; with gains, shifts and biases unless ``plain``.
 
-    ``factored`` splits value and output matrix, with a head width other than d / heads;
+    ``gated`` gives the feed-forward sublayer a gate; a ``residual_ffn`` is left out where there is
+    one sum. ``factored`` splits value and output matrix, with a head width other than d / heads;
     ``weight`` multiplies the value and the second feed-forward matrix.
     """
     rng = np.random.default_rng([seed, 2])
@@ -77,7 +82,7 @@ def random_block(
             bias_out=bias(d),
             activation=activation,
         )
-    return Block(
+    block = Block(
         attention,
         ffn,
         norm_1=norm(),
@@ -86,7 +91,13 @@ def random_block(
         residual=residual,
         norm_1_out=norm(),
         norm_2_out=norm(),
+        residual_attention=residual_attention,
+        residual_ffn=None if placement == "parallel" else residual_ffn,
     )
+    if ffn is None or not gated:
+        return block
+    # Drawn last: all else is as without a gate.
+    return replace(block, feed_forward=replace(ffn, weight_gate=draw(d, f), bias_gate=bias(f)))
 
 
 @st.composite
@@ -102,8 +113,10 @@ def blocks(draw: st.DrawFn, /, **fixed: Any) -> Block:
         "tau": draw(st.sampled_from((1.0, 0.4, 3.0))),
         "fixed_std": draw(st.sampled_from((None, None, 1.7))),
         "weight": draw(st.sampled_from((1.0, 0.1, 5.0))),
+        "residual_attention": draw(st.sampled_from((None, None, 0.6))),
+        "residual_ffn": draw(st.sampled_from((None, None, -1.4))),
     }
-    for name in ("plain", "factored", "feed_forward"):
+    for name in ("plain", "factored", "feed_forward", "gated"):
         options[name] = draw(st.booleans())
     options |= fixed
     if options["activation"] == "relu":

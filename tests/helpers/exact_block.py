@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, Callable[[mp.mpf], mp.mpf]] = {
         x / (1 + mp.exp(-2 * mp.sqrt(2 / mp.pi) * (x + mp.mpf(0.044715) * x**3)))
     ),
     "silu": lambda x: x / (1 + mp.exp(-x)),
+    "quick_gelu": lambda x: x / (1 + mp.exp(-mp.mpf(1.702) * x)),
 }
 
 
@@ -30,9 +31,11 @@ class ExactStep(NamedTuple):
     output: Rows
     adjacency: list[Rows]
     std_1: Row | None
-    std_2: Row | None
-    std_1_out: Row | None
-    std_2_out: Row | None
+    std_2: Row | None = None
+    std_1_out: Row | None = None
+    std_2_out: Row | None = None
+    hidden: Rows | None = None
+    gate: Rows | None = None
 
 
 def rows_of(matrix: Any) -> Rows:
@@ -42,32 +45,35 @@ def rows_of(matrix: Any) -> Rows:
 def block_step(block: Block, tokens: Rows, mask: Any = None) -> ExactStep:
     """Send tokens through a block without batch axes, as its docstring spells it out."""
     first, second = block.norm_1, block.norm_2
+    r_1, r_2 = block.residual_attention, block.residual_ffn
+    r_1 = block.residual if r_1 is None else r_1
+    r_2 = block.residual if r_2 is None else r_2
     if block.placement == "post":
         change, adjacency = _attention(block.attention, tokens, mask)
-        middle, std_1 = _norm(first, _residual(block, tokens, change))
+        middle, std_1 = _norm(first, _residual(r_1, tokens, change))
         if block.feed_forward is None:
-            return ExactStep(middle, adjacency, std_1, None, None, None)
-        change = _feed_forward(block.feed_forward, middle)
-        output, std_2 = _norm(second, _residual(block, middle, change))
-        return ExactStep(output, adjacency, std_1, std_2, None, None)
+            return ExactStep(middle, adjacency, std_1)
+        change, *factors = _feed_forward(block.feed_forward, middle)
+        output, std_2 = _norm(second, _residual(r_2, middle, change))
+        return ExactStep(output, adjacency, std_1, std_2, None, None, *factors)
     inner, std_1 = _norm(first, tokens)
     change, adjacency = _attention(block.attention, inner, mask)
     std_1_out = std_2_out = None
     if block.placement == "sandwich":
         change, std_1_out = _norm(block.norm_1_out, change)
-    middle = _residual(block, tokens, change)
+    middle = _residual(r_1, tokens, change)
     if block.feed_forward is None:
-        return ExactStep(middle, adjacency, std_1, None, std_1_out, None)
-    inner, std_2 = _norm(second, middle)
-    change = _feed_forward(block.feed_forward, inner)
+        return ExactStep(middle, adjacency, std_1, None, std_1_out)
+    inner, std_2 = _norm(second, tokens if block.placement == "parallel" else middle)
+    change, *factors = _feed_forward(block.feed_forward, inner)
     if block.placement == "sandwich":
         change, std_2_out = _norm(block.norm_2_out, change)
-    output = _residual(block, middle, change)
-    return ExactStep(output, adjacency, std_1, std_2, std_1_out, std_2_out)
+    output = _residual(1.0 if block.placement == "parallel" else r_2, middle, change)
+    return ExactStep(output, adjacency, std_1, std_2, std_1_out, std_2_out, *factors)
 
 
-def _residual(block: Block, tokens: Rows, change: Rows) -> Rows:
-    scale = mp.mpf(block.residual)
+def _residual(factor: float, tokens: Rows, change: Rows) -> Rows:
+    scale = mp.mpf(factor)
     return [
         [scale * x + y for x, y in zip(a, b, strict=True)]
         for a, b in zip(tokens, change, strict=True)
@@ -82,13 +88,21 @@ def _linear(row: Row, weight: Any, bias: Any = None) -> Row:
     return out
 
 
-def _feed_forward(sublayer: FeedForward, tokens: Rows) -> Rows:
+def _feed_forward(sublayer: FeedForward, tokens: Rows) -> tuple[Rows, Rows | None, Rows | None]:
+    """Return the output and, of a gated sublayer, its two factors."""
     phi = FUNCTIONS[sublayer.activation]
-    out = []
-    for row in tokens:
-        hidden = [phi(x) for x in _linear(row, sublayer.weight_in, sublayer.bias_in)]
-        out.append(_linear(hidden, sublayer.weight_out, sublayer.bias_out))
-    return out
+    hidden = [_linear(row, sublayer.weight_in, sublayer.bias_in) for row in tokens]
+    gate = None
+    if sublayer.weight_gate is None:
+        active = [[phi(x) for x in row] for row in hidden]
+    else:
+        gates = [_linear(row, sublayer.weight_gate, sublayer.bias_gate) for row in tokens]
+        gate = [[phi(x) for x in row] for row in gates]
+        active = [
+            [x * y for x, y in zip(*rows, strict=True)] for rows in zip(gate, hidden, strict=True)
+        ]
+    out = [_linear(row, sublayer.weight_out, sublayer.bias_out) for row in active]
+    return out, None if gate is None else hidden, gate
 
 
 def _norm(norm: Norm, tokens: Rows) -> tuple[Rows, Row | None]:

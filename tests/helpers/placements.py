@@ -1,6 +1,6 @@
 """How does a placement that the package does not have come into it, for a test?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -15,10 +15,12 @@ def plant_swin(patch: pytest.MonkeyPatch) -> None:
     """Add the placement where one is added: an entry in the wiring, and its name."""
 
     def order(
-        number: str, sublayer: Callable[[Any], Any], stream: Any, does: wiring.Reading[Any]
+        sublayers: Mapping[str, Callable[[Any], Any]], stream: Any, does: wiring.Reading[Any]
     ) -> Any:
-        change = does.norm(number, sublayer(does.branch(stream)))
-        return does.add(stream, change)
+        for number, sublayer in sublayers.items():
+            change = does.norm(number, sublayer(does.branch(stream)))
+            stream = does.add(number, stream, change)
+        return stream
 
     patch.setitem(wiring._ORDERS, SWIN, order)
     patch.setattr(weights, "PLACEMENTS", (*weights.PLACEMENTS, SWIN))

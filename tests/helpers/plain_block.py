@@ -16,25 +16,31 @@ FUNCTIONS: dict[str, Callable[[Floats], Floats]] = {
     "identity": lambda x: x,
     "gelu": lambda x: 0.5 * x * (1 + erf(x / 2**0.5)),
     "silu": lambda x: x / (1 + np.exp(-np.clip(x, -700, 700))),
+    "quick_gelu": lambda x: x / (1 + np.exp(-np.clip(1.702 * x, -700, 700))),
 }
 
 
 def block_output(block: Block, tokens: Floats, mask: NDArray[np.bool_] | None = None) -> Floats:
     """Send tokens (n, d) through a block without batch axes."""
+    first, second = block.residual_attention, block.residual_ffn
+    first = block.residual if first is None else first
+    second = block.residual if second is None else second
     if block.placement == "post":
-        out = block.residual * tokens + _attend(block.attention, tokens, mask)
+        out = first * tokens + _attend(block.attention, tokens, mask)
         out = _normalise(block.norm_1, out)
         if block.feed_forward is None:
             return out
-        out = block.residual * out + _feed(block.feed_forward, out)
+        out = second * out + _feed(block.feed_forward, out)
         return _normalise(block.norm_2, out)
     sandwich = block.placement == "sandwich"
     change = _attend(block.attention, _normalise(block.norm_1, tokens), mask)
-    out = block.residual * tokens + (_normalise(block.norm_1_out, change) if sandwich else change)
+    out = first * tokens + (_normalise(block.norm_1_out, change) if sandwich else change)
     if block.feed_forward is None:
         return out
+    if block.placement == "parallel":
+        return out + _feed(block.feed_forward, _normalise(block.norm_2, tokens))
     change = _feed(block.feed_forward, _normalise(block.norm_2, out))
-    return block.residual * out + (_normalise(block.norm_2_out, change) if sandwich else change)
+    return second * out + (_normalise(block.norm_2_out, change) if sandwich else change)
 
 
 def _normalise(norm: Norm, x: Floats) -> Floats:
@@ -66,5 +72,10 @@ def _attend(attention: Attention, x: Floats, mask: NDArray[np.bool_] | None) -> 
 def _feed(sublayer: FeedForward, x: Floats) -> Floats:
     hidden = x @ sublayer.weight_in
     hidden = hidden if sublayer.bias_in is None else hidden + sublayer.bias_in
-    out = FUNCTIONS[sublayer.activation](hidden) @ sublayer.weight_out
+    active = FUNCTIONS[sublayer.activation](hidden)
+    if sublayer.weight_gate is not None:
+        gate = x @ sublayer.weight_gate
+        gate = gate if sublayer.bias_gate is None else gate + sublayer.bias_gate
+        active = FUNCTIONS[sublayer.activation](gate) * hidden
+    out = active @ sublayer.weight_out
     return np.asarray(out if sublayer.bias_out is None else out + sublayer.bias_out)

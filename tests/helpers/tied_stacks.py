@@ -1,5 +1,6 @@
 """Which tied stacks tempt a verdict: large inputs, opposite tokens, several components, biases."""
 
+from dataclasses import replace
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -98,4 +99,7 @@ def draw_tied_stack(seed: int) -> TiedStack:
     if rng.random() < 0.2:  # two groups of opposite tokens
         tokens[::2], tokens[1::2] = tokens[0].copy(), -tokens[0]
         tokens = tokens + 1e-3 * rng.standard_normal((n, d))
-    return TiedStack(block, masks[int(rng.integers(len(masks)))], tokens)
+    mask = masks[int(rng.integers(len(masks)))]
+    if rng.random() < 0.2:  # drawn last: all else is as it was
+        block = replace(block, residual_ffn=float(rng.choice([0.3, -1.5, 0])))
+    return TiedStack(block, mask, tokens)

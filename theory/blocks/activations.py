@@ -101,11 +101,11 @@ def _silu_slope(x: Array) -> Array:
 
 
 def _quick_gelu(x: Array) -> Array:
-    return x * _sigmoid(_QUICK * x)
+    return x * _sigmoid(_QUICK * _moderate(x))
 
 
 def _quick_gelu_slope(x: Array) -> Array:
-    return _silu_slope(_QUICK * x)
+    return _silu_slope(_QUICK * _moderate(x))
 
 
 def _tanh_gate(x: Array) -> Array:

@@ -173,6 +173,7 @@ def compose(
 
     Shapes: attention, ffn (*b,) without the residual stream -> (*b,)
     """
+
     def norm(name: str, at: _Stretch) -> _Stretch:
         std = getattr(step, f"std_{name}")
         found = norm_stretch(block.norm(name), std, like=attention, token_mask=token_mask)

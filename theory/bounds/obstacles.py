@@ -22,10 +22,12 @@ def refusal(block: Block, heads: Floats | None) -> str:
     if block.feed_forward is not None and block.feed_forward.gated:
         return "no bound on later v is worked out for a gated feed-forward sublayer"
     if block.placement != "post":
+        parallel = block.placement == "parallel"
+        where = "parallel blocks" if parallel else f"{block.placement}-LN"
         if min(map(abs, block.residual_scales)) >= 1:
-            return f"v is at least 1 in {block.placement}-LN with residual scale 1 or more"
+            return f"v is at least 1 in {where} with residual scale 1 or more"
         return (
-            f"no bound on later v is worked out for {block.placement}-LN; "
+            f"no bound on later v is worked out for {where}; "
             "with residual scale below 1 there may be one"
         )
     if heads is None:

@@ -103,8 +103,9 @@ def after_attention(
     """Follow sum_k A_k X V_k + bias for a given adjacency.
 
     Four terms: arithmetic; what is lost below ``tiny`` in X V_k and goes on through A_k and an
-    output matrix O_k, which may be huge; the rows of A that do not quite sum to one, which send
-    the mean token to (A 1 - 1) mean; and the errors of sqrt(lambda) and s in the coefficient.
+    output matrix O_k, which may be huge; the rows of A whose sums are not quite one number r,
+    which send the mean token to (A 1 - r 1) mean beside M; and the errors of sqrt(lambda) and s
+    in the coefficient.
     """
     xp = namespace(adjacency)
     h, n = adjacency.shape[-3:-1]
@@ -118,7 +119,7 @@ def after_attention(
         small = 1 + xp.sum((1 + listening) * output, axis=-1)
     gain = xp.sum(listening * value, axis=-1)
     lost = (d + m + n + h + 2) * unit * gain * at.size + tiny(adjacency) * (small + gain)
-    defect = xp.sum(row_defect(adjacency) * value, axis=-1) * at.size / n**0.5
+    defect = xp.sum(uneven_rows(adjacency) * value, axis=-1) * at.size / n**0.5
     root_error = xp.max(coupling_error(adjacency), axis=-1)
     root = xp.max(listening, axis=-1)
     factor = h * (root_error * weights.s + root * weights.error)
@@ -255,6 +256,19 @@ def row_defect(adjacency: Array) -> Array:
     defect = frobenius_norm(xp.sum(adjacency, axis=-1, keepdims=True) - 1)
     defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(n))
     return defect + n * eps(adjacency) * (frobenius_norm(adjacency) * n**0.5 + n**0.5)
+
+
+def uneven_rows(adjacency: Array) -> Array:
+    """Bound the Euclidean norm of A 1 - r 1, r the mean row sum, as `row_defect` does for r = 1.
+
+    Shapes: (*b, n, n) -> (*b,)
+    """
+    xp = namespace(adjacency)
+    n = adjacency.shape[-1]
+    sums = xp.sum(adjacency, axis=-1, keepdims=True)
+    defect = frobenius_norm(sums - xp.mean(sums, axis=-2, keepdims=True))
+    defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(n))
+    return defect + 2 * n * eps(adjacency) * frobenius_norm(adjacency) * n**0.5
 
 
 def _on_all_tokens(bias: Array | None, shape: tuple[int, ...]) -> Array | float:

@@ -3,6 +3,8 @@ from theory.symbolic.coefficient import (
     block_coefficient,
     coefficient_floor,
     critical_spread,
+    gated_coefficient,
+    product_identity,
     sharp_coefficient,
     std_threshold,
 )
@@ -24,7 +26,9 @@ __all__ = [
     "first_order",
     "formula",
     "gate_stationarity",
+    "gated_coefficient",
     "lipschitz_constant",
+    "product_identity",
     "sharp_coefficient",
     "std_threshold",
     "tau_degeneracy",

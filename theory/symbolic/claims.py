@@ -13,16 +13,18 @@ from typing import Any, TypeAlias
 import sympy as sp
 
 from theory.arrays import Array, InputError, namespace
-from theory.blocks.activations import ACTIVATIONS
-from theory.blocks.forward import softmax
+from theory.blocks.activations import ACTIVATIONS, activation
+from theory.blocks.forward import feed_forward, softmax
 from theory.blocks.norms import apply_norm
 from theory.graphs.stochastic import dobrushin_coefficient
 from theory.measures.diameters import projective_diameter, token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling, spectral_norm
 from theory.symbolic.coefficient import (
+    GATE_PEAK,
     GROWTH,
     HEADS,
+    HIDDEN_PEAK,
     LAMBDA,
     LIPSCHITZ,
     PLAIN,
@@ -33,6 +35,7 @@ from theory.symbolic.coefficient import (
     S,
     block_coefficient,
     coefficient_floor,
+    gated_coefficient,
 )
 from theory.symbolic.maps import lipschitz_constant
 
@@ -143,6 +146,23 @@ def _norm() -> Formula:
     return _inequality(AFTER, GAIN * BEFORE / (TAU * SIGMA), measures)
 
 
+def _gated() -> Formula:
+    def largest(at: Any) -> Array:
+        ffn = at.sublayer
+        weights = (ffn.weight_in, ffn.weight_out, ffn.weight_gate)
+        return max(float(spectral_norm(weight)) for weight in weights)
+
+    measures: dict[sp.Symbol, Measure] = {
+        **_IN,
+        AFTER: lambda at: consensus_distance(feed_forward(at.sublayer, at.tokens)),
+        S: largest,
+        LIPSCHITZ: lambda at: activation(at.sublayer.activation).lipschitz,
+        GATE_PEAK: lambda at: at.gate_peak,
+        HIDDEN_PEAK: lambda at: at.hidden_peak,
+    }
+    return _inequality(AFTER, gated_coefficient() * BEFORE, measures)
+
+
 _BLOCK: dict[sp.Symbol, Measure] = {
     **_IN,
     AFTER: lambda at: consensus_distance(at.step.output),
@@ -153,7 +173,7 @@ _BLOCK: dict[sp.Symbol, Measure] = {
     SIGMA_2: lambda at: at.coefficients.sigma_2,
     COEFFICIENT: lambda at: at.coefficients.v,
 }
-"""Of a plain block: post-LN, ReLU or identity, no gains, tau and the residual scale one."""
+"""Of a plain block: ReLU, tanh or identity, no gains, tau and the residual scale one."""
 
 
 def _high_frequency(factor: Expr) -> Formula:
@@ -214,6 +234,10 @@ FORMULAS: dict[str, Callable[[], Formula]] = {
     "layer-norm": _norm,
     "rms-norm": _norm,
     "block-v": lambda: _inequality(AFTER, block_coefficient().subs(PLAIN) * BEFORE, _BLOCK),
+    "gated-feed-forward": _gated,
+    "block-v-parallel": lambda: _inequality(
+        AFTER, block_coefficient("parallel").subs(PLAIN) * BEFORE, _BLOCK
+    ),
     "block-v-lower-bound": lambda: _inequality(
         coefficient_floor().subs(PLAIN).subs({GROWTH: 1, LIPSCHITZ: 1, ROW: 1}), COEFFICIENT, _BLOCK
     ),

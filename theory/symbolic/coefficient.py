@@ -29,6 +29,10 @@ GROWTH = sp.Symbol("b", positive=True)
 """sup |phi(x) / x|: at most the Lipschitz constant, because phi(0) = 0."""
 RESIDUAL = sp.Symbol("alpha", nonnegative=True)
 """Size of the residual scale (the lemmas see |alpha| only)."""
+RESIDUAL_ATTENTION, RESIDUAL_FFN = sp.symbols("alpha_1 alpha_2", nonnegative=True)
+"""The same, of the sum after each sublayer where they differ."""
+GATE_PEAK, HIDDEN_PEAK = sp.symbols("a u", nonnegative=True)
+"""max |phi(gate)| and max |hidden| over the tokens and features of a gated sublayer."""
 SIGMA_1, SIGMA_2 = sp.symbols("sigma_1 sigma_2", positive=True)
 GAIN_1, GAIN_2 = sp.symbols("g_1 g_2", positive=True)
 """max |gamma| of each normalisation."""
@@ -61,6 +65,10 @@ ARGUMENTS: dict[str, sp.Symbol] = {
     "gain_2_out": GAIN_2_OUT,
     "tau_1_out": TAU_1_OUT,
     "tau_2_out": TAU_2_OUT,
+    "residual_attention": RESIDUAL_ATTENTION,
+    "residual_ffn": RESIDUAL_FFN,
+    "gate_peak": GATE_PEAK,
+    "hidden_peak": HIDDEN_PEAK,
 }
 """Keyword under which `numeric` takes each symbol."""
 
@@ -69,6 +77,7 @@ PLAIN: dict[sp.Symbol, Expr] = {
     for symbol in (
         *(LIPSCHITZ, RESIDUAL, GAIN_1, GAIN_2, TAU_1, TAU_2),
         *(GAIN_1_OUT, GAIN_2_OUT, TAU_1_OUT, TAU_2_OUT),
+        *(RESIDUAL_ATTENTION, RESIDUAL_FFN),
     )
 }
 """The paper's setting: ReLU, unscaled residual and LayerNorm without gain. `expr.subs(PLAIN)`."""
@@ -103,6 +112,22 @@ def norm_size(size: Expr, gain: Expr, tau: Expr, sigma: Expr) -> Expr:
     return gain * size / (tau * sigma)
 
 
+def product_size(gate: Expr, hidden: Expr) -> Expr:
+    """(G, U) -> G * U entry by entry: the peak of either times the distance of the other."""
+    return GATE_PEAK * hidden + HIDDEN_PEAK * gate
+
+
+def product_identity() -> tuple[Expr, Expr]:
+    """Return both sides of what `product_size` rests on, for the factors of two tokens.
+
+    phi(g) u - phi(g') u' = phi(g) (u - u') + (phi(g) - phi(g')) u', whatever phi is.
+    """
+    phi = sp.Function("phi")
+    g, u, other_g, other_u = sp.symbols("g u g' u'", real=True)
+    moved = phi(g) * (u - other_u) + (phi(g) - phi(other_g)) * other_u
+    return phi(g) * u - phi(other_g) * other_u, moved
+
+
 NORM_SYMBOLS: dict[str, tuple[Expr, Expr, Expr]] = {
     "1": (GAIN_1, TAU_1, SIGMA_1),
     "2": (GAIN_2, TAU_2, SIGMA_2),
@@ -112,13 +137,21 @@ NORM_SYMBOLS: dict[str, tuple[Expr, Expr, Expr]] = {
 """Gain, tau and least std of each norm, by the names of `theory.blocks.wiring`."""
 
 
-def _sizes(attend: Callable[[Expr], Expr], feed_forward: Callable[[Expr], Expr]) -> Reading[Expr]:
+def _sizes(
+    attend: Callable[[Expr], Expr],
+    feed_forward: Callable[[Expr], Expr],
+    *,
+    two_scales: bool = False,
+) -> Reading[Expr]:
     """Read a block lemma by lemma, with those of its two sublayers."""
+    own = {"1": RESIDUAL_ATTENTION, "2": RESIDUAL_FFN}
     return Reading(
         norm=lambda name, size: norm_size(size, *NORM_SYMBOLS[name]),
         attend=attend,
         feed_forward=feed_forward,
-        add=lambda _, stream, change: sum_size((RESIDUAL, stream), (1, change)),
+        add=lambda number, stream, change: sum_size(
+            (own[number] if two_scales else RESIDUAL, stream), (1, change)
+        ),
         both=lambda first, second: sum_size((1, first), (1, second)),
     )
 
@@ -132,12 +165,21 @@ def _feed_forward(size: Expr, factor: Expr) -> Expr:
     return linear_size(activation_size(linear_size(size, S), factor), S)
 
 
+def _gated(size: Expr) -> Expr:
+    gate, hidden = activation_size(linear_size(size, S), LIPSCHITZ), linear_size(size, S)
+    return linear_size(product_size(gate, hidden), S)
+
+
 @cache
-def block_coefficient(placement: Placement = "post") -> Expr:
+def block_coefficient(
+    placement: Placement = "post", *, gated: bool = False, two_scales: bool = False
+) -> Expr:
     """Derive v with d_M(block(H)) <= v d_M(H), by composing the lemmas in the block's order.
 
     A symbol for d_M(H) is sent through both sublayers and divided out at the end. Post-LN gives
     v = g_1 g_2 (alpha + c s^2)(alpha + sqrt(lambda) h s) / (tau_1 tau_2 sigma_1 sigma_2).
+    ``gated`` puts a + c u, the peaks of the two factors, in the place of c; ``two_scales`` gives
+    each sum an alpha of its own, alpha_1 and alpha_2.
 
     Raises: InputError for an unknown placement
     Source: shi2022, theorem 2, where c = alpha = 1 and there are no gains; the placements are
@@ -146,12 +188,23 @@ def block_coefficient(placement: Placement = "post") -> Expr:
     start = sp.Symbol("D", positive=True)
     reading = _sizes(
         lambda size: _attention(size, sp.sqrt(LAMBDA)),
-        lambda size: _feed_forward(size, LIPSCHITZ),
+        _gated if gated else lambda size: _feed_forward(size, LIPSCHITZ),
+        two_scales=two_scales,
     )
     out = read_placement(placement, start, reading)
     coefficient = sp.factor(out / start)
     assert start not in coefficient.free_symbols, "a lemma is not homogeneous"
     return coefficient
+
+
+@cache
+def gated_coefficient() -> Expr:
+    """Derive the factor of a gated feed-forward sublayer on the distance: (a + c u) s^2.
+
+    Source: derived; the sublayer is that of shazeer2020glu
+    """
+    start = sp.Symbol("D", positive=True)
+    return sp.factor(_gated(start) / start)
 
 
 @cache

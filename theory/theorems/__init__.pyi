@@ -4,6 +4,7 @@ from theory.theorems.attention.kim2021 import DistancePair
 from theory.theorems.attention.steps import Steps
 from theory.theorems.attention.zhai2023 import Scored
 from theory.theorems.block.first_tokens import Repeated
+from theory.theorems.block.gated import GatedTokens
 from theory.theorems.block.input import BlockInput
 from theory.theorems.block.norms import Normalised
 from theory.theorems.block.shi2022_activations import Activated
@@ -27,6 +28,7 @@ __all__ = [
     "Convolution",
     "DistancePair",
     "Fusion",
+    "GatedTokens",
     "GraphConvolution",
     "GraphTokens",
     "LinearMap",

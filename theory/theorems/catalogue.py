@@ -18,6 +18,7 @@ from theory.theorems.attention import (
 from theory.theorems.block import (
     cancellation,
     first_tokens,
+    gated,
     norm_limits,
     norms,
     post_norm,
@@ -54,6 +55,9 @@ _ALL: tuple[Theorem[Any], ...] = (
     norms.RMS_NORM,
     norm_limits.ROW_SCALING,
     *shi2022_block.BLOCK_THEOREMS,
+    gated.GATED_FEED_FORWARD,
+    gated.BLOCK_V_GATED,
+    gated.BLOCK_V_PARALLEL,
     post_norm.V_LOWER_BOUND,
     supremum.SUPREMUM,
     supremum.BALL_AFTER_BLOCK,

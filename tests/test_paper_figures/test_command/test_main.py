@@ -101,6 +101,22 @@ def test_simulate_names_the_mode_of_the_norm_and_repeats_itself(
         assert json.loads(first)["ln_std_mode"] == mode
 
 
+def test_simulate_takes_gates_parallel_blocks_and_two_scales(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = ("--depth", "3", "--tokens", "5", "--width", "8", "--heads", "2", "--ffn-width", "8")
+    for options, wanted in (
+        (("--gated", "--activation", "silu"), {"gated": True}),
+        (("--placement", "parallel"), {"placement": "parallel"}),
+        (("--residual-attention", "0.5", "--residual-ffn", "2"), {"residual_ffn": 2.0}),
+    ):
+        code, out, err = said(capsys, "simulate", *small, *options, "--json")
+        found = json.loads(out)
+        assert (code, err) == (0, "")
+        assert found["stack"].items() >= wanted.items()
+        assert set(np.ravel(found["inequality"])) == {"holds"}
+
+
 def test_simulate_json_holds_every_layer(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "simulate", "--depth", "4", "--seeds", "3", "--json")
     found = json.loads(out)

@@ -45,6 +45,19 @@ def scores() -> Arrays:
     }
 
 
+def gated() -> Arrays:
+    """Return the same with a gate, RMSNorm and a scale of its own in each residual sum."""
+    found = scores()
+    del found["residual"]
+    return found | {
+        "ffn_gate": random_tokens(100, D, F),
+        "ffn_gate_bias": random_tokens(101, F),
+        "norm": np.asarray("rms"),
+        "residual_attention": np.asarray(0.8),
+        "residual_ffn": np.asarray(1.3),
+    }
+
+
 def weights() -> Arrays:
     """Return a block with given attention weights and nothing that may be left out."""
     full = scores()

@@ -48,4 +48,10 @@ CASES: dict[str, dict[str, Any]] = {
     "large weights": {"weight": 20.0, "activation": "tanh"},
     "no feed-forward": {"feed_forward": False},
     "one matrix": {"factored": False},
+    "quick_gelu": {"activation": "quick_gelu"},
+    "gated": {"gated": True, "activation": "silu"},
+    "gated relu": {"gated": True, "activation": "relu", "kind": "rms"},
+    "parallel": {"placement": "parallel"},
+    "gated parallel": {"gated": True, "placement": "parallel", "kind": "rms"},
+    "two scales": {"residual_attention": 0.6, "residual_ffn": -1.4, "placement": "pre"},
 }

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from simulations.centred.maps import Centred, from_tokens
 from simulations.centred.rollout import centred_block
-from tests.helpers.blocks import blocks, masks, move, random_block, random_tokens
+from tests.helpers.blocks import PLACEMENTS, blocks, masks, move, random_block, random_tokens
 from tests.test_simulations.helpers.centred_states import (
     CASES,
     CAUSAL,
@@ -87,13 +87,13 @@ def test_permuted_tokens_give_the_permuted_output(
     np.testing.assert_allclose(found.deviations, plain.deviations[order], atol=1e-10)
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_every_library_gives_the_same_and_keeps_dtype_and_device(
     xp: ModuleType, device: Any, placement: Any, dtype: str, masked: bool
 ) -> None:
-    block = random_block(1, placement=placement)
+    block = random_block(1, placement=placement, gated=placement in ("pre", "parallel"))
     state = batch_of_scales()
     if dtype == "float32":  # 1e-200 is no float32; near and far are enough
         state = Centred(state.centre[:3], state.deviations[:3], state.log_scale[:3])

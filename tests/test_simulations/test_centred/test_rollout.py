@@ -14,7 +14,7 @@ from simulations.centred.maps import Centred, feed_forward_centred, from_tokens
 from simulations.centred.rollout import centred_block, rollout
 from tests.helpers.blocks import random_block, random_tokens
 from tests.helpers.placements import SWIN, plant_swin
-from tests.helpers.quick_gelu import plant_quick_gelu
+from tests.helpers.swish import plant_swish
 from tests.test_simulations.helpers.centred_states import CAUSAL, D, N
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block
@@ -75,15 +75,15 @@ def test_centred_tokens_follow_a_planted_placement(monkeypatch: pytest.MonkeyPat
 def test_a_planted_activation_keeps_the_digits_of_small_differences(
     monkeypatch: pytest.MonkeyPatch, spread: float
 ) -> None:
-    plant_quick_gelu(monkeypatch)
+    plant_swish(monkeypatch)
     state = Centred(
         np.full((1, 1), 0.3), np.asarray([[0.0], [0.5]]), np.float64(spread * math.log(10))
     )
     one = np.eye(1)
-    found = feed_forward_centred(FeedForward(one, one, activation="quick_gelu"), state)
+    found, *_ = feed_forward_centred(FeedForward(one, one, activation="swish_3"), state)
     with mp.workdps(60):
         start = mp.mpf(0.3)
         entries = start, start + mp.mpf(10) ** spread / 2
-        low, high = (x / (1 + mp.exp(-mp.mpf(1.702) * x)) for x in entries)
+        low, high = (x / (1 + mp.exp(-3 * x)) for x in entries)
         wanted = float((high - low) / mp.mpf(10) ** spread)
     assert float(found.deviations[1, 0]) == pytest.approx(wanted, rel=1e-11)

@@ -26,7 +26,7 @@ def drawn(stack: Stack, seeds: range, parts: list[slice], on: Backend) -> list[l
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("weights", get_args(WeightEnsemble))
-@pytest.mark.parametrize("changes", [{}, {"tied": True}, {"ffn_width": 0}])
+@pytest.mark.parametrize("changes", [{}, {"tied": True}, {"ffn_width": 0}, {"gated": True}])
 def test_the_draws_are_those_of_the_plain_stack_bit_for_bit(
     weights: Any, dtype: str, changes: dict[str, Any]
 ) -> None:
@@ -45,7 +45,9 @@ def test_the_draws_are_those_of_the_plain_stack_bit_for_bit(
         if block.feed_forward is not None:
             ffn = on.move(block.feed_forward)
             wanted += [ffn.weight_in, ffn.weight_out, ffn.bias_in, ffn.bias_out]
-        for have, want in zip(found, wanted, strict=bool(stack.ffn_width)):
+            wanted += [ffn.weight_gate, ffn.bias_gate] if stack.gated else []
+        assert all(not rest.size for rest in found[len(wanted) :])
+        for have, want in zip(found, wanted, strict=False):
             np.testing.assert_array_equal(have, want)
             assert have.dtype == dtype
 

@@ -32,15 +32,22 @@ def both(stack: Stack) -> tuple[engine.EngineStep, engine.EngineStep]:
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("norm", ["layer", "rms", "none"])
-@pytest.mark.parametrize("ffn_width", [0, 12])
+@pytest.mark.parametrize("sublayer", [{"ffn_width": 0}, {}, {"gated": True}])
+@pytest.mark.parametrize("scales", [{}, {"residual_attention": 0.4}])
 def test_the_order_by_hand_is_the_one_that_is_told(
-    placement: Any, norm: Any, ffn_width: int
+    placement: Any, norm: Any, sublayer: dict[str, Any], scales: dict[str, float]
 ) -> None:
-    by_hand, told = both(replace(SMALL, placement=placement, norm=norm, ffn_width=ffn_width))
+    stack = replace(SMALL, **sublayer)
+    if scales and (placement == "parallel" or not stack.ffn_width):
+        stack = replace(stack, residual=1.0)
+    by_hand, told = both(replace(stack, placement=placement, norm=norm, **scales))
     assert np.isfinite(told.tokens).all()
     assert np.array_equal(by_hand.tokens, told.tokens)
     assert np.array_equal(by_hand.adjacency, told.adjacency)
     assert np.array_equal(by_hand.score, told.score)
+    assert len(by_hand.peaks) == len(told.peaks) == (2 if stack.gated else 0)
+    for one, two in zip(by_hand.peaks, told.peaks, strict=True):
+        assert np.array_equal(one, two)
     assert len(by_hand.sigmas) == len(told.sigmas)
     for mine, theirs in zip(by_hand.sigmas, told.sigmas, strict=True):
         assert np.array_equal(mine, theirs)

@@ -1,5 +1,6 @@
 """Is a block from a file read as it was written?"""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulations.instruments.block_file import read_block
-from tests.test_simulations.helpers.block_files import read, scores, weights
+from tests.test_simulations.helpers.block_files import N, gated, read, scores, weights
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block, attention_adjacency
 from theory.blocks.norms import Norm
@@ -62,6 +63,56 @@ def test_every_array_that_may_be_left_out_matters(tmp_path: Path, name: str) -> 
     two = apply_block(less.block, less.tokens, mask=less.mask).output
     # A bias of the keys adds one number to all scores of a token, which softmax forgets.
     assert (np.abs(one - two).max() > 1e-8) == (name != "key_bias")
+
+
+def test_a_gate_two_scales_and_the_kind_of_norm_reach_their_places(tmp_path: Path) -> None:
+    arrays = gated()
+    found = read(tmp_path, arrays)
+    wanted = read(tmp_path, scores()).block
+    assert wanted.feed_forward is not None
+    gate = {"weight_gate": arrays["ffn_gate"], "bias_gate": arrays["ffn_gate_bias"]}
+    wanted = replace(
+        wanted,
+        feed_forward=replace(wanted.feed_forward, **gate),
+        norm_1=replace(wanted.norm_1, kind="rms"),
+        norm_2=replace(wanted.norm_2, kind="rms"),
+        residual_attention=0.8,
+        residual_ffn=1.3,
+    )
+    one = apply_block(found.block, found.tokens, mask=found.mask)
+    two = apply_block(wanted, found.tokens, mask=found.mask)
+    np.testing.assert_array_equal(one.output, two.output)
+
+
+@pytest.mark.parametrize("name", ["ffn_gate_bias", "norm", "residual_attention", "residual_ffn"])
+def test_what_a_gated_block_may_leave_out_matters(tmp_path: Path, name: str) -> None:
+    arrays = gated()
+    full = read(tmp_path, arrays)
+    del arrays[name]
+    less = read(tmp_path, arrays)
+    one = apply_block(full.block, full.tokens, mask=full.mask).output
+    two = apply_block(less.block, less.tokens, mask=less.mask).output
+    assert np.abs(one - two).max() > 1e-8
+
+
+def test_a_file_may_hold_a_parallel_block(tmp_path: Path) -> None:
+    arrays = gated() | {"placement": np.asarray("parallel")}
+    with pytest.raises(InputError, match="residual_ffn must be left out"):
+        read(tmp_path, arrays)
+    del arrays["residual_ffn"]
+    found = read(tmp_path, arrays)
+    assert found.block.placement == "parallel"
+    assert found.block.residual_scales == (0.8,)
+
+
+def test_weights_that_are_no_shares_are_read_when_they_are_to_be_taken_as_given(
+    tmp_path: Path,
+) -> None:
+    arrays = weights()
+    signed = 2 * np.eye(N) - arrays["adjacency"]
+    as_given = {"adjacency": signed, "attention": np.asarray("as given")}
+    found = read(tmp_path, arrays | as_given)
+    np.testing.assert_array_equal(found.adjacency, signed)
 
 
 def test_what_is_left_out_is_plain(tmp_path: Path) -> None:

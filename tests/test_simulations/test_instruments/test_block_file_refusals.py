@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_simulations.helpers.block_files import D, H, N, read, scores, weights
+from tests.test_simulations.helpers.block_files import D, F, H, N, read, scores, weights
 from theory.arrays import InputError
 
 NAN, INF = float("nan"), float("inf")
@@ -97,7 +97,12 @@ def test_a_wrong_dtype_is_refused_with_what_came(tmp_path: Path, name: str, dtyp
         ("activation", np.asarray(3), "^activation must be one string, but has dtype int64"),
         ("activation", np.asarray(["relu", "gelu"]), "^activation must be one string"),
         ("placement", np.asarray("peri"), "^placement must be 'post'.*'peri'"),
-        ("placement", np.asarray("sandwich"), "^placement must be 'post' or 'pre'.*no names for"),
+        ("placement", np.asarray("sandwich"), "^placement must be .*'parallel' in.*no names for"),
+        ("norm", np.asarray("batch"), "^norm must be one of layer, rms, none, but is 'batch'"),
+        ("attention", np.asarray("signed"), "^attention must be one of shares, as given"),
+        ("attention", np.asarray("as given"), "^attention must be left out without an adj"),
+        ("ffn_gate_bias", np.ones(F), "^ffn_gate_bias is of no use without ffn_gate"),
+        ("ffn_gate", np.ones((D, F + 1)), "^ffn_gate must have shape"),
         ("ln_eps", np.asarray(-1e-5), "^ln_eps must not be negative, but is -1e-05"),
         ("ln_eps", np.asarray([1e-5, 1e-5]), "^ln_eps must be one number"),
         ("ln_eps", np.asarray(True), "^ln_eps must have dtype"),

@@ -208,3 +208,33 @@ def test_a_mask_of_zeros_and_ones_is_a_mask(dtype: Any) -> None:
         trace_captured([TOKENS] * 2, present=2 * present.astype(dtype))
     causal = check_block(STACK[0], TOKENS, mask=CAUSAL.astype(dtype)).as_dict()
     assert causal == check_block(STACK[0], TOKENS, mask=CAUSAL).as_dict()
+
+
+def test_weights_of_one_sum_are_measured_as_given_and_have_no_entropy() -> None:
+    states = [np.random.default_rng(i).standard_normal((2, 5, 4)) for i in range(2)]
+    signed = 0.7 * (2 * np.eye(5) - np.full((5, 5), 0.2))
+    weights = np.broadcast_to(signed, (2, 3, 5, 5))
+    with pytest.raises(InputError, match="negative"):
+        trace_captured(states, [weights])
+    found = trace_captured(states, [weights], attention="as given").blocks
+    np.testing.assert_allclose(found["lambda"], 1.4**2)
+    assert "attention_entropy" not in found
+    present = np.asarray([[True] * 5, [True] * 3 + [False] * 2])
+    padded = np.array(weights)
+    padded[1, :, :3, :3] = 0.7 * (2 * np.eye(3) - 1 / 3)
+    padded[1, :, 3:] = np.nan
+    found = trace_captured(states, [padded], present=present, attention="as given").blocks
+    np.testing.assert_allclose(found["lambda"], 1.4**2)
+
+
+def test_weights_with_sums_of_their_own_and_unknown_kinds_are_refused() -> None:
+    states = [np.random.default_rng(i).standard_normal((5, 4)) for i in range(2)]
+    sunk = np.full((1, 5, 5), 0.2) * np.linspace(0.5, 1, 5)[:, None]
+    with pytest.raises(InputError, match=r"rows of one sum .*0\.5 up to 1: does a sink"):
+        trace_captured(states, [sunk], attention="as given")
+    endless = np.array(sunk)
+    endless[0, 1, 2] = np.inf
+    with pytest.raises(InputError, match="must be finite"):
+        trace_captured(states, [endless], attention="as given")
+    with pytest.raises(InputError, match="attention must be 'shares' or 'as given'"):
+        trace_captured(states, [sunk], attention="signed")  # type: ignore[arg-type]

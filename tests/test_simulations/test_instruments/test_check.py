@@ -10,10 +10,11 @@ from simulations.instruments.check import check_block
 from simulations.instruments.trace import trace_blocks
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
+from tests.helpers.blocks import random_block, random_tokens
 from tests.helpers.planted_stacks import PLANTED
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block
-from theory.blocks.weights import Attention, Block, FeedForward
+from theory.blocks.weights import PLACEMENTS, Attention, Block, FeedForward
 from theory.bounds.block_rounding import CoefficientBounds, coefficient_bounds
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.statements.instances import member
@@ -74,6 +75,48 @@ def test_each_report_says_which_subspace_its_numbers_are_about() -> None:
     assert found.law < found.law_consensus
     whole = check_block(planted.block, tokens)
     assert (whole.components, whole.law_rank, whole.law_consensus) == (1, 1, None)
+
+
+@pytest.mark.parametrize("residual", [1.0, 0.5])
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_every_placement_is_judged_and_what_is_not_worked_out_is_said(
+    placement: Any, gated: bool, residual: float
+) -> None:
+    block = random_block(1, placement=placement, gated=gated, residual=residual)
+    found = check_block(block, random_tokens(1, 5, 6))
+    assert found.verdict == "holds"
+    v = found.coefficients["v"]
+    assert v is not None
+    assert found.measured_ratio <= v
+    assert found.law is not None
+    if gated:
+        assert "for a gated feed-forward sublayer" in found.reasons[-1]
+    elif placement == "parallel":
+        words = "no bound on later v is" if residual < 1 else "v is at least 1 in parallel blocks"
+        assert words in found.reasons[-1]
+    if gated or placement == "parallel":
+        assert (found.converges, found.alike, found.sup_v) == ("not implied", "not implied", None)
+
+
+def test_negative_weights_whose_rows_have_one_sum_are_judged_by_their_own_lambda() -> None:
+    block, tokens, _ = averaging_block(np.eye(6))
+    signed = 0.6 * (2 * np.eye(6) - np.full((6, 6), 1 / 6))  # rows sum to 0.6
+    found = check_block(block, tokens, adjacency=signed[None])
+    assert found.verdict == "holds"
+    assert found.coefficients["lambda"] == pytest.approx(1.2**2)
+    assert found.converges == "not implied"
+    assert "attention weights are negative" in found.reasons[-1]
+    assert found.law is None
+    assert "must not be negative" in found.law_method
+
+
+def test_a_sink_that_takes_a_share_of_its_own_from_each_row_is_outside_the_theorem() -> None:
+    block, tokens, _ = averaging_block(np.eye(6))
+    shares = np.full((6, 6), 1 / 6) * np.linspace(0.5, 1, 6)[:, None]
+    found = check_block(block, tokens, adjacency=shares[None])
+    assert found.verdict == "does not apply"
+    assert found.reasons[0] == "not met: all rows of an A have one sum"
 
 
 @pytest.mark.parametrize("given", [False, True])

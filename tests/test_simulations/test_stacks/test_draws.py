@@ -157,6 +157,36 @@ def test_the_fields_reach_the_block() -> None:
     assert bare.feed_forward is None
 
 
+def test_two_scales_reach_the_block() -> None:
+    scales = {"residual_attention": 0.5, "residual_ffn": 2.0}
+    block = next(draw_blocks(replace(SMALL, **scales), seeds=range(1)))  # type: ignore[arg-type]
+    assert block.residual_scales == (0.5, 2.0)
+    parallel = replace(SMALL, placement="parallel", residual=0.5)
+    assert next(draw_blocks(parallel, seeds=range(1))).residual_scales == (0.5,)
+
+
+@pytest.mark.parametrize("weights", ["gaussian", "orthogonal", "low-rank", "identity", "bert"])
+def test_a_gate_is_drawn_last_and_changes_nothing_else(weights: Any) -> None:
+    plain = replace(SMALL, weights=weights, bias_std=0.5)
+    pairs = zip(
+        *(draw_blocks(stack, seeds=range(2)) for stack in (plain, replace(plain, gated=True))),
+        strict=True,
+    )
+    for one, two in pairs:
+        assert one.feed_forward is not None
+        assert two.feed_forward is not None
+        gate, bias = two.feed_forward.weight_gate, two.feed_forward.bias_gate
+        assert gate is not None
+        assert bias is not None
+        assert gate.shape == two.feed_forward.weight_in.shape
+        assert bias.shape == (2, 20)
+        assert not np.array_equal(gate, two.feed_forward.weight_in)
+        size = np.std(gate) / np.std(two.feed_forward.weight_in)
+        assert 0.7 < size < 1.4, "the gate is of the size of the hidden map"
+        bare = replace(two.feed_forward, weight_gate=None, bias_gate=None)
+        assert_equal(replace(two, feed_forward=bare), one)
+
+
 def test_shapes_and_dtype() -> None:
     block = next(draw_blocks(replace(SMALL, bias_std=1.0), seeds=range(2)))
     attention, ffn = block.attention, block.feed_forward

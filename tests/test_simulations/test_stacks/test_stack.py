@@ -35,6 +35,9 @@ SMALL = Stack(depth=3, tokens=5, width=12, heads=3, ffn_width=20)
         ("bias_std", float("inf")),
         ("norm_gain", float("nan")),
         ("residual", float("-inf")),
+        ("residual_attention", float("nan")),
+        ("residual_ffn", float("inf")),
+        ("gated", 1),
         ("ln_eps", -1.0),
         ("ln_eps", float("nan")),
         ("tau", 0.0),
@@ -47,6 +50,29 @@ SMALL = Stack(depth=3, tokens=5, width=12, heads=3, ffn_width=20)
 def test_a_bad_field_is_named(field: str, value: Any) -> None:
     with pytest.raises(InputError, match=rf"{field} must .*but is '?{value}"):
         replace(SMALL, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gated": True, "ffn_width": 0}, "gated must be left out where ffn_width is 0"),
+        ({"placement": "parallel", "residual_ffn": 0.5}, "residual_ffn must be left out where pl"),
+        (
+            {"residual": 0.5, "residual_attention": 1.0, "residual_ffn": 2.0},
+            "residual must be left out where every sum has its own, but is 0.5",
+        ),
+        (
+            {"residual": 0.5, "residual_attention": 1.0, "placement": "parallel"},
+            "residual must be left out",
+        ),
+    ],
+)
+def test_a_setting_that_another_would_silence_is_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **changes)
+    assert replace(SMALL, residual=0.5, residual_attention=1.0).residual_scale("2") == 0.5
 
 
 @pytest.mark.parametrize("name", ["tau", "fixed_std"])
@@ -82,7 +108,7 @@ def test_a_count_that_is_no_whole_number_is_named(name: str, value: Any) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["score_gain", "residual", "bias_std", "ln_eps", "tau", "fixed_std"]
+    "name", ["score_gain", "residual", "residual_ffn", "bias_std", "ln_eps", "tau", "fixed_std"]
 )
 @pytest.mark.parametrize("value", ["2", [2.0], 2j])
 def test_a_scale_that_is_no_number_is_named(name: str, value: Any) -> None:

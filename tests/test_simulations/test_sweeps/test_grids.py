@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("pydantic")
 pytest.importorskip("safetensors")
 
+from simulations.sweeps import cells as sweep_cells
 from simulations.sweeps import expansion as sweep_expansion
 from simulations.sweeps.config import make_sweep
 from simulations.sweeps.dataset import read_store
@@ -49,6 +50,36 @@ def test_stacks_of_several_depths_and_flags_are_one_data_set(tmp_path: Path) -> 
     if importlib.util.find_spec("h5netcdf"):
         assert export_store(tmp_path / "s", tmp_path / "a.nc") == 0
         assert not list(tmp_path.glob(".*part*"))
+
+
+def test_gates_placements_and_scales_are_axes(tmp_path: Path) -> None:
+    sweep = make_sweep(
+        stack={"tokens": 4, "width": 4, "heads": 1, "ffn_width": 8, "depth": 2},
+        axes={
+            "gated": [False, True],
+            "placement": ["pre", "parallel"],
+            "residual_attention": {"linspace": [0.5, 1, 2]},
+        },
+        quantities=["coefficients", "distance"],
+    )
+    run_sweep(sweep, tmp_path / "s", workers=0)
+    found = read_store(tmp_path / "s")
+    assert found["v"].dims[:3] == ("gated", "placement", "residual_attention")
+    assert found["v"].notnull().all()
+    assert (found["measured_ratio"] <= found["v"] * (1 + 1e-9)).all()
+    wrong = make_sweep(axes={"placement": ["parallel"]}, stack={"residual_ffn": 0.5})
+    with pytest.raises(InputError, match=r"residual_ffn must be left out .*in the cell with"):
+        expand(wrong)
+
+
+def test_fields_that_came_later_leave_the_keys_of_older_cells_alone() -> None:
+    grid = expand(make_sweep(stack={"tokens": 4}))
+    told = sweep_cells._told(grid.cases[0].stack)
+    assert not set(sweep_cells._LATER) & set(told)
+    assert set(told) | set(sweep_cells._LATER) == set(vars(grid.cases[0].stack))
+    gated = expand(make_sweep(stack={"tokens": 4, "gated": True}))
+    assert sweep_cells._told(gated.cases[0].stack) == told | {"gated": True}
+    assert not grid.keys() & gated.keys()
 
 
 def test_one_and_one_point_nought_are_one_cell() -> None:

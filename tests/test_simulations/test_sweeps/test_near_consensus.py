@@ -49,13 +49,20 @@ def law_sweep(**changes: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("placement", "mask_name"),
-    [("post", "full"), ("post", "window:1"), ("pre", "causal"), ("sandwich", "causal")],
+    ("changes", "mask_name"),
+    [
+        ({}, "full"),
+        ({}, "window:1"),
+        ({"placement": "pre"}, "causal"),
+        ({"placement": "sandwich"}, "causal"),
+        ({"placement": "parallel", "gated": True, "activation": "silu"}, "window:1"),
+        ({"gated": True, "residual_attention": 0.6, "bias_std": 0.2}, "causal"),
+    ],
 )
 def test_readings_are_those_of_a_run_and_of_the_law_one_by_one(
-    placement: Any, mask_name: str
+    changes: dict[str, Any], mask_name: str
 ) -> None:
-    base = replace(STACK, placement=placement)
+    base = replace(STACK, **changes)
     stacks = [replace(base, ffn_gain=2.0), replace(base, value_gain=0.5)]
     mask = mask_by_name(mask_name, base.tokens)
     found = law_readings(stacks, seeds=range(3, 5), mask=mask)

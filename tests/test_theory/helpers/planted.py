@@ -19,6 +19,7 @@ from theory.spectra.norms import coupling, singular_values
 from theory.statements.domains import Chosen, Domain, Params
 from theory.statements.sizes import Choice
 from theory.statements.theorem import Theorem
+from theory.theorems.block.gated import GatedTokens
 from theory.theorems.block.input import BLOCK_DOMAIN, BlockInput
 from theory.theorems.block.norms import Normalised
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
@@ -152,6 +153,24 @@ def _other_without_temperature(at: TwoRuns, power: int = 0) -> Array:
     return frobenius_norm(tau * run.step.output - plain.step.output)
 
 
+def _without(at: GatedTokens, which: str) -> Array:
+    """The bound of a gated sublayer with one of its two terms left out."""
+    less = replace(at, **{which: 0 * getattr(at, which)})
+    bound: Array = CATALOGUE["gated-feed-forward"].rhs(less)
+    return bound
+
+
+def _parallel_without_the_stream(at: BlockInput) -> Array:
+    right: Array = CATALOGUE["block-v-parallel"].rhs(at)
+    return right - abs(at.block.residual_scale("1")) * consensus_distance(at.tokens)
+
+
+def _half_of_both_sublayers(at: BlockInput) -> Array:
+    """Their mean, where a parallel block adds them up."""
+    right: Array = CATALOGUE["block-v-parallel"].rhs(at)
+    return (right + abs(at.block.residual_scale("1")) * consensus_distance(at.tokens)) / 2
+
+
 PLANTED: tuple[Theorem[Any], ...] = (
     plant("linear, average singular value", "linear", rhs=_average_singular_value),
     plant(
@@ -219,6 +238,18 @@ PLANTED: tuple[Theorem[Any], ...] = (
     _block("block, tau forgotten", tau=False),
     _block("block, one head for all", heads=False, domain=PLAIN),
     _block("block, s for s squared", s_power=1, domain=PLAIN),
+    plant(
+        "gate, as if it were the same for all tokens",
+        "gated-feed-forward",
+        rhs=lambda at: _without(at, "hidden_peak"),
+    ),
+    plant(
+        "gate, as if nothing but the gate moved",
+        "gated-feed-forward",
+        rhs=lambda at: _without(at, "gate_peak"),
+    ),
+    plant("parallel, no residual", "block-v-parallel", rhs=_parallel_without_the_stream),
+    plant("parallel, the mean of both sublayers", "block-v-parallel", rhs=_half_of_both_sublayers),
     plant("v is never below one", "block-v-lower-bound", lhs=lambda at: 1 + 0 * at.coefficients.v),
     plant(
         "tau is a temperature, off by one exponent",

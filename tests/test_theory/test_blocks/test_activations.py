@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.blocks import random_block, random_tokens
 from tests.helpers.exact_block import FUNCTIONS
-from tests.helpers.quick_gelu import plant_quick_gelu
+from tests.helpers.swish import plant_swish
 from theory.arrays import InputError, to_numpy
 from theory.blocks.activations import ACTIVATIONS, activation
 from theory.blocks.forward import apply_block, feed_forward
@@ -56,8 +56,9 @@ def test_a_value_is_right_relative_to_itself(name: str, x: float) -> None:
         found = float(activation(name).function(np.float64(x)))
         # x g(x), where the argument of the gate g is rounded: the gate decays like exp(-u), with
         # u up to x^2 / 2 for gelu and 2 sqrt(2 / pi) 0.0447 |x|^3 for its tanh form.
-        exponent = {"gelu": x * x, "gelu_tanh": abs(x) ** 3 / 5, "silu": abs(x)}.get(name, 0.0)
-        gate = exponent if x < 0 else 0.0
+        exponents = {"gelu": x * x, "gelu_tanh": abs(x) ** 3 / 5}
+        exponents |= {"silu": abs(x), "quick_gelu": 2 * abs(x)}
+        gate = exponents.get(name, 0.0) if x < 0 else 0.0
         # SciPy's erfc may give zero for what is subnormal, and x multiplies it.
         flushed = (1 + abs(x)) * float(np.finfo(np.float64).smallest_normal)
         assert abs(found - wanted) <= (16 + 4 * gate) * EPS * abs(wanted) + flushed
@@ -157,8 +158,8 @@ def test_gelu_is_steeper_than_relu_so_the_constant_1_fails_for_it() -> None:
 
 
 def test_one_entry_is_all_that_an_activation_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    plant_quick_gelu(monkeypatch)
-    block, tokens = random_block(0, activation="quick_gelu"), random_tokens(0, 5, 6)
+    plant_swish(monkeypatch)
+    block, tokens = random_block(0, activation="swish_3"), random_tokens(0, 5, 6)
     step = apply_block(block, tokens)
     found = block_coefficients(block, step)
     assert consensus_distance(step.output) <= found.v * consensus_distance(tokens)
@@ -169,8 +170,8 @@ def test_one_entry_is_all_that_an_activation_needs(monkeypatch: pytest.MonkeyPat
     slope = feed_forward(sublayer, token + moves) - feed_forward(sublayer, token - moves)
     np.testing.assert_allclose(feed_forward_jacobian(sublayer, token), slope / (2 * h), atol=1e-8)
 
-    derived = lipschitz_constant("quick_gelu")
-    assert activation("quick_gelu").lipschitz == pytest.approx(float(derived.value), rel=1e-13)
+    derived = lipschitz_constant("swish_3")
+    assert activation("swish_3").lipschitz == pytest.approx(float(derived.value), rel=1e-13)
     x = np.linspace(-9, 9, 101)
-    formula = sp.lambdify(X, activation_formula("quick_gelu"))
-    np.testing.assert_allclose(formula(x), activation("quick_gelu").function(x), rtol=1e-12)
+    formula = sp.lambdify(X, activation_formula("swish_3"))
+    np.testing.assert_allclose(formula(x), activation("swish_3").function(x), rtol=1e-12)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.helpers.blocks import blocks, masks, move, random_block, random_tokens
+from tests.helpers.blocks import PLACEMENTS, blocks, masks, move, random_block, random_tokens
 from tests.helpers.exact_block import block_step, rows_of
 from tests.test_theory.helpers.same_block import CLOSE, assert_same
-from theory.blocks.forward import apply_block
+from theory.blocks.forward import apply_block, feed_forward
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 from theory.statements.instances import member
@@ -103,16 +103,98 @@ def test_a_block_agrees_with_the_layer_that_torch_ships(
     assert float((found - wanted).abs().max()) <= 1e-12
 
 
+@pytest.mark.parametrize(("ours", "theirs"), [("silu", "silu"), ("quick_gelu", "quick_gelu")])
+def test_a_gated_sublayer_is_the_one_of_llama(ours: str, theirs: str) -> None:
+    torch = pytest.importorskip("torch")
+    llama = pytest.importorskip("transformers.models.llama")
+    config = llama.LlamaConfig(
+        hidden_size=12,
+        num_attention_heads=3,
+        intermediate_size=20,
+        hidden_act=theirs,
+        mlp_bias=True,
+    )
+    torch.manual_seed(0)
+    layer = llama.modeling_llama.LlamaMLP(config).double().eval()
+    sublayer = FeedForward(
+        layer.up_proj.weight.T,
+        layer.down_proj.weight.T,
+        layer.up_proj.bias,
+        layer.down_proj.bias,
+        ours,
+        layer.gate_proj.weight.T,
+        layer.gate_proj.bias,
+    )
+    tokens = torch.asarray(random_tokens(3, 2, 5, 12))
+    with torch.no_grad():
+        wanted, found = layer(tokens), feed_forward(sublayer, tokens)
+    assert float((found - wanted).abs().max()) <= 1e-14
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_a_parallel_block_is_the_one_of_gpt_neox(parallel: bool) -> None:
+    torch = pytest.importorskip("torch")
+    neox = pytest.importorskip("transformers.models.gpt_neox")
+    d, h = 12, 3
+    config = neox.GPTNeoXConfig(
+        hidden_size=d,
+        num_attention_heads=h,
+        intermediate_size=20,
+        hidden_act="gelu",
+        use_parallel_residual=parallel,
+        attn_implementation="eager",
+    )
+    torch.manual_seed(0)
+    layer = neox.modeling_gpt_neox.GPTNeoXLayer(config, 0).double().eval()
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    w = {name: p.detach() for name, p in layer.named_parameters()}
+    mixing = w["attention.query_key_value.weight"].reshape(h, 3, d // h, d)
+    query, key, value = (mixing[:, i].swapaxes(-2, -1) for i in range(3))
+    biases = w["attention.query_key_value.bias"].reshape(h, 3, d // h)
+    out = w["attention.dense.weight"].T
+    attention = Attention(
+        query=query,
+        key=key,
+        value=value,
+        output=out.reshape(h, d // h, d),
+        query_bias=biases[:, 0],
+        key_bias=biases[:, 1],
+        bias=biases[:, 2].reshape(d) @ out + w["attention.dense.bias"],
+    )
+    ffn = FeedForward(
+        w["mlp.dense_h_to_4h.weight"].T,
+        w["mlp.dense_4h_to_h.weight"].T,
+        w["mlp.dense_h_to_4h.bias"],
+        w["mlp.dense_4h_to_h.bias"],
+        "gelu",
+    )
+    one, two = (
+        Norm(gain=w[f"{name}.weight"], shift=w[f"{name}.bias"], eps=config.layer_norm_eps)
+        for name in ("input_layernorm", "post_attention_layernorm")
+    )
+    block = Block(attention, ffn, one, two, placement="parallel" if parallel else "pre")
+    tokens = torch.asarray(random_tokens(3, 1, 5, d))
+    still = torch.ones(1, 5, 4).double(), torch.zeros(1, 5, 4).double()  # no token is turned
+    with torch.no_grad():
+        wanted = layer(tokens, attention_mask=None, position_embeddings=still)
+        found = apply_block(block, tokens).output
+    wanted = wanted[0] if isinstance(wanted, tuple) else wanted
+    assert float((found - wanted).abs().max()) <= 1e-6, "their softmax is in single precision"
+
+
 # --- libraries, dtypes, devices, batches -----------------------------------------------------
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_library_gives_the_same_and_keeps_dtype_and_device(
     xp: ModuleType, device: Any, placement: Any, kind: Any, dtype: str
 ) -> None:
-    block = random_block(1, placement=placement, kind=kind, eps=1e-5, tau=1.5)
+    gated = kind == "rms"
+    block = random_block(1, placement=placement, kind=kind, eps=1e-5, tau=1.5, gated=gated)
     tokens = random_tokens(1, 2, 5, 6)
     wanted = apply_block(block, tokens, mask=CAUSAL)
     there = xp.asarray(tokens, dtype=getattr(xp, dtype), device=device)

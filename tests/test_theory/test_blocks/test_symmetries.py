@@ -48,6 +48,7 @@ def test_without_norms_rotated_features_give_the_rotated_output(block: Block, se
             ffn,
             weight_in=turn.T @ ffn.weight_in,
             weight_out=ffn.weight_out @ turn,
+            weight_gate=None if ffn.weight_gate is None else turn.T @ ffn.weight_gate,
             bias_out=None if ffn.bias_out is None else ffn.bias_out @ turn,
         )
     found = apply_block(replace(block, attention=turned, feed_forward=ffn), tokens @ turn)

@@ -27,12 +27,14 @@ IN_WORDS = {
         "x + norm_1_out(attend(norm_1(x)))"
         " + norm_2_out(feed(norm_2(x + norm_1_out(attend(norm_1(x))))))"
     ),
+    "parallel": "x + [attend(norm_1(x)) and feed(norm_2(x))]",
 }
 WORDS = Reading[str](
     norm=lambda name, at: f"norm_{name}({at})",
     attend=lambda at: f"attend({at})",
     feed_forward=lambda at: f"feed({at})",
-    add=lambda stream, change: f"{stream} + {change}",
+    add=lambda _, stream, change: f"{stream} + {change}",
+    both=lambda first, second: f"[{first} and {second}]",
 )
 
 
@@ -45,6 +47,19 @@ def test_without_a_feed_forward_sublayer_a_block_ends_after_attention() -> None:
     assert read_placement("post", "x", WORDS, feed_forward=False) == "norm_1(x + attend(x))"
     block = random_block(0, placement="pre", feed_forward=False)
     assert read_through(block, "x", WORDS) == "x + attend(norm_1(x))"
+    assert read_placement("parallel", "x", WORDS, feed_forward=False) == "x + attend(norm_1(x))"
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_every_sum_is_told_which_sublayer_it_comes_after(placement: str) -> None:
+    sums: list[str] = []
+
+    def add(number: str, stream: str, change: str) -> str:
+        sums.append(number)
+        return f"{stream} + {change}"
+
+    read_placement(placement, "x", WORDS._replace(add=add))
+    assert sums == (["1"] if placement == "parallel" else ["1", "2"])
 
 
 def test_a_sublayer_gets_what_the_branch_makes_of_the_stream() -> None:
@@ -71,8 +86,12 @@ def test_a_sandwich_comes_to_its_outer_norms_in_between() -> None:
     assert norms_used("sandwich") == ("1", "1_out", "2", "2_out")
 
 
+def test_a_parallel_block_has_a_norm_for_each_sublayer() -> None:
+    assert norms_used("parallel") == ("1", "2")
+
+
 def test_an_unknown_placement_is_refused_by_the_wiring_too() -> None:
-    with pytest.raises(InputError, match=r"placement must be 'post', 'pre' or 'sandwich'.*'peri'"):
+    with pytest.raises(InputError, match=r"placement must be 'post', 'pre', .*'parallel'.*'peri'"):
         norms_used("peri")
 
 

@@ -15,7 +15,7 @@ from tests.test_theory.helpers.stretch import ROUNDING, coefficients
 from theory.blocks.activations import activation
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Block, BlockStep
+from theory.blocks.weights import Block, BlockStep, FeedForward
 from theory.bounds.coefficients import WeightNorms, block_coefficients, norm_stretch, weight_norms
 
 EPS = float(np.finfo(np.float64).eps)
@@ -70,12 +70,28 @@ def by_hand(block: Block, step: BlockStep) -> dict[str, float]:
         for k, v in enumerate(attention.value)
     ]
     sizes = [float(np.linalg.norm(p, 2)) for p in products]
-    ffn, ends = block.feed_forward, [0.0, 0.0]
+    ffn = block.feed_forward
+    ends: list[float] = []
+    c = sharp = 0.0
     if ffn is not None:
         ends = [float(np.linalg.norm(w, 2)) for w in (ffn.weight_in, ffn.weight_out)]
-    s, root = max(*sizes, *ends), max(top) ** 0.5
-    c = activation(ffn.activation).lipschitz if ffn is not None else 0.0
-    r = abs(block.residual)
+        c = activation(ffn.activation).lipschitz
+        sharp = c * ends[0] * ends[1]
+        if ffn.weight_gate is not None:
+            assert step.gate is not None
+            assert step.hidden is not None
+            ends.append(float(np.linalg.norm(ffn.weight_gate, 2)))
+            a, b = np.abs(step.gate).max(axis=0), np.abs(step.hidden).max(axis=0)
+            sharp = ends[1] * (a.max() * ends[0] + c * b.max() * ends[2])
+            sharp = min(
+                sharp, through(a, ffn.weight_in, ffn) + c * through(b, ffn.weight_gate, ffn)
+            )
+            c = a.max() + c * b.max()
+    s, root = max(sizes + ends), max(top) ** 0.5
+    r_1, r_2 = (
+        abs(block.residual if own is None else own)
+        for own in (block.residual_attention, block.residual_ffn)
+    )
 
     def stretch(norm: Norm, std: Any) -> float:
         gain = 1.0 if norm.gain is None else float(np.abs(norm.gain).max())
@@ -91,16 +107,25 @@ def by_hand(block: Block, step: BlockStep) -> dict[str, float]:
 
     def v(attend: float, feed: float) -> float:
         if block.placement == "post":
-            return one * (r + attend) * (1.0 if ffn is None else two * (r + feed))
-        return (r + one * attend * out_one) * (1.0 if ffn is None else r + two * feed * out_two)
+            return one * (r_1 + attend) * (1.0 if ffn is None else two * (r_2 + feed))
+        if block.placement == "parallel":
+            return r_1 + one * attend + (0.0 if ffn is None else two * feed)
+        last = 1.0 if ffn is None else r_2 + two * feed * out_two
+        return (r_1 + one * attend * out_one) * last
 
     heads = sum(t**0.5 * size for t, size in zip(top, sizes, strict=True))
     return {
         "lambda": max(top),
         "s": s,
         "v": v(root * len(top) * s, c * s * s),
-        "v_sharp": v(heads, c * ends[0] * ends[1]),
+        "v_sharp": v(heads, sharp),
     }
+
+
+def through(peaks: Floats, weight: Floats, ffn: FeedForward) -> float:
+    """Return |W sqrt(peaks)| |sqrt(peaks) W_out|, with a diagonal matrix of the peaks."""
+    root = np.diag(np.sqrt(peaks))
+    return float(np.linalg.norm(weight @ root, 2) * np.linalg.norm(root @ ffn.weight_out, 2))
 
 
 @given(block=blocks(), mask=st.none() | masks(4), seed=st.integers(0, 999))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.helpers.blocks import blocks, move, random_block, random_tokens
+from tests.helpers.blocks import PLACEMENTS, blocks, move, random_block, random_tokens
 from tests.test_theory.helpers.stretch import ROUNDING, coefficients
 from theory.arrays import to_numpy
 from theory.blocks.forward import apply_block
@@ -60,12 +60,13 @@ def test_a_batch_is_its_members_one_by_one(block: Block, seed: int) -> None:
                 assert abs(found[i] - wanted) <= ROUNDING * wanted, name
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_library_gives_the_same_and_keeps_dtype_and_device(
-    xp: ModuleType, device: Any, placement: Any, dtype: str
+    xp: ModuleType, device: Any, placement: Any, gated: bool, dtype: str
 ) -> None:
-    block = random_block(1, placement=placement)
+    block = random_block(1, placement=placement, gated=gated)
     tokens = random_tokens(1, 2, 5, 6)
     present = np.asarray([[True] * 5, [True] * 3 + [False] * 2])
     step = apply_block(block, tokens, mask=present[:, None, :])

@@ -1,6 +1,7 @@
 """Allowances for rounding: wide enough for every underflow, too narrow for a real violation."""
 
 from dataclasses import replace
+from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers.blocks import Floats, random_block, random_tokens
+from tests.helpers.blocks import PLACEMENTS, Floats, random_block, random_tokens
 from tests.helpers.exact_block import block_step, rows_of
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
@@ -16,7 +17,7 @@ from theory.blocks.weights import Attention, Block
 from theory.bounds.block_rounding import coefficient_error
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.statements.evaluation import check
-from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, BlockInput
+from theory.theorems.block.input import BLOCK_DOMAIN, SAME_SUMS, BlockInput
 from theory.theorems.block.shi2022_lemmas import Averaging
 from theory.theorems.catalogue import CATALOGUE
 
@@ -57,7 +58,7 @@ def test_large_entries_do_not_excuse_rows_that_miss_one(size: float, miss: float
     block = Block(Attention(None, None, np.eye(2)[None]), norm_1=NO_NORM)
     verdict = check(CATALOGUE["block-v"], BlockInput(block, tokens, adjacency=adjacency[None]))
     assert verdict.status == "does not apply"
-    assert verdict.reasons == (ROWS.name,)
+    assert verdict.reasons == (SAME_SUMS.name,)
 
 
 def _found(block: Block, tokens: Floats) -> tuple[Coefficients, float]:
@@ -92,9 +93,11 @@ def test_where_v_is_only_computed_to_be_below_one_its_upper_end_is_not() -> None
     assert misled > 0, "rounding did no harm here"
 
 
-@given(seed=st.integers(0, 999))
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
-def test_the_error_of_v_is_a_few_digits_where_nothing_cancels(placement: str, seed: int) -> None:
-    block = random_block(seed, placement=placement)  # type: ignore[arg-type]  # a plain str
+@given(seed=st.integers(0, 999), gated=st.booleans())
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_the_error_of_v_is_a_few_digits_where_nothing_cancels(
+    placement: Any, seed: int, gated: bool
+) -> None:
+    block = random_block(seed, placement=placement, gated=gated)
     found, error = _found(block, random_tokens(seed, 5, 6))
     assert 0 < error <= 1e-6 * float(found.v)

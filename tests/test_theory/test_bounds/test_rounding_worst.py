@@ -26,6 +26,7 @@ from theory.bounds.rounding import (
     row_defect,
     row_sum_allowance,
     std_error,
+    uneven_rows,
     weight_errors,
 )
 from theory.measures.subspace import consensus_distance
@@ -76,6 +77,15 @@ def test_the_defect_is_that_of_the_rows_with_the_rounding_of_their_sums() -> Non
     allowed = n * 2.0**-23
     assert row_sum_allowance(n) == allowed
     assert row_defect(2 * sloppy) == approx(n**0.5 * allowed, rel=1e-6)
+
+
+def test_rows_of_one_sum_have_no_defect_beside_m() -> None:
+    n = 5
+    for r in (0.5, 1.0, -3.0):
+        assert uneven_rows(r * np.eye(n)) == approx(2 * n * EPS * abs(r) * n)
+    sloppy = missing_rows(4)
+    assert uneven_rows(2 * sloppy) == approx(2 * row_defect(sloppy), rel=1e-6)
+    assert uneven_rows(100 * sloppy) == approx(4**0.5 * row_sum_allowance(4), rel=1e-6)
 
 
 def test_a_chain_starts_without_error() -> None:
@@ -166,7 +176,7 @@ def test_attention_multiplies_errors_and_adds_four_terms(factored: bool, biased:
     assert found.error == approx(gain, rel=1e-9)
     assert found.size == approx(3 * gain + moved)
     exact = after_attention(attention, weights, at(0.0, 3.0), NO_ERROR)
-    rows = (np.asarray(row_defect(weights)) * sizes * out).sum() * 3 / n**0.5
+    rows = (np.asarray(uneven_rows(weights)) * sizes * out).sum() * 3 / n**0.5
     wanted = (d + m + n + h + 2) * EPS * gain * 3 + rows + EPS * (3 * gain + moved)
     assert exact.error == approx(wanted, rel=1e-9)
     weighed = WeightErrors(np.asarray(2.0), np.asarray(0.25))

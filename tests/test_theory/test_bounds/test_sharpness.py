@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.helpers.blocks import random_tokens
+from tests.helpers.blocks import PLACEMENTS, random_tokens
 from tests.test_theory.helpers.stretch import coefficients, distance
 from theory.blocks.activations import activation
 from theory.blocks.forward import apply_block
@@ -24,7 +24,7 @@ def scalar_block(*, value: tuple[float, ...], ffn: tuple[float, float], **option
     return Block(attention, feed_forward, **options)
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("value", [(0.7,), (0.7, 0.3), (2.0, 0.0, 0.1)])
 def test_the_sharp_forms_are_reached_where_every_map_is_a_multiple_of_the_identity(
     placement: Any, value: tuple[float, ...]

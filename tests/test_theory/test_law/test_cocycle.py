@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator
 
-from tests.helpers.blocks import Floats, masks, random_block, random_tokens
+from tests.helpers.blocks import PLACEMENTS, Floats, masks, random_block, random_tokens
 from tests.test_theory.test_law.test_transverse import GRAPHS, N, drawn, simulated
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block, softmax
@@ -91,7 +91,7 @@ def rotary_weights(block: Block, tokens: Floats) -> Floats:
     return np.asarray(softmax(queries @ np.swapaxes(keys, -2, -1)), dtype=np.float64)
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 def test_rotary_weights_follow_the_token_from_layer_to_layer(placement: Any) -> None:
     """P_k then depends on the token itself, so a function of the layer gives it."""
     n, depth = 5, 3
@@ -121,10 +121,10 @@ def test_rotary_weights_follow_the_token_from_layer_to_layer(placement: Any) -> 
     assert abs(plain[-1] - wanted) > 1e-3  # the turning is seen
 
 
-@given(seed=SEEDS, mask=masks(4))
-def test_the_adjoint_is_the_adjoint(seed: int, mask: Any) -> None:
+@given(seed=SEEDS, mask=masks(4), placement=st.sampled_from(PLACEMENTS))
+def test_the_adjoint_is_the_adjoint(seed: int, mask: Any, placement: Any) -> None:
     rng = np.random.default_rng(seed)
-    step = linearise(random_block(seed), rng.standard_normal(6))
+    step = linearise(random_block(seed, placement=placement), rng.standard_normal(6))
     left, right = rng.standard_normal((2, 4, 6))
     heads = softmax(rng.standard_normal((2, 4, 4)), mask=mask)
     for walks in (heads, constant_walks(mask)(step)):

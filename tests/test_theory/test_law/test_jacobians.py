@@ -1,5 +1,6 @@
 """The closed derivatives are the derivatives, and equal tokens stay equal."""
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Literal
 
@@ -8,7 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.helpers.blocks import Floats, blocks, masks, move, random_block, random_tokens
+from tests.helpers.blocks import (
+    PLACEMENTS,
+    Floats,
+    blocks,
+    masks,
+    move,
+    random_block,
+    random_tokens,
+)
 from theory.arrays import InputError, to_numpy
 from theory.blocks.activations import ACTIVATIONS
 from theory.blocks.forward import apply_block, feed_forward
@@ -103,14 +112,21 @@ def test_a_token_without_variance_has_no_derivative_unless_eps_gives_it_one() ->
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-@given(seed=SEEDS, biased=st.booleans())
-def test_a_feed_forward_changes_as_its_jacobian_says(name: str, seed: int, biased: bool) -> None:
+@given(seed=SEEDS, biased=st.booleans(), gated=st.booleans())
+def test_a_feed_forward_changes_as_its_jacobian_says(
+    name: str, seed: int, biased: bool, gated: bool
+) -> None:
     rng = np.random.default_rng(seed)
     biases = {"bias_in": rng.standard_normal(7), "bias_out": rng.standard_normal(D)}
     weights = rng.standard_normal((D, 7)), rng.standard_normal((7, D))
     sublayer = FeedForward(*weights, activation=name, **(biases if biased else {}))
     token = rng.standard_normal(D)
     hidden = token @ weights[0] + (biases["bias_in"] if biased else 0)
+    if gated:
+        gate, bias = rng.standard_normal((D, 7)), rng.standard_normal(7)
+        sublayer = replace(sublayer, weight_gate=gate, bias_gate=bias if biased else None)
+        hidden = token @ gate + (bias if biased else 0)
+        weights = gate, weights[1]
     if name == "relu" and np.abs(hidden).min() <= 10 * STEP * np.abs(weights[0]).max():
         return  # the difference would straddle the kink
     wanted = central(lambda rows: feed_forward(sublayer, rows), token)
@@ -136,7 +152,13 @@ def test_small_differences_evolve_as_the_linearised_block_says(
     token, deviations = rng.standard_normal(4), rng.standard_normal((3, 4))
     step = linearise(block, token)
     walk = mask / mask.sum(axis=1, keepdims=True)
-    wanted = (step.residual * deviations + walk @ deviations @ step.mixed) @ step.after
+    kept = step.residual * deviations
+    if block.placement == "parallel" and block.feed_forward is not None:
+        assert step.beside is not None
+        kept = kept + deviations @ step.beside
+    else:
+        assert step.beside is None
+    wanted = (kept + walk @ deviations @ step.mixed) @ step.after
     found = [
         (
             apply_block(block, token + t * deviations, mask=mask).output
@@ -150,9 +172,9 @@ def test_small_differences_evolve_as_the_linearised_block_says(
     assert np.allclose(found[1], wanted, rtol=1e-5, atol=1e-5 * (1 + np.abs(wanted).max()))
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 def test_the_slope_of_one_token_is_the_factor_of_eigenvalue_one(placement: Any) -> None:
-    block = random_block(5, placement=placement, residual=0.7)
+    block = random_block(5, placement=placement, residual=0.7, gated=True, residual_ffn=1.3)
     token = random_tokens(5, 6)
     factor = transverse_factor(linearise(block, token), 1.0)
     wanted = central(lambda rows: np.stack([synchronised_step(block, r) for r in rows]), token)
@@ -168,14 +190,16 @@ def test_a_complex_eigenvalue_and_its_conjugate_have_conjugate_factors() -> None
     assert np.allclose(up, (np.eye(6) + mixed) @ step.after, atol=1e-14)
 
 
-@pytest.mark.parametrize("placement", ["post", "pre", "sandwich"])
+@pytest.mark.parametrize("placement", PLACEMENTS)
 def test_every_library_gives_the_same_slope(xp: ModuleType, device: Any, placement: Any) -> None:
     block = random_block(7, placement=placement, batch=(2,))
     tokens = random_tokens(7, 2, 6)
     plain = linearise(block, tokens)
     moved = linearise(move(block, xp, device=device), xp.asarray(tokens, device=device))
     for ours, theirs in zip(plain, moved, strict=True):
-        assert np.allclose(ours, theirs if isinstance(theirs, float) else to_numpy(theirs))
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            assert np.allclose(ours, theirs if isinstance(theirs, float) else to_numpy(theirs))
     one = linearise(random_block(7, placement=placement, batch=(2,)), tokens[0])
     assert one.after.shape == (2, 6, 6)
     eigenvalue = xp.asarray([0.5, -0.2], device=device)

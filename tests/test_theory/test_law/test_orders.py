@@ -53,7 +53,7 @@ def test_a_linear_block_has_no_next_order() -> None:
         next_order(Block(attention, norm_1=none), random_tokens(0, 3), random_tokens(1, 4, 3))
 
 
-@pytest.mark.parametrize("placement", ["pre", "sandwich"])
+@pytest.mark.parametrize("placement", ["pre", "sandwich", "parallel"])
 def test_without_a_norm_behind_the_sum_the_approach_is_a_power_of_the_depth(placement: Any) -> None:
     block, tokens = drawn(3, placement=placement)
     token = tokens.mean(axis=0)

@@ -66,6 +66,10 @@ OPTIONS: list[dict[str, Any]] = [
     {"placement": "pre", "residual": 0.6},
     {"placement": "sandwich", "residual": 0.6, "bias_std": 0.1},
     {"ln_eps": 0.5, "activation": "tanh"},
+    {"gated": True, "activation": "silu", "norm": "rms", "bias_std": 0.2},
+    {"placement": "parallel", "residual": 0.6, "bias_std": 0.1},
+    {"placement": "parallel", "gated": True, "activation": "gelu", "residual_attention": 0.5},
+    {"residual_attention": 0.5, "residual_ffn": 1.5, "bias_std": 0.2},
 ]
 
 
@@ -86,6 +90,14 @@ SETTLED = [
     (4, "small world", 4),
     (5, "ring", 2),
     (5, "star", 2),
+    (7, "star", 0),
+    (7, "complete", 2),
+    (8, "ring", 3),
+    (8, "ring", 4),
+    (9, "star", 3),
+    (9, "complete", 2),
+    (10, "ring", 2),
+    (10, "star", 4),
 ]
 """Options, graph and seed of stacks whose token settles and whose slowest mode is alone."""
 

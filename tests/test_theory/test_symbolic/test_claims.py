@@ -12,15 +12,15 @@ from theory.statements.evaluation import check
 from theory.symbolic.claims import FORMULAS, formula
 from theory.theorems.catalogue import CATALOGUE
 
-BLOCKS = ("block-v", "block-v-lower-bound")
+BLOCKS = {"block-v": "post", "block-v-lower-bound": "post", "block-v-parallel": "parallel"}
 
 
-def _is_plain(instance: Any) -> bool:
+def _is_plain(instance: Any, placement: str) -> bool:
     """Whether a block has none of what the plain formula leaves out."""
     block = instance.block
     norms = (block.norm_1, block.norm_2)
     return (
-        block.placement == "post"
+        block.placement == placement
         and block.residual == 1
         and block.feed_forward is not None
         and block.feed_forward.activation in ("relu", "tanh", "identity")
@@ -35,7 +35,7 @@ def _instances(key: str, count: int) -> list[Any]:
         instance = draw(theorem.domain, rng).instance
         verdict = check(theorem, instance)
         clear = verdict.rounding < 1e-9 * verdict.rhs and 1e-90 < verdict.rhs < 1e90
-        if clear and (key not in BLOCKS or _is_plain(instance)):
+        if clear and (key not in BLOCKS or _is_plain(instance, BLOCKS[key])):
             found.append(instance)
         if len(found) == count:
             break

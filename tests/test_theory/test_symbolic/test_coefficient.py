@@ -13,18 +13,22 @@ from theory.arrays import InputError
 from theory.blocks import activations
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm, apply_norm
-from theory.blocks.weights import Attention, Block, FeedForward
+from theory.blocks.weights import PLACEMENTS, Attention, Block, FeedForward
 from theory.bounds.coefficients import Coefficients, block_coefficients, weight_norms
 from theory.spectra.norms import coupling
 from theory.symbolic import coefficient as symbolic
 from theory.symbolic.coefficient import (
     GAIN_2,
+    GATE_PEAK,
     GROWTH,
     HEADS,
+    HIDDEN_PEAK,
     LAMBDA,
     LIPSCHITZ,
     PLAIN,
     RESIDUAL,
+    RESIDUAL_ATTENTION,
+    RESIDUAL_FFN,
     ROW,
     SIGMA_1,
     SIGMA_2,
@@ -33,7 +37,9 @@ from theory.symbolic.coefficient import (
     block_coefficient,
     coefficient_floor,
     critical_spread,
+    gated_coefficient,
     numeric,
+    product_identity,
     sharp_coefficient,
     std_ceilings,
     std_threshold,
@@ -87,7 +93,12 @@ def measure(block: Block, tokens: Floats) -> tuple[Coefficients, dict[str, Any]]
         "tau_1": block.norm_1.tau,
         "tau_2": block.norm_2.tau,
         "row": np.max(np.linalg.norm(tokens, axis=-1)) / tokens.shape[-1] ** 0.5,
+        "residual_attention": abs(block.residual_scale("1")),
+        "residual_ffn": abs(block.residual_scale("2")),
     }
+    if step.gate is not None:
+        assert step.hidden is not None
+        symbols |= {"gate_peak": np.abs(step.gate).max(), "hidden_peak": np.abs(step.hidden).max()}
     for name, norm, std in (
         ("1_out", block.norm_1_out, step.std_1_out),
         ("2_out", block.norm_2_out, step.std_2_out),
@@ -112,17 +123,26 @@ def test_the_lemmas_compose_to_the_published_coefficient() -> None:
     assert sp.simplify(block_coefficient().subs(PLAIN) - published) == 0
 
 
-@given(SEEDS, st.sampled_from(["post", "pre", "sandwich"]), st.sampled_from([1, -1]))
+@given(SEEDS, st.sampled_from(PLACEMENTS), st.sampled_from([1, -1]), st.booleans(), st.booleans())
 def test_the_derived_coefficient_is_what_the_numeric_code_computes(
-    seed: int, placement: Any, sign: int
+    seed: int, placement: Any, sign: int, gated: bool, two_scales: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     block = random_block(rng, placement=placement)
+    if gated:
+        assert block.feed_forward is not None
+        gate = float(np.exp(rng.uniform(-3, 2))) * rng.normal(size=(6, 9))
+        block = replace(block, feed_forward=replace(block.feed_forward, weight_gate=gate))
+    if two_scales:
+        one, two = sign * rng.uniform(0.1, 3, 2)
+        second = None if placement == "parallel" else float(two)
+        block = replace(block, residual_attention=float(one), residual_ffn=second)
     out = (Norm(gain=rng.normal(size=6), tau=float(rng.uniform(0.5, 2))) for _ in range(2))
     block = replace(block, residual=sign * block.residual, norm_1_out=next(out))
     block = replace(block, norm_2_out=next(out))
     found, symbols = measure(block, rng.normal(size=(5, 6)))
-    derived = evaluate(block_coefficient(placement), symbols)
+    expression = block_coefficient(placement, gated=gated, two_scales=two_scales)
+    derived = evaluate(expression, symbols)
     assert derived == pytest.approx(float(found.v), rel=64 * EPS)
 
 
@@ -162,6 +182,34 @@ def test_v_is_one_at_the_threshold_and_falls_through_it() -> None:
     assert of_product.diff(product).is_nonpositive
     plain = std_threshold().subs(PLAIN).subs({LAMBDA: sp.Rational(1, 4), HEADS: 2, S: 3})
     assert plain == 40  # (1 + 9)(1 + 2 * 3 / 2)
+
+
+def test_a_gate_puts_the_peaks_of_its_factors_in_the_place_of_the_lipschitz_constant() -> None:
+    gated = LIPSCHITZ * HIDDEN_PEAK + GATE_PEAK
+    for placement in PLACEMENTS:
+        wanted = block_coefficient(placement).subs(LIPSCHITZ, gated)
+        assert sp.expand(block_coefficient(placement, gated=True) - wanted) == 0
+    assert sp.expand(gated_coefficient() - gated * S**2) == 0
+    left, right = product_identity()
+    assert left != right
+    assert sp.expand(left - right) == 0
+
+
+def test_a_parallel_block_adds_what_the_others_multiply() -> None:
+    root = sp.sqrt(LAMBDA) * HEADS * S / SIGMA_1
+    plain = block_coefficient("parallel").subs(PLAIN)
+    assert sp.expand(plain - (1 + root + S**2 / SIGMA_2)) == 0
+    pre = block_coefficient("pre").subs(PLAIN)
+    assert sp.expand(pre - plain - root * S**2 / SIGMA_2) == 0, "at the same sigmas, pre is larger"
+
+
+def test_two_equal_scales_are_one() -> None:
+    for placement in PLACEMENTS:
+        two = block_coefficient(placement, two_scales=True)
+        same = two.subs({RESIDUAL_ATTENTION: RESIDUAL, RESIDUAL_FFN: RESIDUAL})
+        assert sp.expand(same - block_coefficient(placement)) == 0
+        assert RESIDUAL_ATTENTION in two.free_symbols
+        assert (RESIDUAL_FFN in two.free_symbols) == (placement != "parallel")
 
 
 def test_a_pre_norm_block_with_a_full_residual_never_has_v_below_one() -> None:

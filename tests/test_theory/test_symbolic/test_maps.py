@@ -31,6 +31,7 @@ MPMATH: dict[str, Callable[[Any], Any]] = {
     "tanh": mp.tanh,
     "gelu": lambda x: x * mp.ncdf(x),
     "silu": lambda x: x / (1 + mp.exp(-x)),
+    "quick_gelu": lambda x: x / (1 + mp.exp(-mp.mpf("1.702") * x)),
     "gelu_tanh": lambda x: (
         x / 2 * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3)))
     ),

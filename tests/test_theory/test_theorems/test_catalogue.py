@@ -146,7 +146,7 @@ def test_every_activation_has_its_lemma_and_only_that_of_relu_is_published() -> 
     assert CATALOGUE["activation-gelu-constant-one"].source == "derived"
 
 
-@pytest.mark.parametrize("name", ["silu", "gelu_tanh"])
+@pytest.mark.parametrize("name", ["silu", "gelu_tanh", "quick_gelu"])
 def test_the_gates_are_witnessed_where_they_are_steepest(name: str) -> None:
     witness = CATALOGUE[f"activation-{name.replace('_', '-')}"].witness
     assert witness is not None
@@ -157,7 +157,7 @@ def test_the_gates_are_witnessed_where_they_are_steepest(name: str) -> None:
 def test_the_block_theorems_say_which_blocks_their_formula_leaves_out() -> None:
     for key in ("block-v", "block-v-sharp", "block-v-stacked"):
         assert "see the note" in CATALOGUE[key].claim
-        for word in ("pre", "sandwich", "residual", "gain", "tau"):
+        for word in ("pre", "sandwich", "parallel", "residual", "gain", "tau"):
             assert word in CATALOGUE[key].note
 
 

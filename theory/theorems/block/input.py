@@ -10,6 +10,7 @@ from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
 from theory.blocks.weights import PLACEMENTS, Attention, Block, BlockStep, FeedForward
 from theory.bounds.coefficients import Coefficients, block_coefficients
+from theory.bounds.rounding import row_sum_allowance
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
 from theory.statements.sizes import (
     FLAG,
@@ -57,6 +58,14 @@ def _rows_miss_one(at: BlockInput) -> Array:
     return xp.max(sums_to_one(at.step.adjacency), axis=-1)
 
 
+def _rows_differ(at: BlockInput) -> Array:
+    """Return by how much the sums of two rows of one head differ, beyond what is allowed."""
+    xp, weights = namespace(at.tokens), at.step.adjacency
+    sums = xp.sum(weights, axis=-1)
+    spread = xp.max(sums, axis=-1) - xp.min(sums, axis=-1)
+    return xp.max(spread, axis=-1) - row_sum_allowance(weights.shape[-1])
+
+
 def _smallest_std(at: BlockInput) -> Array:
     """Return what is missing to a normal number in the smallest std that is divided by."""
     xp = namespace(at.tokens)
@@ -67,6 +76,8 @@ def _smallest_std(at: BlockInput) -> Array:
 
 
 ROWS = Hypothesis("every row of every A sums to one", _rows_miss_one)
+SAME_SUMS = Hypothesis("all rows of an A have one sum", _rows_differ)
+"""All that keeps M where it is: A 1 = r 1, with any r and weights of any sign."""
 STDS = Hypothesis("every std that a norm divides by is positive", _smallest_std)
 
 
@@ -88,9 +99,14 @@ def attention_weights(params: Params, sizes: Chosen) -> Attention:
 
 
 def listening(params: Params, sizes: Chosen) -> dict[str, Array | None]:
-    """Choose softmax attention, the same under a causal mask, or any adjacency."""
+    """Choose softmax attention, the same under a causal mask, or any adjacency.
+
+    A signed one has weights of both signs, whose rows have another sum than one.
+    """
     if sizes["listening"] == "as given":
         return {"adjacency": adjacency(params["weights"])}
+    if sizes["listening"] == "signed":
+        return {"adjacency": 1.5 * adjacency(params["weights"], signed=True)}
     if sizes["listening"] == "to all":
         return {"mask": None}
     xp = namespace(params["tokens"])
@@ -99,7 +115,11 @@ def listening(params: Params, sizes: Chosen) -> dict[str, Array | None]:
 
 
 def _build(sizes: Chosen, params: Params) -> BlockInput:
-    """The norms' eps, mostly too small to matter, keeps every std above zero."""
+    """The norms' eps, mostly too small to matter, keeps every std above zero.
+
+    A domain with a "weight_gate" has gated blocks; one with a "second_residual" another scale in
+    the sum after the feed-forward sublayer, where there is one.
+    """
     gained, biased = sizes["gained"], sizes["biased"]
 
     def norm(i: int) -> Norm:
@@ -118,7 +138,10 @@ def _build(sizes: Chosen, params: Params) -> BlockInput:
         params["bias_in"] if biased else None,
         params["bias_out"] if biased else None,
         activation=sizes["activation"],
+        weight_gate=params.get("weight_gate"),
+        bias_gate=params.get("bias_gate") if biased else None,
     )
+    second = sizes.get("second_residual") if sizes["placement"] != "parallel" else None
     block = Block(
         attention_weights(params, sizes),
         ffn if sizes["ffn"] else None,
@@ -128,6 +151,7 @@ def _build(sizes: Chosen, params: Params) -> BlockInput:
         residual=1 + sizes["residual"] / 2,
         norm_1_out=norm(2),
         norm_2_out=norm(1),
+        residual_ffn=None if second is None else 1 + second / 2,
     )
     tokens = params["tokens"] * 2.0 ** sizes["scale"]
     return BlockInput(block, tokens, **listening(params, sizes))
@@ -177,5 +201,33 @@ BLOCK_DOMAIN = Domain[BlockInput](
         "balance": Exponent(-900, 800),
     },
     free={**WEIGHTS, **_VECTORS},
+    make=_build,
+)
+SIGNED: dict[str, Size] = {
+    "listening": Choice(("to all", "causally", "as given", "signed")),
+}
+GATED_DOMAIN = Domain[BlockInput](
+    sizes={
+        **BLOCK_DOMAIN.sizes,
+        **SIGNED,
+        "scale": Exponent(-100, 50),
+        "ffn": Choice((True,)),
+        "second_residual": Exponent(-3, 3),
+    },
+    free={
+        **BLOCK_DOMAIN.free,
+        "weight_gate": Free("matrix", ("features", "hidden")),
+        "bias_gate": Free("vector", ("hidden",), typical="zeros"),
+    },
+    make=_build,
+)
+PARALLEL_DOMAIN = Domain[BlockInput](
+    sizes={
+        **BLOCK_DOMAIN.sizes,
+        **SIGNED,
+        "ffn": Choice((True,)),
+        "placement": Choice(("parallel",)),
+    },
+    free=BLOCK_DOMAIN.free,
     make=_build,
 )

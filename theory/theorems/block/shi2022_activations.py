@@ -115,6 +115,7 @@ def activation_theorem(
 # slope misses its supremum by less than 1e-12, well inside rounding of so small a difference.
 # Where x tanh(x / 2) = 2, and the same for the tanh form: roots of theory.symbolic.maps.gate_root.
 _SILU_STEEPEST = 2.3993572805154675
+_QUICK_GELU_STEEPEST = _SILU_STEEPEST / 1.702
 _GELU_TANH_STEEPEST = 1.4185040087908284
 ACTIVATION_THEOREMS = (
     activation_theorem("relu", steepest=(1.0, 2.0)),
@@ -124,6 +125,9 @@ ACTIVATION_THEOREMS = (
         "gelu_tanh", steepest=(_GELU_TANH_STEEPEST - 1e-6, _GELU_TANH_STEEPEST + 1e-6)
     ),
     activation_theorem("silu", steepest=(_SILU_STEEPEST - 1e-6, _SILU_STEEPEST + 1e-6)),
+    activation_theorem(
+        "quick_gelu", steepest=(_QUICK_GELU_STEEPEST - 1e-6, _QUICK_GELU_STEEPEST + 1e-6)
+    ),
 )
 GELU_WITH_RELU_CONSTANT = activation_theorem(
     "gelu",

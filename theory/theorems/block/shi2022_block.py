@@ -11,12 +11,13 @@ from theory.bounds.block_rounding import block_rounding
 from theory.measures.subspace import consensus_distance
 from theory.statements.real_layer import each_layer
 from theory.statements.theorem import Theorem
-from theory.theorems.block.input import BLOCK_DOMAIN, ROWS, STDS, BlockInput
+from theory.theorems.block.input import BLOCK_DOMAIN, SAME_SUMS, SIGNED, STDS, BlockInput
 
 _NO_NORM = Norm(kind="none")
 
 
-def _rounding(at: BlockInput) -> Array:
+def rounding(at: BlockInput) -> Array:
+    """Bound by how much rounding lifts d_M(output) above v d_M(input)."""
     return block_rounding(at.block, at.tokens, at.step, at.coefficients.v)
 
 
@@ -24,7 +25,7 @@ def _distance_in(at: BlockInput) -> Array:
     return consensus_distance(at.tokens)
 
 
-def _outside() -> BlockInput:
+def outside() -> BlockInput:
     """Equal tokens, of which attention to nobody changes one: distance from nothing."""
     zero, one = np.zeros((1, 2, 1)), np.eye(2)[None]
     block = Block(Attention(zero, zero, one))
@@ -46,9 +47,10 @@ def _witness() -> BlockInput:
 _SCOPE = (
     "The formula is that of post-LN with residual scale, gains and tau one. What is tried is v as "
     "theory.bounds.coefficients.compose puts it together for every placement (post, pre, "
-    "sandwich), residual scale r, gain and tau: post-LN max|g_1| max|g_2| (|r| + ...)(|r| + ...) "
+    "sandwich, parallel), residual scale r, gain and tau: post-LN max|g_1| max|g_2| (|r| + ...)(|r| + ...) "
     "/ (tau_1 tau_2 sigma_1 sigma_2); pre-LN and sandwich (|r| + N_1 ...)(|r| + N_2 ...), N_i the "
-    "product of max|g| / (tau sigma) of the norms in that sublayer."
+    "product of max|g| / (tau sigma) of the norms in that sublayer; parallel |r| + N_1 ... + N_2 "
+    "... . Of A only A 1 = r 1 is needed: weights may be negative. Gated feed-forward sublayers have theorems of their own."
 )
 
 
@@ -58,18 +60,18 @@ def _theorem(name: str, symbol: str, claim: str, source: str, note: str) -> Theo
         claim=rf"d_M(H') \le {symbol}\,d_M(H),\quad {symbol} = {claim}"
         r"\quad\text{(post-LN, no gains; other blocks: see the note)}",
         source=source,
-        domain=BLOCK_DOMAIN,
-        hypotheses=(ROWS, STDS),
+        domain=replace(BLOCK_DOMAIN, sizes={**BLOCK_DOMAIN.sizes, **SIGNED}),
+        hypotheses=(SAME_SUMS, STDS),
         lhs=lambda at: consensus_distance(at.step.output),
         rhs=lambda at: (
             getattr(at.coefficients, name.removeprefix("block-").replace("-", "_"))
             * _distance_in(at)
         ),
-        rounding=_rounding,
+        rounding=rounding,
         tight=True,
         from_layers=each_layer(lambda layer: BlockInput(layer.block, layer.tokens)),
         witness=_witness,
-        outside=_outside,
+        outside=outside,
         note=f"{note} {_SCOPE}",
     )
 

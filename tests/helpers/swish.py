@@ -7,38 +7,38 @@ import pytest
 from theory.arrays import Array, namespace
 from theory.blocks.activations import ACTIVATIONS, Activation
 
-_SLOPE = 1.702
+_BETA = 3.0
 
 
 def _gate(x: Array) -> Array:
     xp = namespace(x)
-    small = xp.exp(-_SLOPE * xp.abs(x))
+    small = xp.exp(-_BETA * xp.abs(x))
     return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def _derivative(x: Array) -> Array:
-    return _gate(x) * (1 + _SLOPE * x * (1 - _gate(x)))
+    return _gate(x) * (1 + _BETA * x * (1 - _gate(x)))
 
 
 def _steepest() -> float:
-    """Where y tanh(y / 2) = 2 for y = 1.702 x the slope is 1/2 + y / 4."""
+    """Where y tanh(y / 2) = 2 for y = 3 x the slope is 1/2 + y / 4."""
     y = 2.4
     for _ in range(60):
         y = 2 / math.tanh(y / 2)
     return 0.5 + y / 4
 
 
-QUICK_GELU = Activation(
-    "quick_gelu",
+SWISH = Activation(
+    "swish_3",
     lambda x: x * _gate(x),
     _derivative,
     _steepest,
     "gate",
-    logit="1702 * x / 1000",
+    logit="3 * x",
 )
-"""x sigmoid(1.702 x), the cheap GELU of CLIP."""
+"""x sigmoid(3 x), a Swish with beta = 3."""
 
 
-def plant_quick_gelu(patch: pytest.MonkeyPatch) -> None:
+def plant_swish(patch: pytest.MonkeyPatch) -> None:
     """Add the activation where one is added: an entry in the table."""
-    patch.setitem(ACTIVATIONS, "quick_gelu", QUICK_GELU)
+    patch.setitem(ACTIVATIONS, "swish_3", SWISH)
