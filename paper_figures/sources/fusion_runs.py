@@ -17,12 +17,14 @@ from simulations.fusion.files import Run, read_runs, recipe_of
 from simulations.fusion.recipe import FUSIONS, Recipe
 from simulations.fusion.scores import FusionScore, fusion_scores
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 RUNS_FOLDER = Path(__file__).parents[1] / "fusion_runs"
 _KIND = ("data", "encoder", "frozen", "depth", "tied", "readout")
 _FREE = ("fusion", "seed", "shared", "rate")
 
 
+@brief_repr
 @dataclass(frozen=True)
 class FusionExperiment:
     """The runs of one data set, encoder and depth: all fusions and seeds, paired by seed."""
@@ -65,6 +67,7 @@ class FusionExperiment:
         return not (self.from_scratch or self.runs[0]["recipe"]["frozen"])
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Sharing:
     """Runs of one data set, encoder and depth by the range of blocks that share a matrix."""

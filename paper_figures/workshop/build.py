@@ -20,6 +20,7 @@ from paper_figures.workshop.data import Dataset, dumps, load
 from paper_figures.workshop.pools import run_lanes
 from simulations.machine.provenance import commit, versions
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 SINGLE_COLUMN, DOUBLE_COLUMN = 3.3, 6.8
 """Widths in inches: sizes are final, nothing is scaled afterwards."""
@@ -58,6 +59,7 @@ class Settings:
     seed: int = 0
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Figure:
     """A figure as data and two functions.
@@ -80,6 +82,7 @@ class Figure:
     packages: tuple[str, ...] = ()
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Outcome:
     """What became of one figure: its files, or why there are none."""

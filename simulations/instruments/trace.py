@@ -25,6 +25,7 @@ from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms
 from theory.bounds.implications import FINITELY_MANY, Convergence, log_factor
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 
 # How the ends of lambda, s and v came about: by LAPACK and a bound on its error. "bracket" says
 # that the norms of wide weights have the ends of `theory.spectra.brackets`, close enough for all
@@ -34,6 +35,7 @@ SUBSPACE = "consensus: all tokens equal"
 """What v, d_M and the verdicts of all instruments are about: an M of rank 1."""
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Trace:
     """Measures of the tokens at every depth, and of every block: plain NumPy arrays.

@@ -14,6 +14,7 @@ from theory.arrays import Array, InputError, require_float, to_numpy
 from theory.blocks.weights import Block
 from theory.blocks.wiring import block_norms
 from theory.law.synchronised import linearise, synchronised_step, transverse_factor
+from theory.records import brief_repr
 from theory.statements.instances import map_arrays
 
 Matrix: TypeAlias = np.ndarray[Any, Any]
@@ -21,6 +22,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _NEWTON_STEPS = 12
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Attractor:
     """The points that the synchronised token visits in turn; more than one make a cycle.

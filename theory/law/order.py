@@ -16,8 +16,10 @@ from theory.law.cocycle import apply_step
 from theory.law.orbits import Matrix, host_block, host_token
 from theory.law.synchronised import linearise
 from theory.law.transverse import mask_walk
+from theory.records import brief_repr
 
 
+@brief_repr
 class NextOrder(NamedTuple):
     """The order p of what the linear law leaves out, |true - linear| ~ spread^p, and its error.
 

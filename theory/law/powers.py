@@ -16,8 +16,10 @@ from theory.blocks.weights import Block
 from theory.law.orbits import Matrix, host_token
 from theory.law.rates import tied_orbit
 from theory.law.transverse import mask_walk, transverse_eigenvalues
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class PowerLaw:
     """The slope of log(d_M / |H|) over log L, on the interval of depths that it was fitted on.

@@ -24,11 +24,13 @@ from theory.law.orbits import (
     is_homogeneous,
 )
 from theory.law.synchronised import Linearised, linearise, synchronised_orbit, transverse_factor
+from theory.records import brief_repr
 
 _EPS = float(np.finfo(np.float64).eps)
 _FEWEST = 8  # block means that an error bar is taken from
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class ModeRates:
     """The rates rho(mu) at some eigenvalues, factors a layer, and how they were found.

@@ -18,8 +18,10 @@ from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.weights import Block, require_fits
 from theory.blocks.wiring import Reading, read_through
 from theory.law.jacobians import feed_forward_jacobian, norm_jacobian, value_output
+from theory.records import brief_repr
 
 
+@brief_repr
 class Linearised(NamedTuple):
     """One block around equal tokens: differences become (r D + sum_k P_k D T_k) K.
 

@@ -20,8 +20,10 @@ from theory.graphs.chains import closed_classes, spectrum
 from theory.graphs.conversions import random_walk, require_square
 from theory.law.orbits import Matrix, host_token
 from theory.law.rates import ModeRates, mode_rates
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class LawReport:
     """The rates of all modes transverse to M, the slowest first; see `ModeRates` for the terms.

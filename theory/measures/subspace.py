@@ -17,8 +17,10 @@ from theory.arrays import (
     require_shape,
 )
 from theory.magnitude import count_tokens, deviations, frobenius_norm, gather, rescale
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Subspace:
     """M = { E C : C any m x d matrix }, given by the orthonormal columns E = ``basis``.

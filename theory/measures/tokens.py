@@ -30,6 +30,7 @@ from theory.measures import ranks
 from theory.measures.attention import attention_entropy, attention_similarity
 from theory.measures.ranks import effective_rank, participation_rank, rank_one_fraction, stable_rank
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 
 __all__ = [
     "TokenMeasures",
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 
+@brief_repr
 class TokenMeasures(NamedTuple):
     """The measures of the tokens alone, each of shape (*b,): the columns of a table."""
 
