@@ -85,13 +85,13 @@ class Sharing:
         return np.asarray([r[measure] for r in _by_seed(self.runs) if _range(r) == shared])
 
 
-def load_experiments(folder: Path | None = None) -> tuple[FusionExperiment, ...]:
+def load_experiments(folder: Path | str | None = None) -> tuple[FusionExperiment, ...]:
     """Return all stored experiments, in the order of `PLANS`.
 
     Raises: InputError that names a file that is damaged, mixed, not paired or of no plan
     """
     found = {}
-    for path in sorted((folder or RUNS_FOLDER).glob("*.json")):
+    for path in sorted(Path(folder or RUNS_FOLDER).glob("*.json")):
         if path.stem == SHARING:
             continue
         runs = _load(path, lambda recipe: recipe.fusion)
@@ -103,13 +103,13 @@ def load_experiments(folder: Path | None = None) -> tuple[FusionExperiment, ...]
     return tuple(found[name] for name in PLANS if name in found)
 
 
-def load_sharing(folder: Path | None = None) -> Sharing:
+def load_sharing(folder: Path | str | None = None) -> Sharing:
     """Return the stored runs that share attention matrices.
 
     Raises: InputError if there are none, or they are damaged, mixed, not paired or lack "no
             sharing"
     """
-    path = (folder or RUNS_FOLDER) / f"{SHARING}.json"
+    path = Path(folder or RUNS_FOLDER) / f"{SHARING}.json"
     if not path.exists():
         raise InputError("there are no stored runs of sharing; oversmooth fuse --shared makes them")
     sharing = Sharing(_load(path, lambda recipe: recipe.shared))

@@ -133,9 +133,9 @@ def _made_by(figure: Figure, *, quick: bool, seed: int) -> dict[str, str | int]:
     }
 
 
-def render(figure: Figure, stored: Path, *, into: Path) -> tuple[Path, Path]:
+def render(figure: Figure, stored: Path | str, *, into: Path | str) -> tuple[Path, Path]:
     """Draw a stored data file as PDF and PNG; the same file always gives the same bytes."""
-    data = load(stored)
+    data, into = load(Path(stored)), Path(into)
     with matplotlib.style.context(["default", STYLE]):  # a user's own settings do not leak in
         canvas = Canvas(figsize=figure.size)
         figure.draw(canvas, data)
@@ -148,7 +148,7 @@ def render(figure: Figure, stored: Path, *, into: Path) -> tuple[Path, Path]:
 def make(
     figures: Iterable[Figure],
     *,
-    out: Path,
+    out: Path | str,
     quick: bool = False,
     seed: int = 0,
     on_progress: Callable[[str, str], None] = lambda name, event: None,
@@ -161,7 +161,7 @@ def make(
     ``on_progress(name, event)`` is called with the events "start", "done" and "failed".
     """
     figures = tuple(figures)
-    job = partial(_attempt, out=_folder(out), quick=quick, seed=seed)
+    job = partial(_attempt, out=_folder(Path(out)), quick=quick, seed=seed)
     outcomes: dict[str, Outcome] = {}
 
     def start(figure: Figure) -> None:
