@@ -135,7 +135,8 @@ def distance(subspace: Subspace, tokens: Array) -> Array:
 
     Projected out twice, so that what is left in M by rounding does not count. For consensus and
     partitions the rounding of the first pass lies in M, and the result is accurate relative to
-    itself; for another basis the error is of the order of eps times the norm of H.
+    itself; for another basis the error is of the order of eps times the norm of H. What rounding
+    leaves in M itself has a slope of its own: to train on, `consensus_distance` has none there.
 
     Shapes: tokens (*b, n, d) -> (*b,)
     Raises: InputError if the tokens' number, dtype or library does not fit the basis
