@@ -28,6 +28,8 @@ def one_token_row(
 ) -> dict[str, Array]:
     """Return the largest token's share and place, the norms, and two measures without a token.
 
+    The place is counted from 0, among the tokens that count.
+
     ``deviations``, times the exponential of ``log_scale``, are the tokens from their mean where
     they are known more exactly than ``tokens`` have them.
 
@@ -38,7 +40,10 @@ def one_token_row(
     xp = namespace(shares)
     largest, median = token_norms(tokens, token_mask=token_mask)
     share = xp.max(shares, axis=-1)
-    place = xp.astype(_largest(shares), share.dtype)
+    before = _places(shares) < _largest(shares)[..., None]
+    if token_mask is not None:
+        before = before & token_mask
+    place = xp.sum(xp.astype(before, share.dtype), axis=-1)
     found = {
         "largest_share": share,
         "largest_token": xp.where(xp.isnan(share), xp.nan, place),
@@ -89,7 +94,7 @@ def _each_left_out(shares: Array, token_mask: Array | None) -> Iterator[tuple[st
     Where they are fewer nobody is left out: what is measured of all of them is not asked for.
     """
     xp = namespace(shares)
-    place = xp.arange(shares.shape[-1], device=array_api_compat.device(shares))
+    place = _places(shares)
     counts = xp.ones_like(shares, dtype=xp.bool)
     if token_mask is not None:
         counts = counts & token_mask
@@ -98,6 +103,11 @@ def _each_left_out(shares: Array, token_mask: Array | None) -> Iterator[tuple[st
     for name, token in zip(WITHOUT, (xp.argmax(some, axis=-1), _largest(shares)), strict=True):
         keep = counts & (place != token[..., None])
         yield name, xp.where(enough[..., None], keep, counts), enough
+
+
+def _places(shares: Array) -> Array:
+    device = array_api_compat.device(shares)
+    return namespace(shares).arange(shares.shape[-1], device=device)
 
 
 def _largest(shares: Array) -> Array:
