@@ -111,10 +111,13 @@ def require_float(name: str, array: Array) -> None:
 
 
 def require_finite(name: str, array: Array) -> None:
-    """Raise InputError if ``array`` holds a NaN or an infinity, and say how many and where."""
+    """Raise InputError if ``array`` holds a NaN or an infinity, and say how many and where.
+
+    Within torch.func.vmap, where nobody can look, nothing is asked: see `known`.
+    """
     xp = _library(name, array)
     bad = ~xp.isfinite(array)
-    if bool(xp.any(bad)):
+    if known(xp.any(bad)):
         where = np.argwhere(to_numpy(bad))
         raise InputError(
             f"{name} must be finite, but {len(where)} of its entries are NaN or infinite, "
@@ -178,6 +181,27 @@ def as_mask(name: str, mask: Array) -> Array:
         return mask == 1
     require_mask(name, mask)
     return mask
+
+
+def known(condition: Array) -> bool | None:
+    """Return what a condition says, or None where nobody can look at its numbers.
+
+    That is so within torch.func.vmap. What only refuses bad numbers is left out there; what
+    chooses between two ways has to take one that is right for all.
+
+    Shapes: condition boolean ()
+    """
+    try:
+        return bool(condition)
+    except RuntimeError as error:
+        if not (array_api_compat.is_torch_array(condition) and "vmap" in str(error)):
+            raise
+        return None
+
+
+def still(array: Array) -> Array:
+    """Return the same numbers, of which no gradient is taken: a detached tensor, else the array."""
+    return array.detach() if array_api_compat.is_torch_array(array) else array
 
 
 def _library(name: str, array: Array) -> ModuleType:

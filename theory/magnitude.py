@@ -7,9 +7,12 @@ be anything, NaN included. Every measure goes through these few functions, so th
 import math
 from typing import NamedTuple
 
+from array_api_compat import is_torch_array
+
 from theory.arrays import (
     Array,
     InputError,
+    known,
     namespace,
     require_finite,
     require_float,
@@ -56,7 +59,7 @@ def count_tokens(tokens: Array, *, token_mask: Array | None = None, least: int =
     else:
         raise InputError(f"tokens must hold at least one token, but have shape {tokens.shape}")
     require_finite("tokens", tokens)
-    if bool(xp.any(number < least)):
+    if known(xp.any(number < least)):
         fewest = int(xp.min(number))
         raise InputError(f"at least {least} tokens of each sentence must count, but {fewest} do")
     return Counted(tokens, mask, number)
@@ -121,7 +124,7 @@ def rescale(array: Array, *, axis: tuple[int, ...]) -> tuple[Array, Array]:
     highest = -math.log2(tiny(array))  # 1022 for 64 bits
     exponent = xp.floor(xp.log2(xp.where(peak > 0, peak, xp.ones_like(peak))))
     # An eighth: squares of deviations eps below the peak must be normal numbers with 32 bits too.
-    if not bool(xp.any(xp.abs(exponent) > highest / 8)):
+    if known(xp.any(xp.abs(exponent) > highest / 8)) is False:
         return array, xp.ones_like(peak)
     unit = 2.0 ** xp.clip(exponent, -highest + 24, highest - 24)  # so that 1 / unit is safe too
     return array / unit, unit
@@ -136,14 +139,35 @@ def frobenius_norm(matrices: Array) -> Array:
     xp = namespace(matrices)
     scaled, unit = rescale(matrices, axis=(-2, -1))
     entries = xp.reshape(scaled, (*scaled.shape[:-2], scaled.shape[-2] * scaled.shape[-1]))
-    return xp.sqrt(xp.vecdot(entries, entries)) * unit[..., 0, 0]
+    return root(sum_of_squares(entries)) * unit[..., 0, 0]
+
+
+def sum_of_squares(rows: Array) -> Array:
+    """Return the product of each row with itself, as vecdot does.
+
+    Shapes: (*b, p) -> (*b,)
+    """
+    if is_torch_array(rows):  # vecdot is made of this there, and of moveaxis: vmap has none
+        return (rows[..., None, :] @ rows[..., None])[..., 0, 0]
+    return namespace(rows).vecdot(rows, rows)
+
+
+def root(squares: Array) -> Array:
+    """Return the square root, whose slope at 0 is taken as 0: a norm's smallest subgradient there.
+
+    Shapes: (*b,), none negative -> (*b,)
+    """
+    xp = namespace(squares)
+    some = squares > 0
+    return xp.where(some, xp.sqrt(xp.where(some, squares, 1.0)), squares)
 
 
 def require_nonzero(counted: Counted, measure: str) -> None:
     """Raise InputError if all tokens of a sentence are zero, for measures that divide by them."""
     xp = namespace(counted.tokens)
-    zero = to_numpy(xp.all(counted.tokens == 0, axis=(-2, -1)))
-    if zero.any():
+    every = xp.all(counted.tokens == 0, axis=(-2, -1))
+    if known(xp.any(every)):
+        zero = to_numpy(every)
         raise InputError(
             f"tokens must not all be zero: the {measure} is undefined there; "
             f"{int(zero.sum())} of {zero.size} sentences are zero (underflow upstream?)"

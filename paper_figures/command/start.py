@@ -88,6 +88,7 @@ def _leave() -> None:
     What waits for its turn at the end, as Dask's and that of multiprocessing, tidies up after an
     orderly stop; half-started workers may keep it for ever, and fill pages.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the impatient press it again
     _end_children()
     with suppress(OSError, ValueError):
         sys.stderr.flush()

@@ -67,7 +67,7 @@ FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in _M
 def make_figures(
     names: Iterable[str] = (),
     *,
-    out: Path,
+    out: Path | str,
     quick: bool = False,
     seed: int = 0,
     on_progress: Callable[[str, str], None] = lambda name, event: None,
@@ -82,7 +82,7 @@ def make_figures(
 
     Raises: InputError for an unknown name or a folder that cannot be written
     """
-    figures = select(FIGURES, names)
+    figures, out = select(FIGURES, names), Path(out)
     outcomes = make(
         figures, out=out, quick=quick, seed=seed, on_progress=on_progress, parallel=True
     )

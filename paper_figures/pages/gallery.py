@@ -15,7 +15,7 @@ _SHOWN_APART = ("title", "caption", "refuted", "command", "commit")
 
 
 def gallery(
-    figures: Iterable[Figure], *, out: Path, pages: Mapping[str, Path] | None = None
+    figures: Iterable[Figure], *, out: Path | str, pages: Mapping[str, Path] | None = None
 ) -> Path:
     """Write ``out/index.html`` with those of the figures whose three files lie in ``out``.
 
@@ -24,7 +24,7 @@ def gallery(
 
     Raises: InputError if a data file cannot be read
     """
-    figures = tuple(figures)
+    figures, out = tuple(figures), Path(out)
     found = [f for f in figures if all((out / f"{f.name}{s}").is_file() for s in SUFFIXES)]
     cards = [_card(figure, number, out=out) for number, figure in enumerate(found, start=1)]
     missing = [figure.name for figure in figures if figure not in found]

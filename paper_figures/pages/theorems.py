@@ -13,7 +13,7 @@ _DATA, _PAGE = "tightness.json", "theorems.html"
 _RECORDED = ("command", "commit", "python", "numpy", "scipy", "matplotlib", "networkx")
 
 
-def theorem_page(*, out: Path) -> Path | None:
+def theorem_page(*, out: Path | str) -> Path | None:
     """Write ``out/theorems.html`` from the stored data of the figure "tightness".
 
     Returns None, and leaves no page, where that figure has not been built. The page holds its
@@ -21,6 +21,7 @@ def theorem_page(*, out: Path) -> Path | None:
 
     Raises: InputError if the data file cannot be read
     """
+    out = Path(out)
     page = out / _PAGE
     if not (out / _DATA).is_file():
         page.unlink(missing_ok=True)  # it would show other data than the gallery

@@ -13,7 +13,7 @@ from simulations.machine.files import write_over
 from theory.arrays import InputError
 
 
-def collect(*places: Path, name: str, folder: Path | None = None) -> Path:
+def collect(*places: Path | str, name: str, folder: Path | str | None = None) -> Path:
     """Join the run files of an experiment, found in the folders ``places``, into one stored file.
 
     Runs of other experiments are left where they are. Only seeds that all of the experiment's
@@ -27,7 +27,7 @@ def collect(*places: Path, name: str, folder: Path | None = None) -> Path:
     wanted = PLANS[name].recipes()
     first = wanted[0].seed
     found: dict[Recipe, Run] = {}
-    for path in sorted(path for place in places for path in place.glob("*.json")):
+    for path in sorted(path for place in places for path in Path(place).glob("*.json")):
         for run in read_runs(path):
             recipe = recipe_of(run)
             if replace(recipe, seed=first) not in wanted:
@@ -43,7 +43,7 @@ def collect(*places: Path, name: str, folder: Path | None = None) -> Path:
     if not kept:
         where = ", ".join(map(str, places)) or "no folder"
         raise InputError(f"{where} must hold at least one seed that all runs of {name} have")
-    path = (folder or fusion_runs.RUNS_FOLDER) / f"{name}.json"
+    path = Path(folder or fusion_runs.RUNS_FOLDER) / f"{name}.json"
     stored = {recipe_of(run) for run in read_runs(path)} if path.exists() else set()
     lost = {each.name for each in stored - kept.keys() if replace(each, seed=first) in wanted}
     if lost:

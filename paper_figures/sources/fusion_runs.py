@@ -17,12 +17,14 @@ from simulations.fusion.files import Run, read_runs, recipe_of
 from simulations.fusion.recipe import FUSIONS, Recipe
 from simulations.fusion.scores import FusionScore, fusion_scores
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 RUNS_FOLDER = Path(__file__).parents[1] / "fusion_runs"
 _KIND = ("data", "encoder", "frozen", "depth", "tied", "readout")
 _FREE = ("fusion", "seed", "shared", "rate")
 
 
+@brief_repr
 @dataclass(frozen=True)
 class FusionExperiment:
     """The runs of one data set, encoder and depth: all fusions and seeds, paired by seed."""
@@ -65,6 +67,7 @@ class FusionExperiment:
         return not (self.from_scratch or self.runs[0]["recipe"]["frozen"])
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Sharing:
     """Runs of one data set, encoder and depth by the range of blocks that share a matrix."""
@@ -82,13 +85,13 @@ class Sharing:
         return np.asarray([r[measure] for r in _by_seed(self.runs) if _range(r) == shared])
 
 
-def load_experiments(folder: Path | None = None) -> tuple[FusionExperiment, ...]:
+def load_experiments(folder: Path | str | None = None) -> tuple[FusionExperiment, ...]:
     """Return all stored experiments, in the order of `PLANS`.
 
     Raises: InputError that names a file that is damaged, mixed, not paired or of no plan
     """
     found = {}
-    for path in sorted((folder or RUNS_FOLDER).glob("*.json")):
+    for path in sorted(Path(folder or RUNS_FOLDER).glob("*.json")):
         if path.stem == SHARING:
             continue
         runs = _load(path, lambda recipe: recipe.fusion)
@@ -100,13 +103,13 @@ def load_experiments(folder: Path | None = None) -> tuple[FusionExperiment, ...]
     return tuple(found[name] for name in PLANS if name in found)
 
 
-def load_sharing(folder: Path | None = None) -> Sharing:
+def load_sharing(folder: Path | str | None = None) -> Sharing:
     """Return the stored runs that share attention matrices.
 
     Raises: InputError if there are none, or they are damaged, mixed, not paired or lack "no
             sharing"
     """
-    path = (folder or RUNS_FOLDER) / f"{SHARING}.json"
+    path = Path(folder or RUNS_FOLDER) / f"{SHARING}.json"
     if not path.exists():
         raise InputError("there are no stored runs of sharing; oversmooth fuse --shared makes them")
     sharing = Sharing(_load(path, lambda recipe: recipe.shared))

@@ -18,6 +18,7 @@ from theory.bounds.coefficients import block_coefficients, weight_norms
 from theory.measures.attention import attention_similarity
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import cosine_similarity
+from theory.records import brief_repr
 from theory.spectra.norms import coupling
 
 MODELS = {"e5-small": "multilingual-e5-small", "minilm": "all-MiniLM-L6-v2"}
@@ -28,6 +29,7 @@ _MAX_LENGTH = 128
 _BATCH = 16
 
 
+@brief_repr
 @dataclass(frozen=True)
 class ModelRuns:
     """What the figures draw of many sentences, all tokens counted, the special ones too.

@@ -38,12 +38,12 @@ SUMMARIES: dict[str, _Summarise] = {
 """What is made of the cells of each sweep, which come case by case, seed by seed."""
 
 
-def load_summary(name: str, *, folder: Path | None = None) -> Dataset:
+def load_summary(name: str, *, folder: Path | str | None = None) -> Dataset:
     """Return the stored summary of a sweep.
 
     Raises: InputError if there is none, or it is damaged
     """
-    path = (folder or _FOLDER) / f"{name}.json"
+    path = Path(folder or _FOLDER) / f"{name}.json"
     if not path.exists():
         raise InputError(f"{path.name} is missing; `{summary_command(name)}` makes it from a store")
     return load(path)
@@ -58,7 +58,7 @@ def sweep_facts(names: Sequence[str], summaries: Sequence[Dataset]) -> dict[str,
     return found
 
 
-def make_summary(name: str, root: Path, *, folder: Path | None = None) -> Path:
+def make_summary(name: str, root: Path | str, *, folder: Path | str | None = None) -> Path:
     """Summarise a complete store into the folder; return the file.
 
     Raises: InputError for an unknown name, a store of another sweep than the example of that name
@@ -106,7 +106,7 @@ def make_summary(name: str, root: Path, *, folder: Path | None = None) -> Path:
         **makers,
         "sweep": json.dumps(wanted, sort_keys=True),
     }
-    path = (folder or _FOLDER) / f"{name}.json"
+    path = Path(folder or _FOLDER) / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(dumps(replace(summary, attrs=attrs | dict(summary.attrs))), encoding="utf-8")
     return path

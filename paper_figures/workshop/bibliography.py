@@ -3,9 +3,8 @@
 import re
 import unicodedata
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
-_FILE = Path(__file__).parents[2] / "references.bib"
 _ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "^": "\u0302", "~": "\u0303"}
 _ACCENTS |= {"c": "\u0327", "v": "\u030c", "H": "\u030b"}
 _LETTERS = {r"{\L}": "\u0141", r"{\l}": "\u0142", r"{\o}": "\u00f8", r"{\ss}": "\u00df"}
@@ -27,14 +26,10 @@ def cite(key: str) -> str:
 
 @cache
 def _entries() -> dict[str, dict[str, str]]:
-    """Read the file as this project writes it: one field a line, in braces.
-
-    Installed without its sources, the package has no such file: then nothing is found.
-    """
-    if not _FILE.is_file():
-        return {}
+    """Read the file as this project writes it: one field a line, in braces."""
+    text = (files("theory") / "references.bib").read_text(encoding="utf-8")
     found = {}
-    for entry in re.split(r"^@", _FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+    for entry in re.split(r"^@", text, flags=re.MULTILINE)[1:]:
         key = entry.partition("{")[2].partition(",")[0]
         fields = re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", entry, flags=re.MULTILINE)
         found[key] = {name: _plain(value) for name, value in fields}

@@ -20,6 +20,7 @@ from paper_figures.workshop.data import Dataset, dumps, load
 from paper_figures.workshop.pools import run_lanes
 from simulations.machine.provenance import commit, versions
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 SINGLE_COLUMN, DOUBLE_COLUMN = 3.3, 6.8
 """Widths in inches: sizes are final, nothing is scaled afterwards."""
@@ -58,6 +59,7 @@ class Settings:
     seed: int = 0
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Figure:
     """A figure as data and two functions.
@@ -80,6 +82,7 @@ class Figure:
     packages: tuple[str, ...] = ()
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Outcome:
     """What became of one figure: its files, or why there are none."""
@@ -130,9 +133,9 @@ def _made_by(figure: Figure, *, quick: bool, seed: int) -> dict[str, str | int]:
     }
 
 
-def render(figure: Figure, stored: Path, *, into: Path) -> tuple[Path, Path]:
+def render(figure: Figure, stored: Path | str, *, into: Path | str) -> tuple[Path, Path]:
     """Draw a stored data file as PDF and PNG; the same file always gives the same bytes."""
-    data = load(stored)
+    data, into = load(Path(stored)), Path(into)
     with matplotlib.style.context(["default", STYLE]):  # a user's own settings do not leak in
         canvas = Canvas(figsize=figure.size)
         figure.draw(canvas, data)
@@ -145,7 +148,7 @@ def render(figure: Figure, stored: Path, *, into: Path) -> tuple[Path, Path]:
 def make(
     figures: Iterable[Figure],
     *,
-    out: Path,
+    out: Path | str,
     quick: bool = False,
     seed: int = 0,
     on_progress: Callable[[str, str], None] = lambda name, event: None,
@@ -158,7 +161,7 @@ def make(
     ``on_progress(name, event)`` is called with the events "start", "done" and "failed".
     """
     figures = tuple(figures)
-    job = partial(_attempt, out=_folder(out), quick=quick, seed=seed)
+    job = partial(_attempt, out=_folder(Path(out)), quick=quick, seed=seed)
     outcomes: dict[str, Outcome] = {}
 
     def start(figure: Figure) -> None:

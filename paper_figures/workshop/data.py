@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulations.machine.json import plain
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 Values: TypeAlias = NDArray[Any]
 Record: TypeAlias = dict[str, Any]
@@ -19,6 +20,7 @@ Record: TypeAlias = dict[str, Any]
 _KINDS = {"f": "float64", "i": "int64", "b": "bool", "U": "str"}
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Variable:
     """One labelled array: what its axes are called, what it holds and in which unit.
@@ -50,6 +52,7 @@ class Variable:
         object.__setattr__(self, "values", values)
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Dataset:
     """Variables on shared axes; ``data["name"]`` gives the plain array.

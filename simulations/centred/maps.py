@@ -16,10 +16,12 @@ from theory.blocks.activations import activation
 from theory.blocks.forward import softmax
 from theory.blocks.weights import Attention, FeedForward
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 
 _NODES = [(float(0.5 + 0.5 * x), float(0.5 * w)) for x, w in zip(*roots_legendre(12), strict=True)]
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Centred:
     """Tokens as centre + exp(log_scale) * deviations.

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Data:
     """A data set: its items, the examples made of them, and which part each example is in.

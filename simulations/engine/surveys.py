@@ -19,6 +19,7 @@ from simulations.machine.backends import Backend, backend
 from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError, require_mask, to_numpy
+from theory.records import brief_repr
 
 Quantity: TypeAlias = Literal[
     "cosine_similarity", "distance", "participation_rank", "effective_rank", "coefficients"
@@ -36,6 +37,7 @@ HOST_BYTES = 48 * 2**20
 DEVICE_BYTES = 2**30
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Survey:
     """Readings before the first block and after each (tokens), and of each block (blocks).

@@ -15,11 +15,12 @@ Run: TypeAlias = dict[str, Any]
 _CHECKSUM, _DIGITS = "sha256", 64
 
 
-def read_runs(path: Path) -> list[Run]:
+def read_runs(path: Path | str) -> list[Run]:
     """Return the runs of a file.
 
     Raises: InputError that names the file if it cannot be read, or a run of it is not whole
     """
+    path = Path(path)
     try:
         content = read_json(path, name=path.name, parse_constant=_no_number)
         runs = content if isinstance(content, list) else [content]

@@ -20,7 +20,7 @@ def run_all(
     recipes: Sequence[Recipe],
     *,
     seeds: int,
-    out: Path,
+    out: Path | str,
     command: str,
     resume: bool = False,
     on_progress: Callable[[str], None] = lambda line: None,
@@ -35,7 +35,7 @@ def run_all(
     Raises: InputError if torch, a package of data or weights is missing, or files of other runs
             are in the way
     """
-    base = recipes[0]
+    base, out = recipes[0], Path(out)
     if len({replace(each, fusion=base.fusion, rate=base.rate) for each in recipes}) > 1:
         raise InputError("recipes must differ in fusion and rate alone")
     if seeds < 1:

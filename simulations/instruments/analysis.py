@@ -10,10 +10,12 @@ from simulations.machine.backends import Backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.tokens import Encoded, encode, longest_text, require_two_tokens
+from theory.records import brief_repr
 
 DEFAULT_LENGTH = 128
 
 
+@brief_repr
 class Analysis(NamedTuple):
     """A trace with one batch member a text, and the tokens that the texts became."""
 

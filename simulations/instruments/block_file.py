@@ -22,6 +22,7 @@ from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.blocks.wiring import norms_used
+from theory.records import brief_repr
 
 _AXES: dict[str, tuple[str, ...]] = {
     "tokens": ("n", "d"),
@@ -59,6 +60,7 @@ _ELSEWHERE = (
 )
 
 
+@brief_repr
 class BlockFile(NamedTuple):
     """One block with the tokens that enter it.
 

@@ -1,15 +1,17 @@
 """What can be read from hidden states and attention weights that were captured elsewhere?"""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from simulations.instruments.one_token import WITHOUT
 from simulations.instruments.readings import (
     attention_row,
     counting,
     coupling_row,
-    ratio_of,
+    ratio_row,
     token_row,
 )
 from simulations.instruments.shares import require_one_sum, require_shares
@@ -26,6 +28,9 @@ from theory.arrays import (
     to_numpy,
 )
 
+_RATIOS = ("measured_ratio", *(f"measured_ratio_without_{name}" for name in WITHOUT))
+_FAR = 4.0  # trained blocks in the middle differ by less; a final norm changes lengths by 10 or 100
+
 
 def trace_captured(
     hidden_states: Sequence[Array] | Array,
@@ -34,6 +39,7 @@ def trace_captured(
     present: Array | None = None,
     token_mask: Array | None = None,
     attention: Literal["shares", "as given"] = "shares",
+    final_norm: bool | None = None,
 ) -> Trace:
     """Measure hidden states and attention weights that were captured elsewhere.
 
@@ -46,6 +52,11 @@ def trace_captured(
     softmax in half precision misses: `simulations.instruments.shares` says how much that is. With
     ``attention`` "as given" weights may be negative and sum to another number, as long as it is
     one for all rows of a head: then lambda is that of these weights, and there is no entropy.
+
+    The last of the hidden states that transformers gives of GPT-2, Llama and most decoders stands
+    after the norm that follows the blocks: no ratio then says what the last block does. With
+    ``final_norm`` True the last block has none (NaN); False says that the state is the block's
+    own; None warns where the last ratio is far from the others.
 
     Shapes: present, token_mask (*b, n), boolean or the integers 0 and 1
     Raises: InputError if there is no hidden state, the numbers do not fit, an array is not
@@ -90,14 +101,38 @@ def trace_captured(
     columns: list[dict[str, Numbers]] = []
     for layer in range(1, len(rows)):
         before, after = hidden_states[layer - 1], hidden_states[layer]
-        found = {"measured_ratio": ratio_of(before, after, present=present)}
+        found = ratio_row(before, after, present=present)
         if attentions:
             earlier = attentions[layer - 2] if layer > 1 else None
             found |= coupling_row(attentions[layer - 1], present)
             if attention == "shares":
                 found |= attention_row(attentions[layer - 1], earlier, present)
         columns.append(host(found))
+    if final_norm is None:
+        _warn_of_final_norm([column["measured_ratio"] for column in columns])
+    elif final_norm and columns:
+        columns[-1] |= {name: np.full_like(columns[-1][name], np.nan) for name in _RATIOS}
     return Trace(stack_rows(rows), stack_rows(columns))
+
+
+def _warn_of_final_norm(ratios: Sequence[Numbers]) -> None:
+    """Warn where the median text's last ratio is far from those of the blocks in the middle.
+
+    The first block is none of them: embeddings may be small, and its ratio large.
+    """
+    with np.errstate(all="ignore"):
+        *middle, last = [float(np.median(row)) for row in ratios[1:]] or [np.nan]
+    if len(middle) < 2 or not np.isfinite([*middle, last]).all():
+        return
+    if min(middle) / _FAR <= last <= _FAR * max(middle):
+        return
+    warnings.warn(
+        f"the last measured ratio is {last:.3g} where those of the blocks before it are "
+        f"{min(middle):.3g} to {max(middle):.3g}: does the last hidden state stand after the "
+        "final norm, as transformers gives it of GPT-2 and Llama? final_norm=True leaves the last "
+        "ratio out, final_norm=False says that it is the block's own",
+        stacklevel=3,
+    )
 
 
 def _require_there(attentions: tuple[Array | None, ...]) -> None:

@@ -25,12 +25,14 @@ from theory.bounds.implications import Convergence, convergence
 from theory.bounds.supremum import suprema
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
+from theory.records import brief_repr
 from theory.statements.evaluation import check
 from theory.statements.instances import as_float64
 from theory.theorems.block.input import BlockInput
 from theory.theorems.catalogue import CATALOGUE
 
 
+@brief_repr
 @dataclass(frozen=True)
 class BlockReport:
     """The block theorem on one block: three questions, and which distance each is about.

@@ -16,6 +16,7 @@ from simulations.models.find import load_checkpoint
 from simulations.models.tokens import LongEnough, encode_long_enough, longest_text
 from simulations.numbers import Numbers
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 WINDOW: Final = 1024
 """Texts that are read at once, and sorted by length among each other."""
@@ -23,6 +24,7 @@ WINDOW: Final = 1024
 _NAMED = 3  # texts that an error names; it counts the others
 
 
+@brief_repr
 class Window(NamedTuple):
     """Texts that follow each other in a corpus, measured.
 

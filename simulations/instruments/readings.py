@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from simulations.centred.maps import Centred
+from simulations.instruments.one_token import one_token_row, ratios_without
 from simulations.machine.backends import backend
 from simulations.numbers import log, ratio
 from theory.arrays import Array, namespace, require_mask
@@ -72,18 +73,22 @@ def norms_of_blocks(blocks: Iterable[Block], like: Array) -> tuple[WeightNorms, 
 
 
 def token_row(tokens: Array, token_mask: Array | None) -> dict[str, Array]:
-    """Return all measures of the tokens that count, the distances as logarithms too."""
+    """Return all measures of the tokens that count, the distances as logarithms too.
+
+    And what the largest of them is, and two measures without it, or without the first.
+    """
     found: dict[str, Array] = dict(measure_tokens(tokens, token_mask=token_mask)._asdict())
     for name in ("distance", "relative_distance"):
         found[f"log10_{name}"] = log(found[name]) / math.log(10)
-    return found
+    return found | one_token_row(tokens, token_mask)
 
 
 def centred_token_row(state: Centred) -> dict[str, Array]:
     """As `token_row`, with all that is said of the distance taken from the state."""
     xp = namespace(state.centre)
-    log_relative = state.log_scale - state.log_norm
-    found: dict[str, Array] = dict(measure_tokens(state.tokens)._asdict())
+    log_relative, tokens = state.log_scale - state.log_norm, state.tokens
+    found: dict[str, Array] = dict(measure_tokens(tokens)._asdict())
+    found |= one_token_row(tokens, None, deviations=state.deviations, log_scale=state.log_scale)
     return found | {
         "distance": xp.exp(state.log_scale),
         "relative_distance": xp.exp(log_relative),
@@ -128,9 +133,24 @@ def coupling_row(adjacency: Array, token_mask: Array | None) -> dict[str, Array]
     return {"lambda": namespace(root).max(root, axis=-1) ** 2}
 
 
-def ratio_of(
+def ratio_row(
     before: Array, after: Array, *, present: Array | None, noise: Array | float = 0.0
-) -> Array:
-    """Return by how much the distance of the tokens that are present has changed."""
+) -> dict[str, Array]:
+    """Return by how much the distance of the tokens that are present has changed.
+
+    Of all of them, and without the largest or the first.
+    """
     logs = (log(consensus_distance(tokens, token_mask=present)) for tokens in (before, after))
-    return ratio(*logs, noise=noise)
+    found = {"measured_ratio": ratio(*logs, noise=noise)}
+    return found | ratios_without(before, after, present=present, noise=noise)
+
+
+def centred_ratio_row(before: Centred, after: Centred) -> dict[str, Array]:
+    """As `ratio_row`, of two states."""
+    xp = namespace(before.log_scale)
+    found = {"measured_ratio": ratio(before.log_scale, after.log_scale)}
+    start = xp.where(xp.isinf(before.log_scale), 0.0, before.log_scale)
+    growth = after.log_scale - start
+    return found | ratios_without(
+        before.deviations, after.deviations, present=None, log_growth=growth
+    )

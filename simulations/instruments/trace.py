@@ -12,12 +12,13 @@ from simulations.instruments.readings import (
     Judge,
     attention_row,
     block_row,
+    centred_ratio_row,
     centred_token_row,
     counting,
-    ratio_of,
+    ratio_row,
     token_row,
 )
-from simulations.numbers import Numbers, host, ratio, stack_rows
+from simulations.numbers import Numbers, host, stack_rows
 from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
@@ -25,6 +26,7 @@ from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms
 from theory.bounds.implications import FINITELY_MANY, Convergence, log_factor
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 
 # How the ends of lambda, s and v came about: by LAPACK and a bound on its error. "bracket" says
 # that the norms of wide weights have the ends of `theory.spectra.brackets`, close enough for all
@@ -34,6 +36,7 @@ SUBSPACE = "consensus: all tokens equal"
 """What v, d_M and the verdicts of all instruments are about: an M of rank 1."""
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Trace:
     """Measures of the tokens at every depth, and of every block: plain NumPy arrays.
@@ -49,6 +52,13 @@ class Trace:
 
     ``measured_ratio`` is d_M after the block over d_M before it. For tokens that were equal
     before, it is NaN if they still are, up to rounding, and infinite if they are not.
+
+    A trained model may have one token that d_M is nearly all about: ``largest_share`` of d_M^2 is
+    that of ``largest_token``, ``largest_norm`` and ``median_norm`` are lengths of tokens. Of
+    cosine_similarity, relative_distance and measured_ratio there are the values without the first
+    token and without the largest (``measured_ratio_without_largest``, say); NaN if fewer than two
+    are left.
+
     ``rounding`` is how far rounding alone can lift the ratio above v, and ``v_error`` how far
     the true v may be above the one computed.
 
@@ -176,7 +186,7 @@ def trace_blocks(
         found = attention_row(step.adjacency, earlier, present)
         found |= block_row(exact, before, after, sizes, present=there)
         noise = block_rounding(exact, before, after, found["v"], norms=sizes)
-        found["measured_ratio"] = ratio_of(before, after.output, present=there, noise=noise)
+        found |= ratio_row(before, after.output, present=there, noise=noise)
         distance = consensus_distance(before, token_mask=there)
         xp = namespace(distance)
         apart = distance > 0
@@ -209,7 +219,7 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
                 two, step = centred.centred_block(exact, one, mask=judged_mask)
             found = block_row(exact, one.tokens, step, norms, present=None)
             found["rounding"] = centred.relative_rounding(exact, one, step)
-        found["measured_ratio"] = ratio(one.log_scale, two.log_scale)
+        found |= centred_ratio_row(one, two)
         rows.append(host(centred_token_row(after)))
         columns.append(host(found))
     return Trace(stack_rows(rows), stack_rows(columns))

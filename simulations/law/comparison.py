@@ -19,10 +19,12 @@ from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.weights import Block
 from theory.law.orbits import find_attractor, host_token
 from theory.law.transverse import LawReport, mask_walk, transverse_rates, weak_components
+from theory.records import brief_repr
 
 _SHORTEST, _LONGEST, _LEFT = 400, 4000, 1e-4  # see `_enough`
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Measured rate, exact law and theorem for one network on one graph, in the linear regime.

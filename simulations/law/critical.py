@@ -14,11 +14,13 @@ from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
 from theory.arrays import Array, InputError
 from theory.law.transverse import mask_walk
+from theory.records import brief_repr
 
 _MOST_POINTS = 100_000
 _CURVES = ("law", "relative law", "v_sharp", "v")
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class CriticalPoints:
     """The crossings of law, relative law, v_sharp and v along one driver.

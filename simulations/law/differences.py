@@ -23,6 +23,7 @@ from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_n
 from theory.law.cocycle import apply_step
 from theory.law.orbits import host_block, is_homogeneous
 from theory.law.synchronised import linearise
+from theory.records import brief_repr
 
 _BELOW = 60.0  # differences are e^-60 of the token, 1e-26, and of one over it if that is less
 _CUBIC = 40.0  # a fall by e^-40 in one layer leaves nothing linear: attention is cubic then
@@ -30,6 +31,7 @@ _STEP = 1e-5  # of the token; see `_differences`
 _LARGEST = 250.0  # log |token| at which a run stops: nothing overflows before
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Differences:
     """One run: logarithms of d_M at every depth, simulated and by the linear part, from the same.

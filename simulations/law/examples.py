@@ -12,10 +12,12 @@ from simulations.law.comparison import Comparison, law_beside_simulation
 from simulations.numbers import Numbers
 from simulations.stacks.graphs import graph_by_name
 from theory.blocks.weights import Attention, Block, FeedForward
+from theory.records import brief_repr
 
 _TOKENS = 8
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Example:
     """A tied block, the token to start from, a graph by name, and why differences should grow."""
@@ -33,6 +35,7 @@ class Example:
         return graph_by_name(self.graph, _TOKENS)
 
 
+@brief_repr
 class Repelled(NamedTuple):
     """An example, measured on its graph and on the complete graph, and what becomes of it.
 

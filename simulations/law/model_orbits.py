@@ -14,8 +14,10 @@ from simulations.numbers import Numbers
 from theory.blocks.weights import Block
 from theory.bounds.coefficients import WeightNorms
 from theory.law.synchronised import synchronised_orbit, transverse_factor
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class SynchronisedModel:
     """The transverse rates at equal tokens, for several starts, factors a layer.

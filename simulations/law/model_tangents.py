@@ -14,6 +14,7 @@ from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
 from theory.bounds.coefficients import WeightNorms, block_coefficients
 from theory.law.synchronised import synchronised_orbit, transverse_factor
+from theory.records import brief_repr
 
 _EPS = float(np.finfo(np.float64).eps)
 STEP = _EPS ** (1 / 3)
@@ -21,6 +22,7 @@ STEP = _EPS ** (1 / 3)
 eps / STEP, both 4e-11: no other power makes the larger of them smaller."""
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class TangentModel:
     """The derivative of the actual layers along real trajectories, beside what was measured.

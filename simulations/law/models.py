@@ -15,8 +15,10 @@ from simulations.stacks.seeds import generator
 from theory.arrays import InputError
 from theory.bounds.coefficients import weight_norms
 from theory.law.orbits import host_block
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class ModelLaw:
     """A pretrained model at the synchronised state, and along its real trajectories."""

@@ -17,6 +17,7 @@ from theory.law.transverse import (
     transverse_rates,
     weak_components,
 )
+from theory.records import brief_repr
 
 _LAYERS = 100  # that the law is averaged over where the token never settles
 _WORK = 1e8  # modes times width cubed: above, one sparse operator costs less than all modes
@@ -25,6 +26,7 @@ _WORK = 1e8  # modes times width cubed: above, one sparse operator costs less th
 NO_MODE = "no transverse mode: every token is a component"
 
 
+@brief_repr
 class BlockLaw(NamedTuple):
     """The rate of the slowest mode transverse to M, its error, and how it was found.
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from theory.arrays import InputError, to_numpy
+from theory.records import brief_repr
 
 _MODULES = {
     "numpy": "array_api_compat.numpy",
@@ -23,6 +24,7 @@ _MODULES = {
 _Tree = TypeVar("_Tree")
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Backend:
     """An array library with a device and a floating dtype, ready to receive arrays."""

@@ -29,11 +29,12 @@ class DiskError(InputError):
     """The store's folder does not take any more: it is full, read-only, or gone."""
 
 
-def commit_file(path: Path, payload: bytes) -> bool:
+def commit_file(path: Path | str, payload: bytes) -> bool:
     """Write a file with its checksum, whole or not at all; return whether it was new.
 
     Raises: DiskError if it cannot be written
     """
+    path = Path(path)
     return commit_raw(path, _first_line(path.name, payload) + payload)
 
 
@@ -136,13 +137,14 @@ def make_folder(folder: Path) -> None:
     _sync_folder(folder.parent)
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path | str) -> bytes:
     """Return what `commit_file` was given.
 
     Raises: FileNotFoundError if it is not there; CorruptError if a bit of it has changed, it was
             written under another name, or the disk cannot give it back; InputError if a newer
             version wrote it or it may not be read
     """
+    path = Path(path)
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from theory.arrays import InputError
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block
+from theory.records import brief_repr
 
 if TYPE_CHECKING:  # the tokenizers library, which not everybody has
     from tokenizers import Tokenizer as Engine
@@ -84,6 +85,7 @@ class Architecture:
         return self.positions - self.first_position
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """What turns token numbers into tokens, before the first block.
@@ -108,6 +110,7 @@ class Embeddings:
         return self.position.dtype
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A pretrained post-LN encoder in this project's own terms.

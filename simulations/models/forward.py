@@ -9,8 +9,10 @@ from theory.arrays import Array
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import apply_norm
 from theory.blocks.weights import Block, BlockStep
+from theory.records import brief_repr
 
 
+@brief_repr
 class LayerRun(NamedTuple):
     """One block at work: number from 1, the tokens (b, n, d) that it got, what it gave."""
 

@@ -67,13 +67,14 @@ class TextFile:
     Raises: InputError, where the file is read, if it is missing or not text
     """
 
-    path: Path
+    path: Path | str
 
     def __iter__(self) -> Iterator[Line]:
         """Yield one text after the other."""
-        name = f"text file {quote(self.path.name or str(self.path))}"  # "." and "/" have no name
+        path = Path(self.path)
+        name = f"text file {quote(path.name or str(path))}"  # "." and "/" have no name
         try:
-            with self.path.open("rb") as file:
+            with path.open("rb") as file:
                 for number, line in enumerate(_lines(file, name), start=1):
                     if _shows(line):
                         yield Line(line.strip(), number)

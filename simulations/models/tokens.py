@@ -12,11 +12,13 @@ from simulations.models.checkpoint import Tokenizer
 from simulations.models.guards import panics_unprinted, told
 from simulations.models.messages import quote
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 if TYPE_CHECKING:
     from simulations.models.checkpoint import Checkpoint
 
 
+@brief_repr
 class Encoded(NamedTuple):
     """A padded batch of texts as token numbers.
 

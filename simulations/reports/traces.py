@@ -8,10 +8,11 @@ from rich import box
 from rich.table import Table
 
 from simulations.instruments.trace import EXACT, SUBSPACE, Trace
+from simulations.reports.one_token import is_massive, mean_of_known, warning, without_tables
 from simulations.reports.tables import count_words, number
 
 # How many columns of a terminal the whole table needs, and that of the blocks.
-_WIDE, _MIDDLE = 130, 92
+_WIDE, _MIDDLE = 138, 92
 
 # Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
 _COLUMNS = (
@@ -19,6 +20,7 @@ _COLUMNS = (
     ("d_M/|H|", "tokens", "relative_distance", np.mean),
     ("log10 d_M", "tokens", "log10_distance", np.mean),
     ("eff. rank", "tokens", "effective_rank", np.mean),
+    ("share", "tokens", "largest_share", mean_of_known),
     ("lambda", "blocks", "lambda", np.max),
     ("s", "blocks", "s", np.max),
     ("sigma_1", "blocks", "sigma_1", np.min),
@@ -33,6 +35,7 @@ _COLUMNS = (
 def trace_json(trace: Trace) -> dict[str, Any]:
     """Return a trace as one object; lists run over layers, then over texts or seeds."""
     found: dict[str, Any] = {"tokens": dict(trace.tokens), "blocks": dict(trace.blocks)}
+    found["warnings"] = [warned] if (warned := warning(trace)) else []
     if (inequality := trace.inequality) is not None:
         found["inequality"] = inequality
         found["undecided"] = trace.undecided
@@ -54,13 +57,15 @@ def trace_json(trace: Trace) -> dict[str, Any]:
 def trace_tables(trace: Trace, *, title: str, width: int) -> list[Table]:
     """Return one table with a row for each depth, or two where the terminal is too narrow.
 
-    Row 0 is what enters the first block. The second of two tables has the blocks' numbers.
+    Row 0 is what enters the first block. The second of two tables has the blocks' numbers. One
+    more says what is left without the largest token, where that makes more than half of d_M^2.
     """
+    last = without_tables(trace, width=width) if is_massive(trace) else []
     if width >= _WIDE:
-        return [trace_table(trace, title=title)]
+        return [trace_table(trace, title=title), *last]
     without = () if width >= _MIDDLE else ("v_stacked",)
     first = trace_table(trace, title=title, groups=("tokens",))
-    return [first, trace_table(trace, groups=("blocks",), without=without)]
+    return [first, trace_table(trace, groups=("blocks",), without=without), *last]
 
 
 def trace_table(
@@ -104,23 +109,37 @@ def trace_table(
 def reading(trace: Trace) -> str:
     """Say in words what the table's verdicts mean, the inequality and its implication apart."""
     inequality, converges = trace.inequality, trace.converges
+    warned = warning(trace)
+    warned = warned and f"{warned}\n"
     if inequality is None or converges is None:
-        return "No weights, so no v: the theorem has nothing to say about captured tokens alone."
-    ratios = trace.blocks["measured_ratio"]
-    measured = "the tokens are equal from the first block on"
-    if not np.isnan(ratios).all():
-        measured = f"d_M changes by at most a factor {np.nanmax(ratios):.3g} a block"
+        return (
+            f"{warned}No weights, so no v: the theorem has nothing to say about captured tokens "
+            f"alone. Measured: {_measured(trace)}."
+        )
     return (
+        f"{warned}"
         f"M is {SUBSPACE}, of rank 1.\n"
         f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}.{_drowned(trace)} "
         f"{_product(trace)}\n"
         f"d_M -> 0 from any tokens, if the blocks go on: {converges.distance}; d_M / |H| -> 0: "
         f"{converges.alike} ({converges.reason}). "
-        f"Measured: {measured}.\n"
+        f"Measured: {_measured(trace)}.\n"
         "Verdicts are computed in float64 and use the upper end of v (v_upper in --json).\n"
-        "Of several texts or seeds: mean of CosSim, distances and rank; largest lambda, s, v and "
-        "ratio; smallest sigma."
+        "Of several texts or seeds: mean of CosSim, distances, rank and share (of d_M^2, of the "
+        "largest token); largest lambda, s, v and ratio; smallest sigma."
     )
+
+
+def _measured(trace: Trace) -> str:
+    """Say by how much d_M changes, the first block apart: what enters it may be small."""
+    ratios = trace.blocks["measured_ratio"].reshape(trace.depth, -1)
+    if np.isnan(ratios).all():
+        return "the tokens are equal from the first block on"
+    most = [number(np.max(row, where=~np.isnan(row), initial=0.0)) for row in ratios]
+    if trace.depth == 1 or np.isnan(ratios[1:]).all():
+        return f"d_M changes by at most a factor {most[0]}"
+    others = number(np.nanmax(ratios[1:]))
+    return f"d_M changes by at most a factor {most[0]} in the first block, {others} in the others"
 
 
 def _product(trace: Trace) -> str:

@@ -14,6 +14,7 @@ from simulations.search.shrink import shrink
 from simulations.search.state import Point, Search
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
+from theory.records import brief_repr
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Status
 
@@ -22,6 +23,7 @@ _LEAST, _MOST = 100, 100_000_000  # fewer are no search; more, days: rather a sl
 _SEARCHING = 0.7  # the share of the budget for the search; the rest polishes and shrinks its find
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Attack:
     """What a search for the worst instance of one theorem found: evidence, no proof.

@@ -15,6 +15,7 @@ from simulations.machine.files import write_new
 from simulations.machine.formats import FormatError, read_json
 from simulations.machine.provenance import versions
 from theory.arrays import InputError
+from theory.records import brief_repr
 from theory.statements.evaluation import check
 from theory.statements.theorem import Theorem
 from theory.statements.verdict import Verdict
@@ -29,6 +30,7 @@ _LONGEST = 10_000_000  # bytes; the largest domain has a few thousand numbers
 Claim: TypeAlias = Literal["refuted", "reached"]
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Counterexample:
     """The free numbers of an instance, and the two sides that a theorem has there.

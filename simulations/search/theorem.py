@@ -13,6 +13,7 @@ from simulations.search.effort import DEFAULT_TRIALS
 from simulations.search.keys import Progress
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
+from theory.records import brief_repr
 from theory.statements.domains import Sample, draw
 from theory.statements.evaluation import check
 from theory.statements.theorem import Theorem
@@ -22,6 +23,7 @@ _MOST_TRIALS = 10_000_000  # days of work: rather a slip of the keyboard
 _BATCH = 32  # members that share their sizes; part of what the seed stands for
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Report:
     """What so many trials of one theorem showed: evidence, no proof.

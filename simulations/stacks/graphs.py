@@ -32,6 +32,7 @@ from theory.graphs.conversions import (
     require_weights,
 )
 from theory.graphs.masks import block_mask, causal_mask, full_mask, graph_mask, window_mask
+from theory.records import brief_repr
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -45,6 +46,7 @@ _MOST_DIGITS = 18  # Python converts no more than 4,300, and no computer has 10^
 _DEGREE, _REWIRED, _NEW_EDGES = 4, 0.2, 2  # of the small world and the scale-free graph
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class GraphRead:
     """Who listens to whom, which node each token is, and in words what was read.

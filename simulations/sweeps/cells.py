@@ -17,12 +17,14 @@ from typing import Any
 from simulations.engine.surveys import SCALING
 from simulations.stacks.stack import Stack
 from simulations.sweeps.config import Sweep
+from theory.records import brief_repr
 
 _PLAIN = Stack()
 _LATER = ("gated", "residual_attention", "residual_ffn")
 """Fields that came later: a cell without them keeps the key that it had in older stores."""
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Dimension:
     """One direction of the grid: its name, and at each point the values of its axes."""
@@ -31,6 +33,7 @@ class Dimension:
     points: tuple[Mapping[str, Any], ...]
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Case:
     """A stack and a mask, at a place on the grid; with a seed it is a cell."""
@@ -40,6 +43,7 @@ class Case:
     mask: str
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Task:
     """Cells that are computed together: cases that share their draws, on some seeds."""
@@ -58,6 +62,7 @@ class Task:
         return len(self.cases) * len(self.seeds)
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Grid:
     """All the cells of a sweep, in their tasks."""

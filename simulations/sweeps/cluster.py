@@ -20,7 +20,7 @@ _AWAY_SECONDS = 15.0
 def interrupted_once() -> Iterator[None]:
     """Let the first Ctrl-C stop the sweep, and those after it not disturb the end of its workers.
 
-    That takes some seconds; SIGTERM ends all at once, and loses no more.
+    SIGTERM ends all at once, and loses no more.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -46,6 +46,7 @@ def local_client(distributed: Any, workers: int) -> Iterator[Any]:
     them. A cluster that is interrupted while it starts leaves with pages of complaints; so it is
     left to that thread, and its workers end.
     """
+    others = set(multiprocessing.active_children())
     cluster = _started(
         lambda: distributed.LocalCluster(
             n_workers=workers,
@@ -54,23 +55,26 @@ def local_client(distributed: Any, workers: int) -> Iterator[Any]:
             dashboard_address="127.0.0.1:0",  # None is port 8787, another sweep's maybe
             memory_limit=0,  # the engine's chunks are small: nothing to stop or to spill
             silence_logs=50,
-        )
+        ),
+        others,
     )
     with ExitStack() as opened:
         with interrupts_held():
             opened.enter_context(cluster)
+            opened.enter_context(_killed_if_stopped(cluster, others))
             client = opened.enter_context(distributed.Client(cluster))
             opened.enter_context(_kept_up(cluster))
         yield client
 
 
-def _started(make: Callable[[], Any]) -> Any:
+def _started(make: Callable[[], Any], others: set[Any]) -> Any:
     """Return the cluster that a thread makes, which Ctrl-C does not reach; hear it here meanwhile.
+
+    ``others`` are the child processes from before.
 
     Raises: KeyboardInterrupt, with the processes ended that were started by then; InputError if
             they cannot be started
     """
-    others = set(multiprocessing.active_children())
     made: Future[Any] = Future()
 
     def work() -> None:
@@ -89,8 +93,7 @@ def _started(make: Callable[[], Any]) -> Any:
             "may be open at a time: see ulimit -n; or there is little memory)"
         ) from error
     except KeyboardInterrupt:
-        for child in set(multiprocessing.active_children()) - others:
-            child.kill()
+        _kill(others)
         made.add_done_callback(_close)
         raise
 
@@ -98,6 +101,26 @@ def _started(make: Callable[[], Any]) -> Any:
 def _close(made: "Future[Any]") -> None:
     with suppress(Exception):  # its workers are gone already
         made.result().close()
+
+
+def _kill(others: set[Any]) -> None:
+    for child in set(multiprocessing.active_children()) - others:
+        child.kill()
+
+
+@contextmanager
+def _killed_if_stopped(cluster: Any, others: set[Any]) -> Iterator[None]:
+    """Kill the workers if a sweep is broken off, as by Ctrl-C: nobody waits for what they do.
+
+    Asked to end, a busy one would go on until its nanny loses patience, after four seconds.
+    """
+    try:
+        yield
+    except BaseException:
+        for nanny in list(cluster.workers.values()):
+            nanny.auto_restart = False
+        _kill(others)
+        raise
 
 
 @contextmanager

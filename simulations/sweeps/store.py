@@ -92,12 +92,12 @@ def _is_ours(name: str) -> bool:
     return name in known or name.startswith(".")
 
 
-def open_store(root: Path) -> Store:
+def open_store(root: Path | str) -> Store:
     """Open the store of a sweep.
 
     Raises: InputError if there is none, or a newer version wrote it
     """
-    store = Store(root)
+    store = Store(Path(root))
     read_manifest(store)
     return store
 

@@ -2,15 +2,24 @@
 
 import ast
 import importlib
+import inspect
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import oversmooth
+from paper_figures.pages.theorems import theorem_page
+from paper_figures.sources.fusion_runs import load_experiments, load_sharing
+from simulations.instruments.block_file import read_block
 from simulations.law.comparison import law_beside_simulation
+from simulations.machine.files import commit_file, read_file
+from simulations.models.texts import TextFile
 from simulations.sweeps.run import run_sweep
+from simulations.sweeps.store import open_store
+from theory.arrays import InputError
 from theory.statements.domains import draw
 from theory.theorems.catalogue import CATALOGUE
 
@@ -131,3 +140,31 @@ def test_an_instance_is_built_from_plain_arrays_and_checked() -> None:
     assert oversmooth.check(theorem, right).status == "holds"
     wrong = averaging(tokens=tokens, adjacency=np.full((2, 2), 0.4))
     assert oversmooth.check(theorem, wrong).status == "does not apply"
+
+
+# --- what is offered takes -------------------------------------------------------------------
+
+
+@by_door
+def test_what_takes_a_path_takes_it_as_a_string_too(room: str) -> None:
+    module = importlib.import_module(room)
+    functions = (getattr(module, name) for name in module.__all__)
+    functions = (found for found in functions if inspect.isfunction(found))
+    takes = [
+        f"{function.__name__}({name})"
+        for function in functions
+        for name, hint in function.__annotations__.items()
+        if name != "return" and Path in (hint, *get_args(hint)) and str not in get_args(hint)
+    ]
+    assert takes == []
+
+
+def test_a_path_as_a_string_is_read_and_written(tmp_path: Path) -> None:
+    assert commit_file(f"{tmp_path}/cell", b"payload")
+    assert read_file(f"{tmp_path}/cell") == b"payload"
+    (tmp_path / "texts.txt").write_text("one\ntwo\n")
+    assert list(TextFile(f"{tmp_path}/texts.txt")) == ["one", "two"]
+    assert theorem_page(out=str(tmp_path)) is None
+    for read in (load_experiments, load_sharing, read_block, open_store):
+        with pytest.raises(InputError):
+            read(f"{tmp_path}/none")

@@ -103,22 +103,38 @@ def test_every_name_at_a_door_is_found_in_the_wheel(wheel: Path, tmp_path: Path)
     rooms = [".".join(door.parts) for door in doors if door.parts[0] in PACKAGES]
     assert "oversmooth" in rooms
     assert "theory.blocks" in rooms
+    _run_in(wheel, tmp_path, program, wheel.name, *rooms)
+
+
+def test_a_source_is_written_out_by_what_is_installed(wheel: Path, tmp_path: Path) -> None:
+    program = """
+        import sys
+        from paper_figures.workshop import bibliography
+        assert sys.argv[1] in bibliography.__file__, bibliography.__file__
+        print(bibliography.cite("shi2022"))
+    """
+    assert "Revisiting Over-smoothing in BERT" in _run_in(wheel, tmp_path, program, wheel.name)
+
+
+def _run_in(wheel: Path, folder: Path, program: str, *words: str) -> str:
+    """Run a program with the wheel's packages and none of these, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), wheel.name, *rooms],
-        cwd=tmp_path,
+        [sys.executable, "-c", textwrap.dedent(program), *words],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(wheel)},  # Python imports from zip files
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # --- sources ----------------------------------------------------------------------------------
 
 
 def _bibliography() -> set[str]:
-    text = (ROOT / "references.bib").read_text(encoding="utf-8")
+    text = (ROOT / "theory" / "references.bib").read_text(encoding="utf-8")
     keys = re.findall(r"^@\w+\{([^,\s]+),", text, flags=re.MULTILINE)
     assert len(keys) == len(set(keys)), "a key of references.bib stands twice"
     return set(keys)
@@ -177,7 +193,7 @@ def test_a_source_that_nobody_can_look_up_is_noticed(text: str, fault: str) -> N
 
 
 def test_the_bibliographys_entries_can_be_found_by_a_reader() -> None:
-    text = (ROOT / "references.bib").read_text(encoding="utf-8")
+    text = (ROOT / "theory" / "references.bib").read_text(encoding="utf-8")
     for entry in re.split(r"^@", text, flags=re.MULTILINE)[1:]:
         fields = set(re.findall(r"^\s*(\w+)\s*=", entry, flags=re.MULTILINE))
         key = entry.partition("{")[2].partition(",")[0]

@@ -10,6 +10,7 @@ import numpy as np
 from array_api_compat import is_numpy_array
 
 from theory.arrays import Array, InputError, constant, eps, namespace, to_numpy
+from theory.records import brief_repr
 
 _EPS = 2.0**-52  # of float64
 _QUICK = 1.702  # where sigmoid is nearest to the gate of GELU, hendrycks2016gelu
@@ -18,6 +19,7 @@ _TANH_CUBIC = 0.044715  # the cubic coefficient of the tanh approximation, hendr
 ActivationKind: TypeAlias = Literal["line", "hinge", "tanh", "gate"]
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Activation:
     """An elementwise function phi with phi(0) = 0, and all that the project knows of it.

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from theory.arrays import Array, InputError, eps, namespace
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Norm:
     """A normalisation of single tokens: gain * (x - mean) / (tau * std) + shift.

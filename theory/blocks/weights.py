@@ -8,6 +8,7 @@ import numpy as np
 
 from theory.arrays import Array, InputError, namespace, require_float, require_shape
 from theory.blocks.norms import Norm
+from theory.records import brief_repr
 
 Placement: TypeAlias = Literal["post", "pre", "sandwich", "parallel"]
 PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
@@ -18,6 +19,7 @@ NORM_NAMES = ("1", "2", "1_out", "2_out")
 _PLAIN = Norm()
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Attention:
     """The weights of h attention heads on d features, row-vector convention (x W).
@@ -52,6 +54,7 @@ class Attention:
         return 1 / math.sqrt(self.key.shape[-1])
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class FeedForward:
     """phi(x W_in + b_in) W_out + b_out on single tokens, or its gated form.
@@ -78,6 +81,7 @@ class FeedForward:
         return self.weight_gate is not None
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Block:
     """One Transformer block: an attention and a feed-forward sublayer around a residual stream.
@@ -155,6 +159,7 @@ def arrays_of(part: Block | Attention | FeedForward | Norm | None) -> tuple[Arra
     return tuple(array for each in parts for array in arrays_of(each))
 
 
+@brief_repr
 class BlockStep(NamedTuple):
     """What `apply_block` saw: all that the theorems and the measures need.
 

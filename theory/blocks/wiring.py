@@ -9,6 +9,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, require_placement
+from theory.records import brief_repr
 
 S = TypeVar("S")
 
@@ -17,6 +18,7 @@ def _as_it_is(state: S) -> S:
     return state
 
 
+@brief_repr
 class Reading(NamedTuple, Generic[S]):
     """What the steps of a block do to a state of one kind.
 

@@ -15,11 +15,13 @@ import numpy as np
 from theory.arrays import Floats
 from theory.blocks.norms import Norm, apply_norm, norm_std
 from theory.bounds.rounding import Running, after_norm
+from theory.records import brief_repr
 
 EPS = float(np.finfo(np.float64).eps)
 _STEPS = 12  # of the search for the best direction; each one is a bound
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Ball:
     """All tokens within ``radius`` of ``centre``; an infinite radius stands for all there are.

@@ -26,6 +26,7 @@ from theory.bounds.rounding import (
     weight_errors,
 )
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.spectra.norms import coupling_error
 
 
@@ -47,6 +48,7 @@ def block_rounding(
     return left + right
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class CoefficientBounds:
     """Between which two numbers the true lambda, s and v of a block lie, rounding included.

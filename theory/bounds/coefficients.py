@@ -8,12 +8,14 @@ from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, arrays_of
 from theory.blocks.wiring import Reading, read_through
+from theory.records import brief_repr
 from theory.spectra.brackets import Bracket, spectral_bracket
 from theory.spectra.norms import coupling, product_norm, row_deviations, spectral_norm
 
 _WIDE = 256  # below, LAPACK is as fast
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class WeightNorms:
     """Spectral norms of the weights of one block; they do not depend on the tokens.
@@ -42,6 +44,7 @@ class WeightNorms:
         return largest
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Coefficients:
     """The numbers of the block theorem d_M(output) <= v d_M(input), on given tokens.

@@ -24,6 +24,7 @@ from theory.bounds.rounding import (
     exactly,
     weight_errors,
 )
+from theory.records import brief_repr
 from theory.statements.instances import map_arrays
 
 ROUNDS = 24  # blocks that a ball is followed through; mostly it has settled before
@@ -31,6 +32,7 @@ _STEPS = 500  # towards the token that a contraction keeps
 _SETTLED = 1e-3  # a radius that shrinks by less than this part is taken as settled
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Supremum:
     """Upper bounds on v and v sharp for all tokens that have passed ``after`` such blocks.
@@ -50,6 +52,7 @@ class Supremum:
     least: float
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Suprema:
     """What is known of v on all tokens that can follow.

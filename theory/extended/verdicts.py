@@ -1,15 +1,17 @@
 """Is a theorem still refuted, or still true, when both sides are computed to many digits?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.arrays import Array, Floats, to_numpy
+from theory.arrays import Array, Floats, InputError, to_numpy
 from theory.extended.array import ExtendedArray
 from theory.extended.library import library
+from theory.records import brief_repr, one_line
 from theory.statements.domains import Params, Sizes
 from theory.statements.evaluation import evaluate
 from theory.statements.instances import Instance, map_arrays
@@ -19,6 +21,7 @@ from theory.statements.verdict import Verdict
 DEFAULT_DIGITS = 50
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class ExtendedVerdict(Verdict):
     """A verdict taken with more digits, and rounded to float64 only afterwards.
@@ -83,10 +86,12 @@ def recheck(
     The instance is built anew with all the digits, so that what holds by construction (rows that
     sum to one) holds to all of them.
 
-    Raises: InputError if there are fewer than 20 or more than 250 digits
+    Raises: InputError as `check_extended`
     """
     exact = {name: extended(values, digits=digits) for name, values in params.items()}
-    return check_extended(theorem, theorem.domain.build(sizes, exact), digits=digits)
+    with _standard_functions(theorem):
+        instance = theorem.domain.build(sizes, exact)
+    return check_extended(theorem, instance, digits=digits)
 
 
 def check_extended(
@@ -97,20 +102,36 @@ def check_extended(
     A hypothesis that float64 meets up to rounding may not be met by the same numbers any more:
     see `recheck`, and `theory.statements.evaluation.check` for what the verdict says.
 
-    Raises: InputError if there are fewer than 20 or more than 250 digits
+    Raises: InputError if there are fewer than 20 or more than 250 digits, or the theorem's own
+            functions need an array of numpy
     """
     exact = map_arrays(lambda array, _: extended(array, digits=digits), instance)
 
     def read(values: Array) -> NDArray[Any]:
         return np.asarray(library(digits).asarray(values, dtype=np.float64).data)
 
-    verdict = _each(read, evaluate(theorem, exact, read=read))  # a NaN of its own may be among them
+    with _standard_functions(theorem):
+        verdict = evaluate(theorem, exact, read=read)
+    verdict = _each(read, verdict)  # a NaN of its own may be among them
     rounded = _each(_float64, verdict)
     return ExtendedVerdict(
         **{field.name: getattr(rounded, field.name) for field in fields(Verdict)},
         digits=digits,
         exact=verdict,
     )
+
+
+@contextmanager
+def _standard_functions(theorem: Theorem[Any]) -> Iterator[None]:
+    """Say so where a theorem's functions ask an array for what the standard does not have."""
+    try:
+        yield
+    except (AttributeError, TypeError) as error:
+        raise InputError(
+            f"{theorem.key} cannot be computed with more digits: its functions need an array of "
+            f"numpy ({one_line(str(error), longest=120)}); theory.arrays.namespace(array) gives "
+            "the functions of any array library"
+        ) from error
 
 
 def _each(function: Callable[[Any], NDArray[Any]], verdict: Verdict) -> Verdict:

@@ -14,8 +14,10 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, shor
 from theory.arrays import Array, Floats, InputError, eps, tiny
 from theory.graphs.conversions import one_graph
 from theory.graphs.stochastic import require_row_stochastic
+from theory.records import brief_repr
 
 
+@brief_repr
 class Classes(NamedTuple):
     """The closed classes, each an ascending tuple of tokens, and the transient tokens.
 

@@ -14,6 +14,7 @@ from theory.arrays import (
     Array,
     InputError,
     constant,
+    known,
     namespace,
     require_finite,
     require_float,
@@ -140,7 +141,7 @@ def require_square(name: str, array: Array) -> None:
 def require_weights(name: str, weights: Array) -> None:
     """Raise InputError if an entry is negative, NaN or infinite."""
     require_finite(name, weights)
-    if bool(namespace(weights).any(weights < 0)):
+    if known(namespace(weights).any(weights < 0)):
         where = np.argwhere(to_numpy(weights) < 0)
         raise InputError(
             f"{name} must not be negative, but {len(where)} of its entries are, the first at "

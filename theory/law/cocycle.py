@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs, svds
 
-from theory.arrays import Array, InputError, to_numpy
+from theory.arrays import Array, InputError
 from theory.blocks.weights import Block
 from theory.graphs.stochastic import require_row_stochastic
-from theory.law.orbits import Matrix, find_attractor, host_block, host_token
+from theory.law.orbits import Matrix, find_attractor, host_array, host_block, host_token
 from theory.law.rates import tied_orbit
 from theory.law.synchronised import Linearised, linearise
 from theory.law.transverse import mask_walk
@@ -33,7 +33,7 @@ def constant_walks(walk: Array) -> Walks:
     Shapes: walk boolean (n, n), row-stochastic (n, n) or (h, n, n)
     Raises: InputError if it is none of these
     """
-    plain = to_numpy(walk)
+    plain = host_array("walk", walk)
     if plain.ndim == 2:
         plain = mask_walk(plain)[None]
     if plain.ndim != 3 or plain.dtype == np.bool_:
@@ -86,7 +86,7 @@ def linear_distances(
             tokens are equal
     """
     walks = walk if callable(walk) else constant_walks(walk)
-    state = to_numpy(deviations).astype(np.float64)
+    state = host_array("deviations", deviations).astype(np.float64)
     state = _centre(state)
     logs = [0.0]
     size = float(np.linalg.norm(state))

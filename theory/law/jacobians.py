@@ -9,7 +9,7 @@ import array_api_compat
 from theory.arrays import Array, namespace, require_float, require_shape
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm, norm_std, normalise
-from theory.blocks.weights import Attention, FeedForward
+from theory.blocks.weights import Attention, FeedForward, arrays_of
 
 
 def norm_jacobian(norm: Norm, token: Array) -> Array:
@@ -55,8 +55,8 @@ def feed_forward_jacobian(sublayer: FeedForward, token: Array) -> Array:
     Shapes: token (*b, d) -> (*b, d, d)
     """
     require_float("token", token)
+    xp = namespace(token, *arrays_of(sublayer))
     require_shape("token", token, sublayer.weight_in.shape[-2])
-    xp = namespace(token)
     hidden = (xp.expand_dims(token, axis=-2) @ sublayer.weight_in)[..., 0, :]
     if sublayer.bias_in is not None:
         hidden = hidden + sublayer.bias_in

@@ -5,15 +5,17 @@ point or over a cycle, an average along an orbit that never closes. All of it is
 and runs in NumPy's float64, whatever comes in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from theory.arrays import Array, InputError, require_float, to_numpy
+from theory.arrays import Array, InputError, namespace, require_float, to_numpy
 from theory.blocks.weights import Block
 from theory.blocks.wiring import block_norms
 from theory.law.synchronised import linearise, synchronised_step, transverse_factor
+from theory.records import brief_repr
 from theory.statements.instances import map_arrays
 
 Matrix: TypeAlias = np.ndarray[Any, Any]
@@ -21,6 +23,7 @@ _EPS = float(np.finfo(np.float64).eps)
 _NEWTON_STEPS = 12
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Attractor:
     """The points that the synchronised token visits in turn; more than one make a cycle.
@@ -60,6 +63,35 @@ def host_block(block: Block) -> Block:
         return to_numpy(array).astype(np.float64).reshape(array.shape[rank:])
 
     return map_arrays(convert, block)
+
+
+def host_array(name: str, array: Array) -> Matrix:
+    """Return an array of any library on the host.
+
+    Raises: InputError if it is no plain array
+    """
+    try:
+        namespace(array)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return to_numpy(array)
+
+
+def host_eigenvalues(eigenvalues: Array | Sequence[complex] | complex) -> Matrix:
+    """Return numbers, real or complex, in one row.
+
+    Raises: InputError if they are none, or not finite
+    """
+    if isinstance(eigenvalues, list | tuple | int | float | complex):
+        mu = np.atleast_1d(np.asarray(eigenvalues))
+    else:
+        mu = np.atleast_1d(host_array("eigenvalues", eigenvalues))
+    if mu.ndim != 1 or mu.dtype.kind not in "iufc" or not np.isfinite(mu).all():
+        raise InputError(
+            f"eigenvalues must be finite numbers, one axis, but have shape {mu.shape} and dtype "
+            f"{mu.dtype}"
+        )
+    return mu
 
 
 def host_token(token: Array) -> Matrix:

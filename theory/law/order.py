@@ -13,11 +13,13 @@ from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.forward import apply_block, attention_adjacency
 from theory.blocks.weights import Block
 from theory.law.cocycle import apply_step
-from theory.law.orbits import Matrix, host_block, host_token
+from theory.law.orbits import Matrix, host_array, host_block, host_token
 from theory.law.synchronised import linearise
 from theory.law.transverse import mask_walk
+from theory.records import brief_repr
 
 
+@brief_repr
 class NextOrder(NamedTuple):
     """The order p of what the linear law leaves out, |true - linear| ~ spread^p, and its error.
 
@@ -53,7 +55,7 @@ def next_order(
             `theory.blocks.forward.apply_block` does
     """
     block, here = host_block(block), host_token(token)
-    shape: Matrix = to_numpy(deviations).astype(np.float64)
+    shape: Matrix = host_array("deviations", deviations).astype(np.float64)
     n = len(shape)
     walk = np.full((n, n), 1 / n) if mask is None else mask_walk(mask)
     linear = _centre(apply_step(linearise(block, here), walk[None], shape))

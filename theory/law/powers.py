@@ -11,13 +11,15 @@ from itertools import islice
 import numpy as np
 from scipy.fft import dct
 
-from theory.arrays import Array, InputError, to_numpy
+from theory.arrays import Array, InputError
 from theory.blocks.weights import Block
-from theory.law.orbits import Matrix, host_token
+from theory.law.orbits import Matrix, host_eigenvalues, host_token
 from theory.law.rates import tied_orbit
 from theory.law.transverse import mask_walk, transverse_eigenvalues
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class PowerLaw:
     """The slope of log(d_M / |H|) over log L, on the interval of depths that it was fitted on.
@@ -51,7 +53,7 @@ def relative_modes(
 
     Shapes: eigenvalues (k,), token (d,) -> (layers + 1, k), fewer rows if the blocks end before
     """
-    mu = np.atleast_1d(to_numpy(np.asarray(eigenvalues)))
+    mu = host_eigenvalues(eigenvalues)
     here = host_token(token)
     d = here.size
     # A vector that no symmetry singles out; it is not the token's own direction.

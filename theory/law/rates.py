@@ -13,22 +13,25 @@ import numpy as np
 from scipy.fft import dct
 from scipy.linalg import eig
 
-from theory.arrays import Array, InputError, to_numpy
+from theory.arrays import Array, InputError
 from theory.blocks.weights import Block
 from theory.law.orbits import (
     Attractor,
     Matrix,
     find_attractor,
     host_block,
+    host_eigenvalues,
     host_token,
     is_homogeneous,
 )
 from theory.law.synchronised import Linearised, linearise, synchronised_orbit, transverse_factor
+from theory.records import brief_repr
 
 _EPS = float(np.finfo(np.float64).eps)
 _FEWEST = 8  # block means that an error bar is taken from
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class ModeRates:
     """The rates rho(mu) at some eigenvalues, factors a layer, and how they were found.
@@ -78,9 +81,7 @@ def mode_rates(
     Shapes: eigenvalues (k,) real or complex, token (d,)
     Raises: InputError if there is no block, a weight has batch axes, or the orbit stops
     """
-    mu = np.atleast_1d(to_numpy(np.asarray(eigenvalues)))
-    if mu.ndim != 1 or not np.isfinite(mu).all():
-        raise InputError(f"eigenvalues must be finite, one axis, but have shape {mu.shape}")
+    mu = host_eigenvalues(eigenvalues)
     for name, value in (("depth", depth), ("layers", layers)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, but is {value}")

@@ -18,8 +18,10 @@ from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.weights import Block, require_fits
 from theory.blocks.wiring import Reading, read_through
 from theory.law.jacobians import feed_forward_jacobian, norm_jacobian, value_output
+from theory.records import brief_repr
 
 
+@brief_repr
 class Linearised(NamedTuple):
     """One block around equal tokens: differences become (r D + sum_k P_k D T_k) K.
 
@@ -164,8 +166,11 @@ def transverse_factor(step: Linearised, eigenvalue: complex | Array) -> Array:
     """Return (r I + B + mu S) K, what a block does to a mode of the eigenvalue mu of all P_k.
 
     Shapes: eigenvalue (*m,), real or complex -> (*m, *b, d, d)
+    Raises: InputError if the arrays are no plain ones, or of several libraries
     """
-    xp = namespace(step.after)
+    xp = namespace(step.token, step.listening, step.heads, step.after, step.beside)
+    if not isinstance(eigenvalue, list | tuple | int | float | complex):
+        namespace(eigenvalue, step.after)
     d, device = step.after.shape[-1], array_api_compat.device(step.after)
     mixed, kept = step.mixed, step.residual * xp.eye(d, dtype=step.after.dtype, device=device)
     kept = kept if step.beside is None else kept + step.beside

@@ -14,14 +14,16 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from theory.arrays import Array, InputError, to_numpy
+from theory.arrays import Array, InputError
 from theory.blocks.weights import Block
 from theory.graphs.chains import closed_classes, spectrum
 from theory.graphs.conversions import random_walk, require_square
-from theory.law.orbits import Matrix, host_token
+from theory.law.orbits import Matrix, host_array, host_token
 from theory.law.rates import ModeRates, mode_rates
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class LawReport:
     """The rates of all modes transverse to M, the slowest first; see `ModeRates` for the terms.
@@ -95,8 +97,8 @@ def mask_walk(walk: Array) -> Matrix:
 
     Raises: InputError if it is no square matrix or a token listens to nobody
     """
-    require_square("walk", walk)
-    plain = to_numpy(walk)
+    plain = host_array("walk", walk)
+    require_square("walk", plain)
     if plain.ndim != 2:
         raise InputError(f"walk must be one matrix (n, n), but has shape {plain.shape}")
     out: Matrix = random_walk(plain) if plain.dtype == np.bool_ else plain.astype(np.float64)

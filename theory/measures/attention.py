@@ -3,13 +3,14 @@
 from theory.arrays import (
     Array,
     InputError,
+    known,
     namespace,
     require_finite,
     require_float,
     require_mask,
     require_shape,
 )
-from theory.magnitude import rescale
+from theory.magnitude import rescale, root
 
 
 def attention_similarity(
@@ -52,15 +53,15 @@ def attention_entropy(adjacency: Array, *, token_mask: Array | None = None) -> A
     """
     weights = _counted("adjacency", adjacency, token_mask)
     xp = namespace(weights)
-    if bool(xp.any(weights < 0)):
+    if known(xp.any(weights < 0)):
         raise InputError(f"adjacency must not be negative, but has {float(xp.min(weights))}")
     rows = xp.ones_like(weights[..., 0])
     if token_mask is not None:
         rows = xp.astype(xp.broadcast_to(token_mask[..., None, :], rows.shape), rows.dtype)
     total = xp.sum(weights, axis=-1)
-    if bool(xp.any((total == 0) & (rows > 0))):
+    if known(xp.any((total == 0) & (rows > 0))):
         raise InputError("every row of adjacency that counts must put weight on one that counts")
-    if bool(xp.any(xp.sum(rows, axis=-1) == 0)):
+    if known(xp.any(xp.sum(rows, axis=-1) == 0)):
         raise InputError("token_mask must let at least one token of each sentence count")
     total = xp.where(total > 0, total, xp.ones_like(total))
     share = weights / total[..., None]
@@ -72,8 +73,8 @@ def attention_entropy(adjacency: Array, *, token_mask: Array | None = None) -> A
 def _unit(name: str, adjacency: Array, token_mask: Array | None) -> Array:
     scaled, _ = rescale(_counted(name, adjacency, token_mask), axis=(-3, -2, -1))
     xp = namespace(scaled)
-    length = xp.sqrt(xp.sum(scaled * scaled, axis=(-3, -2, -1), keepdims=True))
-    if bool(xp.any(length == 0)):
+    length = root(xp.sum(scaled * scaled, axis=(-3, -2, -1), keepdims=True))
+    if known(xp.any(length == 0)):
         raise InputError(f"{name} must not be zero for all tokens that count")
     return scaled / length
 

@@ -4,7 +4,7 @@ import math
 
 from theory.arrays import Array, namespace, require_finite, require_float
 from theory.graphs.conversions import require_square, require_weights
-from theory.magnitude import count_tokens, deviations
+from theory.magnitude import count_tokens, deviations, root
 
 
 def token_diameter(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -27,7 +27,7 @@ def token_diameter(tokens: Array, *, token_mask: Array | None = None) -> Array:
             both = counted.mask[..., 0] & counted.mask[..., i : i + 1, 0]
             squares = xp.where(both, squares, xp.zeros_like(squares))
         widest = xp.maximum(widest, xp.max(squares, axis=-1))
-    return xp.sqrt(widest) * unit[..., 0, 0]
+    return root(widest) * unit[..., 0, 0]
 
 
 def projective_diameter(adjacency: Array) -> Array:

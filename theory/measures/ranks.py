@@ -3,9 +3,10 @@
 'Effective rank' has several definitions in public code; each has a name of its own here. All
 are of the tokens as they are, with no mean subtracted, count squares of singular values unless
 the definition says otherwise, and do not change when tokens or features are rotated or scaled.
+Singular values that are rounding noise count, but have no gradient.
 """
 
-from theory.arrays import Array, namespace
+from theory.arrays import Array, eps, namespace, still
 from theory.magnitude import count_tokens, require_nonzero, rescale
 from theory.spectra.norms import singular_values
 
@@ -61,7 +62,9 @@ def relative_singular_values(tokens: Array, *, token_mask: Array | None = None) 
     counted = count_tokens(tokens, token_mask=token_mask)
     require_nonzero(counted, "spectrum relative to its largest value")
     values = singular_values(rescale(counted.tokens, axis=(-2, -1))[0])
-    return values / values[..., :1]
+    values = values / values[..., :1]
+    noise = max(tokens.shape[-2:]) * eps(tokens)  # numpy's matrix_rank has it too
+    return namespace(values).where(values > noise, values, still(values))
 
 
 def entropy_rank_of(values: Array) -> Array:

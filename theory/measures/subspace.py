@@ -17,8 +17,10 @@ from theory.arrays import (
     require_shape,
 )
 from theory.magnitude import count_tokens, deviations, frobenius_norm, gather, rescale
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Subspace:
     """M = { E C : C any m x d matrix }, given by the orthonormal columns E = ``basis``.
@@ -133,7 +135,8 @@ def distance(subspace: Subspace, tokens: Array) -> Array:
 
     Projected out twice, so that what is left in M by rounding does not count. For consensus and
     partitions the rounding of the first pass lies in M, and the result is accurate relative to
-    itself; for another basis the error is of the order of eps times the norm of H.
+    itself; for another basis the error is of the order of eps times the norm of H. What rounding
+    leaves in M itself has a slope of its own: to train on, `consensus_distance` has none there.
 
     Shapes: tokens (*b, n, d) -> (*b,)
     Raises: InputError if the tokens' number, dtype or library does not fit the basis

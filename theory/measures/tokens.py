@@ -3,6 +3,10 @@
 Conventions for all: `token_mask` is boolean, True where a token counts (padding False, special
 tokens False if wished); what stands in the other rows is never read, so NaN there is harmless.
 Each sentence gives one number. Dtype and device are those of the tokens.
+
+All can be trained on: torch differentiates them, with the slope 0 where tokens are equal, which is
+the smallest subgradient, and torch.func maps them over tokens. Within its vmap nobody can look at
+numbers, so that what is not finite, all zero or has no token that counts is not refused there.
 """
 
 from typing import NamedTuple
@@ -11,6 +15,7 @@ from theory.arrays import (
     Array,
     InputError,
     eps,
+    known,
     namespace,
     require_finite,
     require_float,
@@ -25,11 +30,14 @@ from theory.magnitude import (
     gather,
     require_nonzero,
     rescale,
+    root,
+    sum_of_squares,
 )
 from theory.measures import ranks
 from theory.measures.attention import attention_entropy, attention_similarity
 from theory.measures.ranks import effective_rank, participation_rank, rank_one_fraction, stable_rank
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 
 __all__ = [
     "TokenMeasures",
@@ -50,6 +58,7 @@ __all__ = [
 ]
 
 
+@brief_repr
 class TokenMeasures(NamedTuple):
     """The measures of the tokens alone, each of shape (*b,): the columns of a table."""
 
@@ -158,8 +167,7 @@ def _from_common_direction(counted: Counted) -> Array:
 
 
 def _length(rows: Array) -> Array:
-    xp = namespace(rows)
-    return xp.sqrt(xp.vecdot(rows, rows))[..., None]
+    return root(sum_of_squares(rows))[..., None]
 
 
 def relative_distance(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -212,7 +220,7 @@ def dong_residual(tokens: Array, *, token_mask: Array | None = None) -> Array:
     residual = xp.abs(rest)
     norm_1 = xp.max(xp.sum(residual, axis=-2), axis=-1)
     norm_inf = xp.max(xp.sum(residual, axis=-1), axis=-1)
-    return xp.sqrt(norm_1) * xp.sqrt(norm_inf) * unit[..., 0, 0]
+    return root(norm_1) * root(norm_inf) * unit[..., 0, 0]
 
 
 def dirichlet_energy(tokens: Array, adjacency: Array, *, token_mask: Array | None = None) -> Array:
@@ -240,12 +248,12 @@ def dirichlet_energy(tokens: Array, adjacency: Array, *, token_mask: Array | Non
         both = counted.mask & xp.matrix_transpose(counted.mask)
         adjacency = xp.where(both, adjacency, xp.zeros_like(adjacency))
     require_finite("adjacency", adjacency)
-    if bool(xp.any(adjacency < 0)):
+    if known(xp.any(adjacency < 0)):
         raise InputError(f"adjacency must not be negative, but has {float(xp.min(adjacency))}")
     scaled, units = rescale(counted.tokens, axis=(-2,))
     energy = xp.zeros_like(scaled[..., :1, :] * adjacency[..., :1, :1])  # one for each feature
     for i in range(tokens.shape[-2]):  # one token at a time: n^2 d numbers would not fit
         gaps = scaled - scaled[..., i : i + 1, :]
         energy = energy + adjacency[..., i : i + 1, :] @ (gaps * gaps)
-    root, unit = gather(xp.sqrt(energy), units)
-    return xp.sum(root * root, axis=(-2, -1)) / 2 * unit[..., 0, 0] * unit[..., 0, 0]
+    lengths, unit = gather(root(energy), units)
+    return xp.sum(lengths * lengths, axis=(-2, -1)) / 2 * unit[..., 0, 0] * unit[..., 0, 0]

@@ -25,6 +25,7 @@ from theory.arrays import (
     require_shape,
     tiny,
 )
+from theory.records import brief_repr
 from theory.spectra.enclosures import enclose, roundoff, sums
 from theory.spectra.gram import MatrixBatch, NotFiniteError, gram, norm_of_rows
 from theory.spectra.norms import coupling, coupling_error, spectral_norm, spectral_norm_error
@@ -33,6 +34,7 @@ from theory.spectra.polynomials import State, advance, begin, ends, slices, take
 EXACT, LANCZOS, SQUARING, FALLBACK = 0, 1, 2, 3
 
 
+@brief_repr
 class Bracket(NamedTuple):
     """Two numbers with the wanted one between them, and which tier narrowed them last.
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeAlias
 import numpy as np
 
 from theory.arrays import Array, Floats, namespace
+from theory.records import brief_repr
 from theory.statements.awkward import ALIGNED, DEGENERATE, ENSEMBLES, Ensemble, Kind
 from theory.statements.instances import Instance
 from theory.statements.sizes import Size
@@ -20,6 +21,7 @@ Chosen: TypeAlias = Mapping[str, Any]
 Params: TypeAlias = Mapping[str, Array]
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Free:
     """A free array: what kind of thing it holds, and the sizes that its axes have.
@@ -33,6 +35,7 @@ class Free:
     typical: Literal["random", "zeros", "ones", "scores"] = "random"
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Sample(Generic[Instance]):
     """An instance, or a batch of them, with the numbers it was built from."""
@@ -42,6 +45,7 @@ class Sample(Generic[Instance]):
     instance: Instance
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Domain(Generic[Instance]):
     """All the instances that ``make`` makes; each meets its theorem's hypotheses.

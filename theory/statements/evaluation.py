@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import Array, Floats, InputError, ShapeError, namespace, to_numpy
+from theory.records import one_line
 from theory.statements.instances import (
     Instance,
     as_float64,
@@ -31,13 +32,13 @@ def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
     """
     if not isinstance(theorem, Theorem):
         raise InputError(
-            f"theorem must be a Theorem, such as CATALOGUE[key], but is {theorem!r:.60}"
+            f"theorem must be a Theorem, such as CATALOGUE[key], but is {one_line(theorem)}"
         )
     kind = theorem.about
     if not isinstance(instance, kind):
         raise InputError(
             f"{theorem.key} is about a {kind.__qualname__} of {kind.__module__}, "
-            f"but the instance is {instance!r:.60}"
+            f"but the instance is {one_line(instance)}"
         )
     require_axes(instance)
     require_batch(instance, theorem.batch(instance))

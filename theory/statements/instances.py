@@ -18,6 +18,7 @@ from theory.arrays import (
 )
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
+from theory.records import one_line
 
 Instance = TypeVar("Instance")
 
@@ -105,7 +106,7 @@ def _named(instance: object, prefix: str = "") -> Iterator[tuple[str, Array, tup
 def _parts(instance: object) -> Iterator[tuple[str, Any, tuple[str, ...] | None]]:
     """Yield the arrays of this very object with their axes, and its dataclasses with None."""
     if not is_dataclass(instance) or isinstance(instance, type):
-        raise InputError(f"an instance must be a dataclass of arrays, but is {instance!r:.60}")
+        raise InputError(f"an instance must be a dataclass of arrays, but is {one_line(instance)}")
     kind = type(instance)
     layer = next((base for base in kind.__mro__ if base in _LAYER_AXES), None)
     stated = getattr(kind, "AXES", {}) if layer is None else _LAYER_AXES[layer]
@@ -120,7 +121,7 @@ def _parts(instance: object) -> Iterator[tuple[str, Any, tuple[str, ...] | None]
                 raise InputError(f"{path} must not be None")
         elif parts and not isinstance(value, parts):
             kinds = " or ".join(part.__name__ for part in parts)
-            raise InputError(f"{path} must be a {kinds}, but is {value!r:.60}")
+            raise InputError(f"{path} must be a {kinds}, but is {one_line(value)}")
         elif is_dataclass(value):
             yield name, value, None
         elif isinstance(value, np.ma.MaskedArray):
@@ -137,7 +138,7 @@ def _parts(instance: object) -> Iterator[tuple[str, Any, tuple[str, ...] | None]
                 )
             yield name, value, axes
         elif name in stated:
-            raise InputError(f"{path} must be an array, but is {value!r:.60}")
+            raise InputError(f"{path} must be an array, but is {one_line(value)}")
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special  # scipy.stats takes half a second to load, for two quantiles
 
-from theory.arrays import Floats
+from theory.arrays import Floats, InputError
 
 Method: TypeAlias = Literal["mean", "bounded mean", "proportion", "every"]
 Found: TypeAlias = tuple[float, float, float]
@@ -35,7 +35,8 @@ def bernstein(samples: Floats, bounds: tuple[float, float], alpha: float) -> Fou
     Source: maurer2009, Theorem 4
     """
     low, high = bounds
-    assert ((low <= samples) & (samples <= high)).all(), "a sample is outside its bounds"
+    if not ((low <= samples) & (samples <= high)).all():
+        raise InputError(f"samples must lie within the bounds {low} and {high}, but some do not")
     count, mean = samples.size, float(samples.mean())
     tail = float(np.log(4 / alpha))
     half = (2 * float(samples.var(ddof=1)) * tail / count) ** 0.5
@@ -51,7 +52,8 @@ def clopper_pearson(samples: Floats, bounds: tuple[float, float], alpha: float) 
     Source: clopper1934
     """
     del bounds
-    assert np.isin(samples, (0.0, 1.0)).all(), "a proportion counts zeros and ones"
+    if not np.isin(samples, (0.0, 1.0)).all():
+        raise InputError("samples of a proportion must be zeros and ones, but some are not")
     ones, count = int(samples.sum()), samples.size
     # Not at level 1 - alpha: that has lost half of alpha's digits.
     lower = special.betaincinv(ones, count - ones + 1, alpha / 2) if ones else 0.0

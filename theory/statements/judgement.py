@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from theory.arrays import Floats, InputError
+from theory.records import brief_repr
 from theory.statements.intervals import INTERVALS
-from theory.statements.trend import Interval, Trend
+from theory.statements.trend import Evidence, Interval, Trend
 from theory.statements.verdict import Status
 
 ALPHA = 1e-9
@@ -18,6 +19,7 @@ NOT_FINITE = "a sample is no finite number"
 _MOST_RUNS = 10_000_000
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """What the samples say about a trend: an interval, compared with the claimed one.
@@ -104,8 +106,7 @@ def judge(
     while True:
         wanted = min(trend.first if looks == 0 else 2 * samples.size, most)
         new = experiment(rng, wanted - samples.size)
-        assert set(new.margins) == set(trend.hypotheses), "a margin for every hypothesis"
-        assert new.samples.shape == (wanted - samples.size,), "as many samples as asked for"
+        _require_evidence(trend, new, wanted - samples.size)
         samples = np.concatenate([samples, new.samples])
         for name, margin in new.margins.items():
             margins[name] = float(np.max(margin, initial=margins.get(name, -np.inf)))
@@ -120,6 +121,19 @@ def judge(
         broken = bool(result.reasons) and not outside
         if samples.size >= most or final or broken or not np.isfinite(samples).all():
             return result
+
+
+def _require_evidence(trend: Trend, found: Evidence, runs: int) -> None:
+    if set(found.margins) != set(trend.hypotheses):
+        raise InputError(
+            f"{trend.key}: the experiment must have a margin for each of the hypotheses "
+            f"{', '.join(trend.hypotheses)}, but has {', '.join(found.margins) or 'none'}"
+        )
+    if found.samples.shape != (runs,):
+        raise InputError(
+            f"{trend.key}: the experiment must give {runs} samples, as it was asked to, but gives "
+            f"an array of shape {found.samples.shape}"
+        )
 
 
 def _interval(

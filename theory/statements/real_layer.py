@@ -8,9 +8,11 @@ from theory.arrays import Array
 from theory.blocks.forward import attend
 from theory.blocks.norms import apply_norm
 from theory.blocks.weights import Block, BlockStep
+from theory.records import brief_repr
 from theory.statements.instances import Instance
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class RealLayer:
     """A post-norm block, the tokens (S, n, d) of S texts that enter it, and what it does to them.

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from theory.records import brief_repr
+
 TYPICAL_TOKENS, TYPICAL_FEATURES = 32, 64
 """What a Transformer's layer has, where the searches take a handful."""
 
@@ -74,6 +76,7 @@ class Exponent:
         return int(rng.integers(self.low, self.high, endpoint=True))
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Choice:
     """One of a few things, by name; what is stored is its place among them."""

@@ -8,11 +8,13 @@ from typing import Any, Generic, Literal
 import numpy as np
 
 from theory.arrays import Array, InputError
+from theory.records import brief_repr
 from theory.statements.domains import Domain, draw
 from theory.statements.instances import Instance
 from theory.statements.real_layer import RealLayer
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Hypothesis(Generic[Instance]):
     """What has to be true before the claim says anything.
@@ -31,6 +33,7 @@ def _batch_of_tokens(instance: Any) -> tuple[int, ...]:
     return tuple(instance.tokens.shape[:-2])
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Theorem(Generic[Instance]):
     """A claim lhs <= rhs about all instances that meet the hypotheses; data that can be false.
@@ -66,9 +69,19 @@ class Theorem(Generic[Instance]):
 
     def __post_init__(self) -> None:
         refuted = self.expected == "refuted"
-        assert not (self.tight and refuted), "a refuted claim is not tight"
-        assert self.witness is not None or not (self.tight or refuted), "a witness is missing"
-        assert bool(self.correction) == refuted, "a correction belongs to a refuted claim"
+        if self.tight and refuted:
+            raise InputError(f"{self.key}: a claim that is refuted is not tight")
+        if self.witness is None and (self.tight or refuted):
+            kind = "tight=True" if self.tight else "expected='refuted'"
+            does = "reaches equality" if self.tight else "breaks the claim"
+            raise InputError(
+                f"{self.key}: {kind} needs a witness, a function without arguments that returns "
+                f"an instance that {does}"
+            )
+        if bool(self.correction) != refuted:
+            raise InputError(
+                f"{self.key}: a correction belongs to expected='refuted', and to that alone"
+            )
 
     @cached_property
     def about(self) -> type[Instance]:

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from theory.arrays import Floats
+from theory.arrays import Floats, InputError
+from theory.records import brief_repr
 from theory.statements.intervals import Method
 
 
@@ -17,6 +18,7 @@ class Interval(NamedTuple):
     upper: float
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """Independent samples (k,) of a statistic, and what was measured of the hypotheses.
@@ -36,6 +38,7 @@ ANYTHING = Interval(-np.inf, np.inf)
 Experiment: TypeAlias = Callable[[np.random.Generator, int], Evidence]
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Trend:
     """A claim that a statistic lies in an interval, for random draws that meet the hypotheses.
@@ -67,7 +70,15 @@ class Trend:
     note: str = ""
 
     def __post_init__(self) -> None:
-        assert self.claimed.lower <= self.claimed.upper, "nothing could be in the claimed interval"
-        assert bool(self.correction) == (self.expected == "refuted"), "correct what is refuted"
-        assert 2 <= self.first <= self.runs, "one sample has no spread"
-        assert self.hypotheses, "a claim without hypotheses has no outside"
+        if not self.claimed.lower <= self.claimed.upper:
+            raise InputError(f"{self.key}: nothing could be in the claimed interval {self.claimed}")
+        if bool(self.correction) != (self.expected == "refuted"):
+            raise InputError(
+                f"{self.key}: a correction belongs to expected='refuted', and to that alone"
+            )
+        if not 2 <= self.first <= self.runs:
+            raise InputError(
+                f"{self.key}: first must be between 2 and runs = {self.runs}, but is {self.first}"
+            )
+        if not self.hypotheses:
+            raise InputError(f"{self.key}: a trend needs hypotheses, for `outside` to break")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import Floats
+from theory.records import brief_repr
 
 Status: TypeAlias = Literal["holds", "refuted", "does not apply"]
 
@@ -15,6 +16,7 @@ FINITE = "all entries are finite"
 COMPUTABLE = "both sides can be computed"
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """What a theorem says about an instance, in float64 on the host; shapes are (*b,).

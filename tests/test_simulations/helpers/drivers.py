@@ -35,6 +35,7 @@ if __name__ == "__main__":
     except InputError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:  # as the command does
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(130)
 """
 

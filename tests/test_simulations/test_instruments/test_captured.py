@@ -8,6 +8,7 @@ import pytest
 
 from simulations.instruments.captured import trace_captured
 from simulations.instruments.check import check_block
+from simulations.instruments.one_token import WITHOUT
 from simulations.instruments.trace import trace_blocks
 from tests.helpers.blocks import Floats, random_tokens
 from tests.test_simulations.helpers.three_layers import CAUSAL, STACK, TOKENS, D, N, assert_close
@@ -28,14 +29,14 @@ def test_captured_tokens_give_the_numbers_of_the_stack_that_made_them(causal: bo
     found = trace_captured(hidden, attentions)
     assert found.tokens.keys() == wanted.tokens.keys()
     assert_close(found.tokens, wanted.tokens)
-    names = {"lambda", "measured_ratio", "attention_entropy", "attention_similarity"}
-    assert found.blocks.keys() == names
+    ratios = {"measured_ratio", *(f"measured_ratio_without_{name}" for name in WITHOUT)}
+    assert found.blocks.keys() == ratios | {"lambda", "attention_entropy", "attention_similarity"}
     assert_close(found.blocks, wanted.blocks)
     assert found.inequality is None
     assert found.converges is None
     assert_close(trace_captured(np.stack(hidden), np.stack(attentions)).blocks, wanted.blocks)
     bare = trace_captured(hidden)
-    assert bare.blocks.keys() == {"measured_ratio"}
+    assert bare.blocks.keys() == ratios
     assert_close(bare.blocks, wanted.blocks)
 
 

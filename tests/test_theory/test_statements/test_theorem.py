@@ -236,10 +236,17 @@ def test_an_empty_batch_gets_an_empty_verdict() -> None:
 
 
 def test_a_claim_expected_to_fail_must_name_its_correction() -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(InputError, match="correction"):
         replace(_claim(), expected="refuted", witness=lambda: _on(2.0))
-    with pytest.raises(AssertionError):
+
+
+def test_a_tight_or_false_claim_must_have_a_witness() -> None:
+    with pytest.raises(InputError, match=r"tight=True needs a witness.* reaches equality"):
         replace(_claim(), tight=True)
+    with pytest.raises(InputError, match=r"expected='refuted' needs a witness.* breaks the claim"):
+        replace(_claim(), expected="refuted", correction="less")
+    with pytest.raises(InputError, match="not tight"):
+        replace(_claim(), expected="refuted", correction="less", tight=True)
 
 
 def test_a_verdict_is_compared_by_identity_and_without_an_error() -> None:

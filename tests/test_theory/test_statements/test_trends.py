@@ -200,7 +200,7 @@ def test_an_impossible_alpha_is_refused(alpha: float) -> None:
     ],
 )
 def test_a_trend_that_makes_no_sense_is_not_made(changes: dict[str, Any]) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(InputError):
         _trend(**changes)
 
 
@@ -228,3 +228,24 @@ def test_a_line_has_its_slope(slope: float, height: float) -> None:
 
 def _rng(seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, 4])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"experiment": lambda rng, runs: Evidence(np.zeros(runs + 1), {EVEN: -NONE})}, "samples"),
+        ({"experiment": lambda rng, runs: Evidence(np.zeros(runs), {})}, "margin"),
+    ],
+)
+def test_an_experiment_that_gives_something_else_is_named(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        judge(_trend(**changes), np.random.default_rng(0))
+
+
+def test_samples_that_the_method_cannot_have_are_refused() -> None:
+    with pytest.raises(InputError, match="zeros and ones"):
+        INTERVALS["proportion"](np.asarray([0.0, 0.5]), (0.0, 1.0), 0.1)
+    with pytest.raises(InputError, match="within the bounds"):
+        INTERVALS["bounded mean"](np.asarray([0.0, 2.0]), (0.0, 1.0), 0.1)

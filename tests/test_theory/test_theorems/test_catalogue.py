@@ -24,7 +24,7 @@ from theory.theorems.catalogue import CATALOGUE
 
 TRUE = sorted(key for key, theorem in CATALOGUE.items() if theorem.expected == "holds")
 REFUTED = sorted(set(CATALOGUE) - set(TRUE))
-BIBLIOGRAPHY = Path(__file__).parents[3] / "references.bib"
+BIBLIOGRAPHY = Path(__file__).parents[3] / "theory" / "references.bib"
 
 
 @pytest.mark.parametrize("key", TRUE)

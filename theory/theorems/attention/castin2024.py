@@ -10,12 +10,14 @@ import numpy as np
 from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.spectra.norms import spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import FLAG, Exponent, Size, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class AttentionPair:
     """Two sets of tokens (*b, n, d) for one head, W_Q W_K^T and W_V (*b, d, d), a radius (*b,).

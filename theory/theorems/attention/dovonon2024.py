@@ -10,6 +10,7 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import Exponent, Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
@@ -28,6 +29,7 @@ class Spectrum(NamedTuple):
     directions: Array
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class LinearStack:
     """Tokens (*b, n, d), edge weights (*b, n, n), the feature map H (*b, d, d), and the depth.

@@ -11,6 +11,7 @@ from scipy.special import lambertw
 from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.spectra.norms import spectral_norm
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import Exponent, Length, few_features
@@ -26,6 +27,7 @@ from theory.theorems.attention.castin2024 import (
 from theory.theorems.common import root_of
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class DistancePair:
     """Two sets of tokens (*b, n, d) for a head that listens to what is near.

@@ -9,11 +9,13 @@ import numpy as np
 from theory.arrays import Array, constant, eps, namespace
 from theory.bounds.rounding import product_rounding, row_defect
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.statements.real_layer import RealLayer
 from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import sums_to_one
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Steps:
     """Tokens (*b, n, d), the weights of t attention steps (*b, t, n, n), and a bound (*b,).

@@ -9,6 +9,7 @@ import numpy as np
 
 from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.spectra.norms import spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.real_layer import RealLayer
@@ -24,6 +25,7 @@ from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import to_norm_one
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Scored:
     """Tokens (*b, n, d), the product of query and key (*b, d, d), and a bound of the scores (*b,).

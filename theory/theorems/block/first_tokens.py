@@ -16,6 +16,7 @@ from theory.bounds.rounding import distance_rounding
 from theory.graphs.masks import block_mask
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
 from theory.statements.sizes import Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
@@ -23,6 +24,7 @@ from theory.statements.theorem import Hypothesis, Theorem
 _TINY = 1e-100  # an eps below all that matters, so that no std is zero
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Repeated:
     """A block without feed-forward that comes ``times`` times, and the first tokens (*b, n, d).

@@ -11,6 +11,7 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import PLACEMENTS, Attention, Block, BlockStep, FeedForward
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.bounds.rounding import row_sum_allowance
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
 from theory.statements.sizes import (
     FLAG,
@@ -26,6 +27,7 @@ from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import sums_to_one
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class BlockInput:
     """A block and the tokens (*b, n, d) that enter it.

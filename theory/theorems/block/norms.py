@@ -13,6 +13,7 @@ from theory.bounds.coefficients import norm_stretch
 from theory.bounds.rounding import after_norm, distance_rounding, exactly
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import Subspace, consensus_distance, distance
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.real_layer import RealLayer, each_layer
 from theory.statements.sizes import FLAG, Exponent, Size, few_features, few_tokens
@@ -26,6 +27,7 @@ _PROOF = (
 )
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Normalised:
     """Tokens (*b, n, d), what normalises them, and a lower bound (*b,) of their std.

@@ -11,6 +11,7 @@ from theory.blocks.activations import ACTIVATIONS
 from theory.bounds.rounding import ACTIVATION_STEPS, distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.real_layer import RealLayer, each_layer
 from theory.statements.sizes import FLAG, Exponent, few_features, few_tokens
@@ -23,6 +24,7 @@ _PROOF = (
 )
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Activated:
     """Tokens (*b, n, d) and a number that is claimed to bound the activation's slope, (*b,)."""

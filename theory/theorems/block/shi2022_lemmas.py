@@ -16,6 +16,7 @@ from theory.bounds.rounding import (
 from theory.graphs.stochastic import row_sum_error
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.spectra.norms import coupling, coupling_error, spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params, adjacency
 from theory.statements.real_layer import RealLayer, each_layer
@@ -36,6 +37,7 @@ def sums_to_one(weights: Array) -> Array:
     return row_sum_error(weights) - row_sum_allowance(weights.shape[-1])
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class LinearMap:
     """Tokens (*b, n, d), a weight (*b, d, c) and what is added to every token, (*b, n, c)."""
@@ -104,6 +106,7 @@ LINEAR = Theorem[LinearMap](
 )
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class WeightedSum:
     """Two sets of tokens (*b, n, d), and what each token of theirs is multiplied by, (*b, n)."""
@@ -196,6 +199,7 @@ WEIGHTED_SUM = Theorem[WeightedSum](
 )
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Averaging:
     """Tokens (*b, n, d) and what they listen to: the adjacency (*b, n, n) of one head."""

@@ -16,6 +16,7 @@ from theory.bounds.block_rounding import block_rounding, coefficient_bounds
 from theory.bounds.coefficients import Coefficients, block_coefficients
 from theory.bounds.supremum import Suprema, Supremum, suprema
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.instances import map_arrays, member
 from theory.statements.sizes import FLAG, Choice, Exponent, Length
@@ -24,6 +25,7 @@ from theory.theorems.block.input import WEIGHT_SIZES, WEIGHTS, attention_weights
 from theory.theorems.common import flag
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Passed:
     """Tokens (*b, n, d) that have passed ``passed`` times through a block, which meet it again."""

@@ -20,6 +20,7 @@ from theory.bounds.rounding import (
     weight_errors,
 )
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import Choice, Exponent
 from theory.statements.theorem import Hypothesis, Theorem
@@ -28,6 +29,7 @@ from theory.theorems.block.post_norm import RMS, equal_tokens, plain_post_norm, 
 from theory.theorems.common import flag
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class TwoRuns:
     """A post-LN block with any tau, on tokens (*b, n, d), and the same run without tau.

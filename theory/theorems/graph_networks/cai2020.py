@@ -9,6 +9,7 @@ from array_api_compat import device
 from theory.arrays import Array, eps, namespace, tiny
 from theory.bounds.rounding import product_rounding
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import FLAG, Choice, Exponent, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
@@ -16,6 +17,7 @@ from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import asymmetry, most_negative
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class GraphTokens:
     """Tokens (*b, n, d) on a graph with edge weights (*b, n, n), and what is done to them.

@@ -8,6 +8,7 @@ import numpy as np
 
 from theory.arrays import Array, eps, namespace, tiny
 from theory.magnitude import frobenius_norm
+from theory.records import brief_repr
 from theory.spectra.norms import spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import Exponent, Length, few_features, few_tokens
@@ -15,6 +16,7 @@ from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import asymmetry, most_negative, varies
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Convolution:
     """Nodes (*b, n, d), edge weights with self-loops (*b, n, n), a weight (*b, d, c) and a bias.

@@ -10,6 +10,7 @@ from theory.arrays import Array, constant, eps, namespace, tiny
 from theory.bounds.rounding import product_rounding
 from theory.graphs.conversions import symmetric_adjacency
 from theory.magnitude import frobenius_norm, gather, rescale
+from theory.records import brief_repr
 from theory.spectra.norms import spectral_norm, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import FLAG, Exponent, Length, few_features, few_tokens
@@ -18,6 +19,7 @@ from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import most_negative
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class GraphConvolution:
     """Tokens (*b, n, d), P (*b, n, n), a basis of M (*b, n, m) and a weight (*b, d, c)."""

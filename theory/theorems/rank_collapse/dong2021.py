@@ -12,6 +12,7 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.forward import softmax
 from theory.magnitude import frobenius_norm
 from theory.measures.tokens import dong_residual
+from theory.records import brief_repr
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import (
     TYPICAL_FEATURES,
@@ -28,6 +29,7 @@ from theory.theorems.common import root_of, to_norm_one, varies
 from theory.theorems.rank_collapse.dong2021_norms import column_norm, composite_norm, spread_ratio
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class PureAttention:
     """Tokens (*b, n, d) and L layers of H heads without residual stream.

@@ -11,6 +11,7 @@ from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
 from theory.bounds.rounding import distance_rounding
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.spectra.norms import singular_values, spectral_norm_error
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.real_layer import RealLayer
@@ -19,6 +20,7 @@ from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag, varies
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Fusion:
     """Hidden states of L layers (*b, L, n, d), and what is added to every token, (*b, n, c).
