@@ -1,6 +1,9 @@
-from simulations.models.checkpoint import Architecture, Checkpoint, Embeddings, Tokenizer
+from simulations.models.architecture import Architecture, ImageShape
+from simulations.models.checkpoint import Checkpoint, Embeddings, Patches, Pixels, Tokenizer
 from simulations.models.find import KNOWN, load_checkpoint
-from simulations.models.forward import LayerRun, embed, run
+from simulations.models.forward import LayerRun, causal_mask, embed, run
+from simulations.models.images import encode_images
+from simulations.models.scores import Scores, adjacency
 from simulations.models.texts import DEFAULT_TEXTS, TextFile, read_texts, sentences
 from simulations.models.tokens import Encoded, encode
 
@@ -11,11 +14,18 @@ __all__ = [
     "Checkpoint",
     "Embeddings",
     "Encoded",
+    "ImageShape",
     "LayerRun",
+    "Patches",
+    "Pixels",
+    "Scores",
     "TextFile",
     "Tokenizer",
+    "adjacency",
+    "causal_mask",
     "embed",
     "encode",
+    "encode_images",
     "load_checkpoint",
     "read_texts",
     "run",

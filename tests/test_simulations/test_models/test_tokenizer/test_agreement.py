@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from simulations.models import encode, load_checkpoint
+from simulations.models.checkpoint import tokenizer_of
+from simulations.models.find import load_checkpoint
+from simulations.models.tokens import encode
 from tests.test_simulations.test_models.test_tokenizer.cases import CASES
 from tests.test_simulations.test_models.test_tokenizer.tiny import TEXTS, write_case
 from theory.arrays import InputError
@@ -23,7 +25,7 @@ def test_every_text_becomes_the_tokens_of_auto_tokenizer(name: str, tmp_path: Pa
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
     compared = 0
     for text in TEXTS:
-        wanted = theirs(text, truncation=checkpoint.tokenizer.longest is not None)["input_ids"]
+        wanted = theirs(text, truncation=tokenizer_of(checkpoint).longest is not None)["input_ids"]
         if theirs(text, add_special_tokens=False)["input_ids"]:
             assert encode(checkpoint, [text]).ids.tolist() == [wanted], text
             compared += 1
