@@ -1,6 +1,7 @@
 from simulations.models.architecture import Architecture, ImageShape
+from simulations.models.catalogue import KNOWN, KnownModel
 from simulations.models.checkpoint import Checkpoint, Embeddings, Patches, Pixels, Tokenizer
-from simulations.models.find import KNOWN, load_checkpoint
+from simulations.models.find import load_checkpoint
 from simulations.models.forward import LayerRun, causal_mask, embed, run
 from simulations.models.images import encode_images
 from simulations.models.scores import Scores, adjacency
@@ -15,6 +16,7 @@ __all__ = [
     "Embeddings",
     "Encoded",
     "ImageShape",
+    "KnownModel",
     "LayerRun",
     "Patches",
     "Pixels",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,10 +18,12 @@ from simulations.models.assemble import (
     build_layers,
     require_tensors,
 )
-from simulations.models.checkpoint import Checkpoint, Patches
+from simulations.models.checkpoint import Checkpoint, Patches, Tokenizer
 from simulations.models.families.family import Names
 from simulations.models.grid import stretched
 from simulations.models.messages import quote, quote_path, reason
+from simulations.models.pickled import CONVERT, open_pickled
+from simulations.models.pickled import FILE as PICKLE
 from simulations.models.pixels import crop_of, read_pixels
 from simulations.models.present import is_there
 from simulations.models.settings import read_architecture, read_json
@@ -52,10 +54,12 @@ def read_folder(
     source: str,
     sha256: str | None = None,
     dtype: DTypeLike = np.float32,
+    words: Callable[[Path], Tokenizer] | None = None,
 ) -> Checkpoint:
     """Read config.json, the weights and the tokenizer of a folder.
 
-    ``sha256``, if given, is what the weights must have.
+    ``sha256``, if given, is what the weights must have. ``words`` reads the tokenizer where it is
+    none of those that Hugging Face's own files describe.
 
     Raises: InputError if something is missing, corrupt, or of a kind that is not supported
     """
@@ -80,7 +84,7 @@ def read_folder(
             architecture=model,
             embeddings=embeddings,
             blocks=layers.blocks,
-            tokenizer=None if model.image else read_tokenizer(folder),
+            tokenizer=None if model.image else (words or read_tokenizer)(folder),
             widened=" and ".join(sorted(tensors.halves)) or None,
             scores=layers.scores,
             final_norm=build_final_norm(tensors.read, family, model, dtype=dtype),
@@ -109,11 +113,12 @@ def _shards(folder: Path) -> list[Path]:
         for shard in shards:
             is_there(shard)
         return shards
+    if is_there(folder / PICKLE):
+        return [folder / PICKLE]
     if any(folder.glob("pytorch_model*.bin")):
         raise InputError(
-            f"{quote_path(folder)} keeps its weights in pytorch_model.bin, a pickle, which can run "
-            "code when it is read; convert it where you trust it: AutoModel.from_pretrained(folder)"
-            ".save_pretrained(folder) of transformers writes model.safetensors"
+            f"{quote_path(folder)} keeps its weights in several pickles, which can run code when "
+            f"they are read; {CONVERT}"
         )
     raise InputError(f"{quote_path(folder)} has neither {WEIGHTS} nor {INDEX}")
 
@@ -154,7 +159,10 @@ class _Tensors:
         self._where: dict[str, _Kept] = {}
         try:
             for shard in shards:
-                opened = stack.enter_context(safe_open(shard, "numpy"))
+                if shard.suffix == ".bin":
+                    opened: Any = open_pickled(shard)
+                else:
+                    opened = stack.enter_context(safe_open(shard, "numpy"))
                 keys = opened.keys()  # a file is no dictionary: it cannot be iterated
                 # torch.compile puts its wrapper's name before any module.
                 self._where |= {
@@ -228,7 +236,7 @@ class _Tensors:
                 "convert the checkpoint to float32 first"
             )
         self.halves |= _HALVES & {kept}
-        if kept == "BF16":
+        if kept == "BF16" and shard.suffix != ".bin":
             return _read_bfloat16(shard, key)
         tensor: NDArray[Any] = opened.get_tensor(key)
         return tensor

@@ -29,13 +29,22 @@ _BY_MODEL = {
     "xlm-roberta": "XLMRobertaTokenizer",
     "camembert": "CamembertTokenizer",
     "albert": "AlbertTokenizer",
+    "mpnet": "MPNetTokenizer",
+    "gpt2": "GPT2Tokenizer",
+    "opt": "GPT2Tokenizer",
 }
+# Their own rules are in tokenizer.json, and nowhere else.
+_IN_THE_FILE = (
+    *("LlamaTokenizer", "CodeLlamaTokenizer", "Qwen2Tokenizer", "GemmaTokenizer"),
+    *("GPTNeoXTokenizer", "CodeGenTokenizer"),
+)
 _ALIASES = {
     "DistilBertTokenizer": "BertTokenizer",
     "ElectraTokenizer": "BertTokenizer",
     "PreTrainedTokenizer": AS_IT_STANDS,
     "TokenizersBackend": AS_IT_STANDS,
     "PythonBackend": AS_IT_STANDS,
+    **dict.fromkeys(_IN_THE_FILE, AS_IT_STANDS),
 }
 CLASSES: Final = (*dict.fromkeys(_BY_MODEL.values()), *_ALIASES, AS_IT_STANDS)
 """The tokenizers that are supported, as tokenizer_class names them."""
@@ -143,7 +152,7 @@ def _kind(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
                 f"{file}: tokenizer_class must be one of {', '.join(CLASSES)}, but is {quote(name)}"
             )
         return _ALIASES.get(kind, kind)
-    return _BY_MODEL[config["model_type"]]
+    return _BY_MODEL.get(config["model_type"], AS_IT_STANDS)
 
 
 class _Values(dict[str, Any]):
