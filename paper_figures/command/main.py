@@ -62,6 +62,7 @@ COMMANDS = {
     "analyze": Command(
         "traces", "Put a pretrained model and real texts through the same instruments."
     ),
+    "models": Command("zoo", "List the models that have a name, and how each is installed."),
     "figures": Command(
         "figures",
         "Compute, store and draw the paper's figures, each beside the paper's own values.",

@@ -98,6 +98,11 @@ def place_of(source: PackagedModel) -> Path | None:
     return None if folder is None or not (path := folder / source.place).exists() else path
 
 
+def is_installed(known: KnownModel) -> bool:
+    """Tell whether a checkpoint's files are there; they are not looked into."""
+    return any(place_of(source) is not None for source in known.sources)
+
+
 def how_to_install(known: KnownModel) -> str:
     """Return the command that installs a checkpoint."""
     first, *others = [f"{source.package}=={source.version}" for source in known.sources]
