@@ -1,6 +1,6 @@
-from simulations.models.architecture import Architecture, ImageShape
+from simulations.models.architecture import Architecture
 from simulations.models.catalogue import KNOWN, KnownModel
-from simulations.models.checkpoint import Checkpoint, Embeddings, Patches, Pixels, Tokenizer
+from simulations.models.checkpoint import Checkpoint, Embeddings, Pixels, Tokenizer
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import LayerRun, causal_mask, embed, run
 from simulations.models.images import encode_images
@@ -15,10 +15,8 @@ __all__ = [
     "Checkpoint",
     "Embeddings",
     "Encoded",
-    "ImageShape",
     "KnownModel",
     "LayerRun",
-    "Patches",
     "Pixels",
     "Scores",
     "TextFile",

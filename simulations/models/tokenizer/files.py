@@ -46,7 +46,8 @@ _ALIASES = {
     "PythonBackend": AS_IT_STANDS,
     **dict.fromkeys(_IN_THE_FILE, AS_IT_STANDS),
 }
-CLASSES: Final = (*dict.fromkeys(_BY_MODEL.values()), *_ALIASES, AS_IT_STANDS)
+_KINDS = (*dict.fromkeys(_BY_MODEL.values()), AS_IT_STANDS)
+CLASSES: Final = (*_KINDS, *_ALIASES)
 """The tokenizers that are supported, as tokenizer_class names them."""
 
 
@@ -149,7 +150,8 @@ def _kind(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         kind = name.removesuffix("Fast") if isinstance(name, str) else name
         if name != AS_IT_STANDS and (not isinstance(kind, str) or kind not in CLASSES):
             raise InputError(
-                f"{file}: tokenizer_class must be one of {', '.join(CLASSES)}, but is {quote(name)}"
+                f"{file}: tokenizer_class must be one of {', '.join(_KINDS)} or another name of these, "
+                f"but is {quote(name)}"
             )
         return _ALIASES.get(kind, kind)
     return _BY_MODEL.get(config["model_type"], AS_IT_STANDS)

@@ -1,5 +1,6 @@
 """Is an incomplete, damaged or strange Hugging Face folder refused?"""
 
+import sys
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -155,8 +156,18 @@ def test_truncated_weights_are_refused_wherever_they_are_cut(
         load_checkpoint(path.parent)
 
 
-def test_a_pickle_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_without_torch_a_pickle_is_refused_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_folder(tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"pickle.*save_pretrained"):
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails from here on
+    with pytest.raises(InputError, match=r"a pickle.*oversmooth\[torch\].*save_pretrained"):
+        load_checkpoint(tmp_path)
+
+
+def test_several_pickles_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model-00001-of-00002.bin")
+    with pytest.raises(InputError, match=r"several pickles.*save_pretrained"):
         load_checkpoint(tmp_path)
