@@ -41,10 +41,15 @@ def test_a_file_gives_what_a_folder_with_the_same_weights_gives(tmp_path: Path) 
     assert ours.widened is None
     names = {"token_embd": "embed_tokens", "output_norm": "norm"}
     parts = {
-        **{"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj"},
-        **{"attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj"},
-        **{"ffn_up": "mlp.up_proj", "ffn_gate": "mlp.gate_proj", "ffn_down": "mlp.down_proj"},
-        **{"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"},
+        "attn_q": "self_attn.q_proj",
+        "attn_k": "self_attn.k_proj",
+        "attn_v": "self_attn.v_proj",
+        "attn_output": "self_attn.o_proj",
+        "ffn_up": "mlp.up_proj",
+        "ffn_gate": "mlp.gate_proj",
+        "ffn_down": "mlp.down_proj",
+        "attn_norm": "input_layernorm",
+        "ffn_norm": "post_attention_layernorm",
     }
     tensors = {}
     for name, tensor in TENSORS.items():
@@ -117,7 +122,13 @@ def test_no_number_in_a_file_is_waited_for(tmp_path: Path) -> None:
     for content in (
         head + endless + struct.pack("<Q", 0),
         head + struct.pack("<Q", 0) + endless,
-        head + struct.pack("<QQ", 0, 1) + b"\1" + bytes(7) + b"a" + struct.pack("<II", 9, 0) + endless,
+        head
+        + struct.pack("<QQ", 0, 1)
+        + b"\1"
+        + bytes(7)
+        + b"a"
+        + struct.pack("<II", 9, 0)
+        + endless,
         head + struct.pack("<QQ", 0, 1) + endless,
     ):
         with pytest.raises(InputError, match="truncated or corrupt"):
