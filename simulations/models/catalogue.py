@@ -80,7 +80,7 @@ KNOWN: Final[dict[str, KnownModel]] = {
         layers=12,
         width=384,
         megabytes=90.2,
-        licence="MIT",
+        licence="MIT, Apache-2.0",
         shown="images",
         needs="onnx",
     ),

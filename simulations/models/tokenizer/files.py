@@ -150,7 +150,7 @@ def _kind(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         kind = name.removesuffix("Fast") if isinstance(name, str) else name
         if name != AS_IT_STANDS and (not isinstance(kind, str) or kind not in CLASSES):
             raise InputError(
-                f"{file}: tokenizer_class must be one of {', '.join(_KINDS)} or another name of these, "
+                f"{file}: tokenizer_class must be one of {', '.join(_KINDS)}, or mean one of them, "
                 f"but is {quote(name)}"
             )
         return _ALIASES.get(kind, kind)

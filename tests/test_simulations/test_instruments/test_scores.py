@@ -87,7 +87,7 @@ def test_tokens_that_are_too_large_are_refused(llama: Checkpoint) -> None:
     first = llama.scores[0]
     huge = replace(first, query=first.query * 1e200, key=first.key * 1e200)
     tokens = embed(llama, encode(llama, TEXTS[:1]))
-    with np.errstate(all="ignore"), pytest.raises(InputError, match="scores .* must be finite"):
+    with np.errstate(all="ignore"), pytest.raises(InputError, match=r"scores .* must be finite"):
         adjacency(llama.blocks[0], huge, tokens)
 
 

@@ -118,9 +118,9 @@ def test_files_that_are_no_pictures_are_refused_in_one_line(
         with pytest.raises(InputError, match=rf"image '{name}' .*{message}") as caught:
             encode_images(checkpoint, [tmp_path / name])
         assert "\n" not in str(caught.value)
+    said = {"size": {"shortest_edge": 12}, "do_center_crop": True, "crop_size": 8}
+    narrow = load_checkpoint(write_images_model(tmp_path, said))
     with pytest.raises(InputError, match="100 times longer"):
-        said = {"size": {"shortest_edge": 12}, "do_center_crop": True, "crop_size": 8}
-        narrow = load_checkpoint(write_images_model(tmp_path, said))
         encode_images(narrow, [picture(tmp_path / "long.png", 900, 2)])
     with pytest.raises(InputError, match="at least one image"):
         encode_images(checkpoint, [])
