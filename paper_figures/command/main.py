@@ -60,9 +60,11 @@ COMMANDS = {
         "traces", "Send random tokens through a random stack and measure layer by layer."
     ),
     "analyze": Command(
-        "traces", "Put a pretrained model and real texts through the same instruments."
+        "traces", "Put a pretrained model and real texts, or images, through the same instruments."
     ),
-    "models": Command("zoo", "List the models that have a name, and how each is installed."),
+    "models": Command(
+        "zoo", "List the models that have a name: what they are, and whether they are installed."
+    ),
     "figures": Command(
         "figures",
         "Compute, store and draw the paper's figures, each beside the paper's own values.",

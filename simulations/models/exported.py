@@ -71,7 +71,8 @@ def _library() -> ModuleType:
             "reading a model that was exported to ONNX needs the package onnx, which is not "
             "installed; run: pip install 'oversmooth[onnx]'"
         ) from error
-    return onnx
+    library: ModuleType = onnx
+    return library
 
 
 def _tensors(path: Path, file: str) -> dict[str, NDArray[Any]]:

@@ -97,7 +97,7 @@ def _architecture(container: Container) -> Architecture:
     def number(key: str, kind: type, least: float, default: object = _REQUIRED) -> Any:
         value = settings.get(f"llama.{key}", default)
         fine = isinstance(value, kind) and not isinstance(value, bool)
-        if not fine or not least <= value < 2**31:  # type: ignore[operator]
+        if not fine or not least <= value < 2**31:
             shown = "missing" if value is _REQUIRED else quote(value)
             raise InputError(
                 f"{file}: llama.{key} must be a number from {least:g} up, but is {shown}"

@@ -34,7 +34,8 @@ TENSORS = random_tensors(expected_shapes(DINOV2, MODEL))
 
 def exported(tensors: dict[str, Any] = TENSORS, *, prefix: str = "backbone.") -> Any:
     """Return a graph that keeps weights as torch exports them."""
-    kept, nodes = {}, []
+    kept: dict[str, Any] = {}
+    nodes = []
     for name, tensor in tensors.items():
         if name == DINOV2.names.position:
             kept |= {"onnx::Concat_1": tensor[:, :1], "onnx::Reshape_2": tensor[:, 1:]}

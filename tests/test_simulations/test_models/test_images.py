@@ -78,7 +78,7 @@ def test_patches_alone_are_compared_where_marks_are_left_out(checkpoint: Checkpo
     similar = whole.trace.tokens["cosine_similarity"]
     assert np.array_equal(similar[:, 0], similar[:, 1])
     assert not np.allclose(similar[:, :1], patches.trace.tokens["cosine_similarity"])
-    assert (whole.trace.inequality == "holds").all()
+    assert np.all(whole.trace.inequality == "holds")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Are weights in a pickle read, and everything else in it refused?"""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ torch = pytest.importorskip("torch")
 class Harmful:
     """What a pickle can bring along: anything that is called when it is read."""
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return print, ("this code was run",)
 
 
