@@ -74,7 +74,8 @@ class Embeddings:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The floating dtype of the tokens."""
-        return np.dtype(self.word.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.word.dtype)
+        return dtype
 
 
 @dataclass(frozen=True, eq=False)

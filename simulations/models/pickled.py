@@ -88,4 +88,5 @@ def _torch() -> ModuleType:
             f"the weights are kept in {FILE}, a pickle, which torch {torch.__version__} cannot "
             f"read safely: install torch 2.6 or newer, or {CONVERT}"
         )
-    return torch
+    library: ModuleType = torch
+    return library

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from simulations.machine.backends import backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import embed, run
-from simulations.models.scores import adjacency, turn
+from simulations.models.scores import Scores, adjacency, turn
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny_llama import write_decoder
-from theory.arrays import InputError
+from theory.arrays import InputError, to_numpy
 from theory.blocks.forward import apply_block
+from theory.blocks.norms import Norm
+from theory.blocks.weights import Attention, Block
 from theory.measures.tokens import cosine_similarity
 from theory.spectra.norms import coupling
 
@@ -103,3 +106,35 @@ def test_the_law_of_a_whole_model_refuses_decoders(model_type: str, tmp_path: Pa
 def test_one_token_is_refused(llama: Checkpoint) -> None:
     with pytest.raises(InputError, match="at least 2 tokens that count, but has 1"):
         analyze(llama, ["a"], skip_special=True)
+
+
+def test_other_array_libraries_make_the_same_scores(xp: Any) -> None:
+    rng = np.random.default_rng(0)
+    query, key = rng.standard_normal((2, 2, 6, 4))
+    by_offset = rng.standard_normal((2, 9))
+    scores = Scores(
+        query, key, frequencies=np.array([1.0, 0.1]), by_offset=by_offset, query_norm=Norm("rms")
+    )
+    tokens = rng.standard_normal((3, 5, 6))
+    value = np.zeros((2, 6, 6))
+    block = Block(Attention(None, None, value), placement="pre", norm_1=Norm("layer", eps=1e-5))
+    wanted = adjacency(block, scores, tokens, mask=np.tri(5, dtype=bool))
+    moved = Scores(
+        *map(xp.asarray, (query, key)),
+        frequencies=xp.asarray(np.array([1.0, 0.1])),
+        by_offset=xp.asarray(by_offset),
+        query_norm=Norm("rms"),
+    )
+    mask = xp.asarray(np.tri(5, dtype=bool))
+    found = adjacency(block, moved, xp.asarray(tokens), mask=mask)
+    assert found is not None
+    assert wanted is not None
+    np.testing.assert_allclose(to_numpy(found), wanted, rtol=1e-12, atol=1e-15)
+    assert np.array_equal(np.triu(wanted, 1), np.zeros_like(wanted))
+
+
+def test_more_tokens_than_positions_are_refused() -> None:
+    scores = Scores(np.ones((1, 2, 2)), np.ones((1, 2, 2)), by_offset=np.zeros((1, 5)))
+    block = Block(Attention(None, None, np.zeros((1, 2, 2))))
+    with pytest.raises(InputError, match="at most 3, the positions there are, but are 4"):
+        adjacency(block, scores, np.ones((4, 2)))

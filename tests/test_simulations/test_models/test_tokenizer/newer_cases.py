@@ -39,8 +39,8 @@ def mpnet() -> Tokenizer:
     """Return what MPNet's converter writes."""
     engine = word_piece()
     words = engine.get_vocab()
-    ends = [(mark, words[mark]) for mark in ("</s>", "<s>")]
-    engine.post_processor = processors.RobertaProcessing(*ends)
+    last, first = ((mark, words[mark]) for mark in ("</s>", "<s>"))
+    engine.post_processor = processors.RobertaProcessing(last, first)
     return engine
 
 
