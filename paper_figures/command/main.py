@@ -60,7 +60,10 @@ COMMANDS = {
         "traces", "Send random tokens through a random stack and measure layer by layer."
     ),
     "analyze": Command(
-        "traces", "Put a pretrained model and real texts through the same instruments."
+        "traces", "Put a pretrained model and real texts, or images, through the same instruments."
+    ),
+    "models": Command(
+        "zoo", "List the models that have a name: what they are, and whether they are installed."
     ),
     "figures": Command(
         "figures",

@@ -100,6 +100,7 @@ def analyze(
     model: str,
     *,
     text: Path | None = None,
+    images: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)] = (),
     max_length: int | None = None,
     skip_special: Flag = False,
     prefix: str | None = None,
@@ -111,15 +112,18 @@ def analyze(
     out: Path | None = None,
     plot: Path | None = None,
 ) -> int:
-    """Put a pretrained model and real texts through the same instruments.
+    """Put a pretrained model and real texts, or images, through the same instruments.
 
     Parameters
     ----------
     model
-        e5-small, minilm, a folder with a Hugging Face BERT checkpoint, or a hub id.
+        A name that `oversmooth models` lists, a folder with a Hugging Face checkpoint, a GGUF
+        file, or a hub id.
     text
         A UTF-8 file with one text a line; two paragraphs of our own if none is given. More than
         64 texts are a corpus: read and measured a part at a time, and summed up.
+    images
+        Pictures for a model that reads images, or .npy files with what it is to see.
     max_length
         Longest text in tokens, 128 or what the model can read if not given; the rest is cut off.
     skip_special
@@ -145,6 +149,8 @@ def analyze(
     from simulations.machine.backends import backend as load_backend
 
     on = load_backend(backend, device=device, dtype=dtype)
+    if images and (text is not None or out is not None or max_length is not None):
+        raise InputError("images exclude text, max-length and out, but come with one of them")
     texts, few = corpus.find_texts(text)
     require_plot(plot)
     corpus.require_out(out)
@@ -159,6 +165,11 @@ def analyze(
             "prefix": prefix,
         },
     )
+    if images:
+        from paper_figures.command.images import analyze_files
+
+        trace, about, title = analyze_files(asked, images)
+        return _show_trace(trace, about, title=title, json=json, plot=plot)
     if not few:
         return corpus.show_corpus(asked, texts, json=json, out_file=out, plot=plot)
     trace, about, title = corpus.analyze_few(asked, tuple(texts), out_file=out)

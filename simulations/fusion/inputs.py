@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from simulations.datasets.parts import Data
 from simulations.fusion.recipe import Recipe
-from simulations.models.checkpoint import Checkpoint
+from simulations.models.checkpoint import Checkpoint, embeddings_of
 from simulations.models.find import load_checkpoint
 from simulations.models.tokens import encode
 from theory.arrays import InputError
@@ -77,8 +77,10 @@ def checkpoint_weights(
 
     Raises: InputError if the model has parts that those functions do not compute
     """
-    table, first = model.embeddings, model.architecture.first_position
-    if table.projection is not None or model.architecture.activation != "gelu":
+    table, first = embeddings_of(model), model.architecture.first_position
+    shape = model.architecture
+    plain = shape.placement == "post" and shape.activation == "gelu" and model.scores is None
+    if not plain or table.position is None or table.projection is not None:
         raise InputError(f"{model.name} is not of the plain BERT shape that fusion trains")
     position = table.position[first : first + longest]
     if table.token_type is not None:

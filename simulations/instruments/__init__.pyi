@@ -1,4 +1,4 @@
-from simulations.instruments.analysis import Analysis, analyze
+from simulations.instruments.analysis import Analysis, analyze, analyze_images
 from simulations.instruments.block_file import BlockFile, read_block
 from simulations.instruments.captured import trace_captured
 from simulations.instruments.check import BlockReport, check_block
@@ -14,6 +14,7 @@ __all__ = [
     "Window",
     "analyze",
     "analyze_corpus",
+    "analyze_images",
     "check_block",
     "count_texts",
     "read_block",

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from numpy.typing import NDArray
 
 from simulations.instruments.batches import in_order, make_ready, trace_in_batches
 from simulations.instruments.trace import Trace
 from simulations.machine.backends import Backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
+from simulations.models.images import encode_images
 from simulations.models.tokens import Encoded, encode, longest_text, require_two_tokens
 from theory.records import brief_repr
+from theory.arrays import InputError
 
 DEFAULT_LENGTH = 128
 
@@ -53,6 +57,30 @@ def analyze(
     encoded = encode(checkpoint, texts, max_length=length, prefix=prefix)
     present = encoded.token_mask
     require_two_tokens(texts, present & ~encoded.special_mask if skip_special else present)
+    bench = make_ready(checkpoint, skip_special=skip_special, on=on)
+    return Analysis(trace_in_batches(bench, encoded, in_order), encoded)
+
+
+def analyze_images(
+    checkpoint: Checkpoint | str | Path,
+    images: Sequence[str | Path | NDArray[Any]],
+    *,
+    skip_special: bool = False,
+    on: Backend | None = None,
+) -> Analysis:
+    """Send images through a checkpoint that reads them and measure at every layer.
+
+    Images are what `simulations.models.images.encode_images` takes: files or arrays.
+    ``skip_special`` leaves [CLS] and registers out of the similarity measures, so that they are
+    about patches alone.
+
+    Raises: InputError if there is no such checkpoint, it reads texts, or an image cannot be read
+    """
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = load_checkpoint(checkpoint)
+    encoded = encode_images(checkpoint, images)
+    if int((~encoded.special_mask[0]).sum()) < 2:
+        raise InputError("images must have at least 2 patches, or no two can be compared")
     bench = make_ready(checkpoint, skip_special=skip_special, on=on)
     return Analysis(trace_in_batches(bench, encoded, in_order), encoded)
 

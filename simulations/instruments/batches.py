@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from simulations.instruments.readings import norms_of_blocks
 from simulations.instruments.trace import Trace, trace_blocks
 from simulations.machine.backends import Backend, backend
-from simulations.models.checkpoint import Architecture, Checkpoint
-from simulations.models.forward import embed
+from simulations.models.architecture import Architecture
+from simulations.models.checkpoint import Checkpoint
+from simulations.models.forward import causal_mask, embed
 from simulations.models.tokens import Encoded
 from theory.bounds.coefficients import WeightNorms
 
@@ -37,13 +38,16 @@ class Bench:
     def trace(self, encoded: Encoded) -> Trace:
         """Measure one batch, all of it at once."""
         there, present = self._there, encoded.token_mask
+        earlier = causal_mask(self.checkpoint, present.shape[-1])
         counted = there.move(present & ~encoded.special_mask) if self.skip_special else None
         return trace_blocks(
             self._blocks,
             there.move(embed(self.checkpoint, encoded)),
+            mask=None if earlier is None else there.move(earlier),
             present=there.move(present),
             token_mask=counted,
             norms=self.norms,
+            scores=self._scores,
         )
 
     @property
@@ -55,6 +59,11 @@ class Bench:
     def _blocks(self) -> Any:
         blocks = self.checkpoint.blocks
         return blocks if self.on is None else self.on.move_each(blocks)
+
+    @property
+    def _scores(self) -> Any:
+        scores = self.checkpoint.scores
+        return scores if self.on is None or scores is None else self.on.move_each(scores)
 
 
 def make_ready(checkpoint: Checkpoint, *, skip_special: bool, on: Backend | None) -> Bench:
@@ -128,6 +137,7 @@ def _take(encoded: Encoded, rows: Rows, width: int) -> Encoded:
         special_mask=encoded.special_mask[rows, :width],
         truncated=encoded.truncated[rows],
         pieces=tuple(encoded.pieces[row] for row in rows.tolist()),
+        pixels=None if encoded.pixels is None else encoded.pixels[rows],
     )
 
 

@@ -60,6 +60,11 @@ def model_law(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
+    if checkpoint.scores is not None or checkpoint.architecture.causal:
+        raise InputError(
+            f"the law of a whole model is about encoders whose tokens all listen to all by queries "
+            f"and keys alone, but {checkpoint.name} is a decoder, or has other scores"
+        )
     if not texts:
         raise InputError("texts must hold at least one text, but is empty")
     if vectors < 1:

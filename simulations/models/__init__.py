@@ -1,7 +1,8 @@
 """What is a pretrained model here, and which tokens are a text for it?
 
-Encoders of the BERT family, read without torch as this project's own blocks: found by name, folder
-or hub id, with their tokenizer and their forward pass, and with texts to show them.
+Encoders, decoders and models of images, read without torch as this project's own blocks: found by
+name, file, folder or hub id, with their tokenizer and their forward pass, and with texts to show
+them.
 """
 
 from theory.doors import door

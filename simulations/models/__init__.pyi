@@ -1,6 +1,10 @@
-from simulations.models.checkpoint import Architecture, Checkpoint, Embeddings, Tokenizer
-from simulations.models.find import KNOWN, load_checkpoint
-from simulations.models.forward import LayerRun, embed, run
+from simulations.models.architecture import Architecture
+from simulations.models.catalogue import KNOWN, KnownModel
+from simulations.models.checkpoint import Checkpoint, Embeddings, Pixels, Tokenizer
+from simulations.models.find import load_checkpoint
+from simulations.models.forward import LayerRun, causal_mask, embed, run
+from simulations.models.images import encode_images
+from simulations.models.scores import Scores, adjacency
 from simulations.models.texts import DEFAULT_TEXTS, TextFile, read_texts, sentences
 from simulations.models.tokens import Encoded, encode
 
@@ -11,11 +15,17 @@ __all__ = [
     "Checkpoint",
     "Embeddings",
     "Encoded",
+    "KnownModel",
     "LayerRun",
+    "Pixels",
+    "Scores",
     "TextFile",
     "Tokenizer",
+    "adjacency",
+    "causal_mask",
     "embed",
     "encode",
+    "encode_images",
     "load_checkpoint",
     "read_texts",
     "run",

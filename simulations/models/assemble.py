@@ -1,20 +1,29 @@
 """How do a file's tensors become blocks?"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from simulations.models.checkpoint import Architecture, Embeddings, Rows
-from simulations.models.families.family import Names, StoredFamily
-from simulations.models.shapes import expected_shapes, has_projection
+from simulations.models.architecture import Architecture
+from simulations.models.checkpoint import Embeddings, Patches, Rows
+from simulations.models.families.family import StoredFamily
+from simulations.models.scores import Scores, relative_buckets
+from simulations.models.shapes import expected_shapes, has_projection, linear_maps
 from theory.arrays import InputError, require_finite
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 
 Read = Callable[[str], NDArray[Any]]
 """Gives a tensor by its name in the file."""
+
+
+class Layers(NamedTuple):
+    """The blocks in order, and their scores where queries and keys alone do not make them."""
+
+    blocks: tuple[Block, ...]
+    scores: tuple[Scores, ...] | None
 
 
 def require_tensors(
@@ -46,76 +55,189 @@ def build_embeddings(
     *,
     dtype: DTypeLike,
     word: Rows | None = None,
-) -> Embeddings:
+) -> Embeddings | Patches:
     """Return the embeddings; ``word`` replaces the table of words, where it is packed."""
     get, names = _checked(read, dtype), family.names
+    if model.image:
+        weight = get(names.patches + names.weight)
+        marks = [get(name)[0] for name in names.marks]
+        return Patches(
+            weight=np.ascontiguousarray(weight.reshape(model.width, -1).T),
+            bias=get(names.patches + names.bias),
+            marks=np.concatenate(marks),
+            registers=get(names.registers)[0] if names.registers else marks[0][:0],
+            position=get(names.position + names.table)[0],
+        )
     projection = projection_bias = None
     if has_projection(family, model):
         projection = np.ascontiguousarray(get(names.projection + names.weight).T)
         projection_bias = get(names.projection + names.bias)
     return Embeddings(
         word=get(names.word + names.table) if word is None else word,
-        position=get(names.position + names.table),
+        position=get(names.position + names.table) if names.position else None,
         token_type=get(names.token_type + names.table) if model.token_types else None,
-        norm=_norm(get, names.norm, names, model),
+        norm=_norm(get, names.norm, family, model),
         projection=projection,
         projection_bias=projection_bias,
+        scale=model.word_scale,
     )
 
 
-def build_blocks(
+def build_final_norm(
     read: Read, family: StoredFamily, model: Architecture, *, dtype: DTypeLike
-) -> tuple[Block, ...]:
+) -> Norm | None:
+    """Return the norm after the last block, which belongs to none; None where there is none."""
+    if not family.names.final_norm:
+        return None
+    return _norm(_checked(read, dtype), family.names.final_norm, family, model)
+
+
+def build_layers(
+    read: Read, family: StoredFamily, model: Architecture, *, dtype: DTypeLike
+) -> Layers:
     """Return the blocks in order; layers that share their weights are one and the same block."""
     get = _checked(read, dtype)
-    groups = [_block(get, group, family.names, model) for group in range(model.groups)]
-    return tuple(groups[layer * model.groups // model.layers] for layer in range(model.layers))
+    by_offset = None
+    if family.names.relative:
+        table = get(family.names.relative + family.names.table)
+        rows = relative_buckets(model.longest, buckets=model.buckets)
+        by_offset = np.ascontiguousarray(table[rows].T)
+    groups = [_layer(get, group, family, model, by_offset) for group in range(model.groups)]
+    layers = [groups[layer * model.groups // model.layers] for layer in range(model.layers)]
+    scores = tuple(scores for _, scores in layers if scores is not None)
+    return Layers(tuple(block for block, _ in layers), scores or None)
 
 
-def _block(get: Read, group: int, names: Names, model: Architecture) -> Block:
-    """Turn (out, in) matrices that act on columns into (in, out) ones that act on rows."""
-    h, d = model.heads, model.width
-    layer = names.layer.format(group)
-
-    def weight(name: str) -> NDArray[Any]:
-        return get(layer + name + names.weight)
-
-    def bias(name: str) -> NDArray[Any]:
-        return get(layer + name + names.bias)
-
-    def heads_in(name: str) -> NDArray[Any]:
-        # The rows of a query, key or value matrix are the features of head 0, of head 1 ...
-        split = weight(name).reshape(h, d // h, d)
-        return np.ascontiguousarray(np.swapaxes(split, -1, -2))
-
+def _layer(
+    get: Read,
+    group: int,
+    family: StoredFamily,
+    model: Architecture,
+    by_offset: NDArray[Any] | None,
+) -> tuple[Block, Scores | None]:
+    names, layer = family.names, family.names.layer.format(group)
+    maps = read_maps(get, layer, family, model)
+    heads = {role: _by_head(maps[role].weight, model) for role in ("query", "key", "value")}
+    lifts = {
+        f"{role}_bias": None if bias is None else _lift(bias, model).reshape(model.heads, -1)
+        for role, bias in ((role, maps[role].bias) for role in ("query", "key"))
+    }
+    own: dict[str, Any] = {"query": heads["query"], "key": heads["key"], **lifts}
+    scores = None
+    if family.own_scores:
+        turned = np.asarray(model.frequencies, dtype=heads["value"].dtype)
+        norms = {
+            role: _norm(get, layer + name, family, model)
+            for role, name in (("query_norm", names.query_norm), ("key_norm", names.key_norm))
+            if name
+        }
+        frequencies = turned if family.rotary else None
+        scores = Scores(**own, frequencies=frequencies, by_offset=by_offset, **norms)
+        own = {"query": None, "key": None}
+    output = maps["output"].weight
     attention = Attention(
-        query=heads_in(names.query),
-        key=heads_in(names.key),
-        value=heads_in(names.value),
-        output=np.ascontiguousarray(weight(names.output).T).reshape(h, d // h, d),
-        query_bias=bias(names.query).reshape(h, d // h),
-        key_bias=bias(names.key).reshape(h, d // h),
+        **own,
+        value=heads["value"],
+        output=np.ascontiguousarray(output.T).reshape(model.heads, -1, model.width),
         # Rows of the adjacency sum to one, so the value bias goes through it unchanged.
-        bias=weight(names.output) @ bias(names.value) + bias(names.output),
+        bias=_through(output, maps["value"].bias, maps["output"].bias, model),
     )
-    feed_forward = FeedForward(
-        weight_in=np.ascontiguousarray(weight(names.ffn_in).T),
-        weight_out=np.ascontiguousarray(weight(names.ffn_out).T),
-        bias_in=bias(names.ffn_in),
-        bias_out=bias(names.ffn_out),
-        activation=model.activation,
-    )
-    return Block(
+    block = Block(
         attention=attention,
-        feed_forward=feed_forward,
-        norm_1=_norm(get, layer + names.norm_1, names, model),
-        norm_2=_norm(get, layer + names.norm_2, names, model),
+        feed_forward=_feed_forward(maps, model),
+        norm_1=_norm(get, layer + names.norm_1, family, model),
+        norm_2=_norm(get, layer + names.norm_2, family, model),
+        placement=model.placement,
+    )
+    return block, scores
+
+
+def _feed_forward(maps: Mapping[str, "Kept"], model: Architecture) -> FeedForward:
+    gate = maps.get("gate")
+    return FeedForward(
+        weight_in=np.ascontiguousarray(maps["ffn_in"].weight.T),
+        weight_out=np.ascontiguousarray(maps["ffn_out"].weight.T),
+        bias_in=maps["ffn_in"].bias,
+        bias_out=maps["ffn_out"].bias,
+        activation=model.activation,
+        weight_gate=None if gate is None else np.ascontiguousarray(gate.weight.T),
+        bias_gate=None if gate is None else gate.bias,
     )
 
 
-def _norm(get: Read, name: str, names: Names, model: Architecture) -> Norm:
-    gain, shift = get(name + names.weight), get(name + names.bias)
-    return Norm(kind="layer", gain=gain, shift=shift, eps=model.norm_eps)
+class Kept(NamedTuple):
+    """A matrix (out, in), which acts on columns, and its bias (out,) or None."""
+
+    weight: NDArray[Any]
+    bias: NDArray[Any] | None
+
+
+def read_maps(get: Read, layer: str, family: StoredFamily, model: Architecture) -> dict[str, Kept]:
+    """Return the matrices of a block by what they do, however the file lays them out."""
+    names, found = family.names, dict[str, Kept]()
+    for role, (name, _, _, has_bias) in linear_maps(family, model).items():
+        weight = get(layer + name + names.weight)
+        weight = np.ascontiguousarray(weight.T) if family.transposed else weight
+        found[role] = Kept(weight, get(layer + name + names.bias) if has_bias else None)
+    if family.fused:
+        found |= _apart(found.pop("qkv"), family, model)
+    for role, name in (("output", names.scale_1), ("ffn_out", names.scale_2)):
+        if name:  # what is added is multiplied feature by feature: so may its matrix be
+            scale, (weight, bias) = get(layer + name), found[role]
+            found[role] = Kept(scale[:, None] * weight, None if bias is None else scale * bias)
+    return found
+
+
+def _apart(kept: Kept, family: StoredFamily, model: Architecture) -> dict[str, Kept]:
+    """Take apart the one matrix that makes queries, keys and values."""
+    h, k = model.heads, model.head_features
+    axes = (3, h * k) if family.fused == "stacked" else (h, 3, k)
+    axis = 0 if family.fused == "stacked" else 1
+    parts = np.moveaxis(kept.weight.reshape(*axes, model.width), axis, 0)
+    biases = [None] * 3 if kept.bias is None else np.moveaxis(kept.bias.reshape(axes), axis, 0)
+    return {
+        role: Kept(part.reshape(h * k, model.width), None if bias is None else bias.reshape(-1))
+        for role, part, bias in zip(("query", "key", "value"), parts, biases, strict=True)
+    }
+
+
+def _by_head(weight: NDArray[Any], model: Architecture) -> NDArray[Any]:
+    """Return (h, d, k) of a matrix whose rows are the features of head 0, of head 1 ..."""
+    split = _lift(weight, model).reshape(model.heads, model.head_features, model.width)
+    return np.ascontiguousarray(np.swapaxes(split, -1, -2))
+
+
+def _lift(rows: NDArray[Any], model: Architecture) -> NDArray[Any]:
+    """Repeat the rows of keys and values for each query head that shares them."""
+    k = model.head_features
+    shared = model.heads * k // len(rows)
+    if shared == 1:
+        return rows
+    return np.repeat(rows.reshape(-1, k, *rows.shape[1:]), shared, axis=0).reshape(
+        model.heads * k, *rows.shape[1:]
+    )
+
+
+def _through(
+    output: NDArray[Any],
+    value_bias: NDArray[Any] | None,
+    bias: NDArray[Any] | None,
+    model: Architecture,
+) -> NDArray[Any] | None:
+    if value_bias is None:
+        return bias
+    through: NDArray[Any] = output @ _lift(value_bias, model)
+    return through if bias is None else through + bias
+
+
+def _norm(get: Read, name: str, family: StoredFamily, model: Architecture) -> Norm:
+    if not name:
+        return Norm(kind="none")
+    gain = get(name + family.names.weight)
+    if model.gain_offset:
+        gain = gain + np.asarray(model.gain_offset, dtype=gain.dtype)
+    shift = get(name + family.names.bias) if model.norm == "layer" else None
+    return Norm(kind=model.norm, gain=gain, shift=shift, eps=model.norm_eps)
 
 
 def _checked(read: Read, dtype: DTypeLike) -> Read:

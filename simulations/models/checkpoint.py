@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from simulations.models.architecture import Architecture
+from simulations.models.messages import quote
+from simulations.models.scores import Scores
 from theory.arrays import InputError
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block
@@ -41,48 +44,12 @@ class Rows(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Number of rows, and their length."""
 
+    @property
+    def dtype(self) -> Any:
+        """The floating dtype of the rows."""
+
     def __getitem__(self, numbers: Any, /) -> Any:
         """Return the rows with the given numbers: integers (*b,) -> (*b, e)."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The numbers that fix every weight's shape, and the settings that no weight shows.
-
-    ``groups`` counts the blocks with weights of their own: ALBERT repeats one block.
-    ``first_position`` is the row of the position table that the first token gets: RoBERTa
-    leaves the rows up to its padding number unused. ``embedding_width`` differs from ``width``
-    where the embeddings are mapped to the tokens by a matrix.
-    """
-
-    model_type: str
-    layers: int
-    width: int
-    heads: int
-    ffn: int
-    activation: str
-    norm_eps: float
-    vocabulary: int
-    positions: int
-    token_types: int
-    embedding_width: int
-    groups: int
-    first_position: int = 0
-
-    def __post_init__(self) -> None:
-        # A damaged file may say a billion; nobody has trained a thousand yet.
-        if max(self.layers, self.groups) > 10_000:
-            raise InputError(f"a model must have at most 10000 layers, but has {self.layers}")
-        if self.longest < 1:
-            raise InputError(
-                f"a model must have room for a token, but its {self.positions} positions begin "
-                f"at {self.first_position}"
-            )
-
-    @property
-    def longest(self) -> int:
-        """How many tokens a text may have, special tokens included."""
-        return self.positions - self.first_position
 
 
 @brief_repr
@@ -90,43 +57,116 @@ class Architecture:
 class Embeddings:
     """What turns token numbers into tokens, before the first block.
 
-    The sum of the word's row, the position's row and the first row of the token types is
-    normalised, then mapped by ``projection`` where the embeddings are narrower than the tokens.
+    The word's row times ``scale``, the position's row and the first row of the token types are
+    added and normalised, then mapped by ``projection`` where the embeddings are narrower than the
+    tokens. What a model does not have is None, or a norm of kind "none".
 
-    Shapes: word (vocabulary, e), position (positions, e), token_type (types, e) or None,
+    Shapes: word (vocabulary, e), position (positions, e) or None, token_type (types, e) or None,
             projection (e, d) and projection_bias (d,) or None where e = d
     """
 
     word: Rows
-    position: NDArray[Any]
+    position: NDArray[Any] | None
     token_type: NDArray[Any] | None
     norm: Norm
     projection: NDArray[Any] | None = None
     projection_bias: NDArray[Any] | None = None
+    scale: float = 1.0
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The floating dtype of the tokens."""
-        return self.position.dtype
+        dtype: np.dtype[Any] = np.dtype(self.word.dtype)
+        return dtype
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """What turns an image into tokens: its marks, then its patches, row by row.
+
+    ``position`` is added to marks and patches; ``registers`` stand after the marks and get none.
+
+    Shapes: weight (c p p, d), of patches of p x p points in c colours; bias (d,); marks (m, d);
+            registers (r, d); position (m + patches, d)
+    """
+
+    weight: NDArray[Any]
+    bias: NDArray[Any]
+    marks: NDArray[Any]
+    registers: NDArray[Any]
+    position: NDArray[Any]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The floating dtype of the tokens."""
+        return self.weight.dtype
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What is done to an image before a model sees it.
+
+    It is resized so that its shorter side has ``shorter`` points, or, if that is None, to the
+    model's own square; its middle is cut out, and of its values, from 0 to 1, ``mean`` is taken
+    off and ``std`` divides the rest, colour by colour. ``resample`` is Pillow's number of a filter.
+    """
+
+    shorter: int | None = None
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    resample: int = 2
 
 
 @brief_repr
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A pretrained post-LN encoder in this project's own terms.
+    """A pretrained model in this project's own terms.
 
     ``source`` says where the weights came from, without a path of this machine: a package and
     its version, a hub id and its revision, or the name of a folder or file. ``weights_sha256``
     is the digest of the weights' file (of several shards: of their bytes, in order of name).
-    ``widened`` names the dtypes of 16 bits that weights were kept in, if any: they were read as
+    ``widened`` names the dtypes of fewer bits that weights were kept in, if any: they were read as
     float32, which loses nothing.
+    ``scores`` has one entry a block where queries and keys alone do not say who listens to whom;
+    the blocks then have none. ``final_norm`` stands after the last block and belongs to none.
+    ``tokenizer`` is None for models of images, and ``pixels`` for those of texts.
     """
 
     name: str
     source: str
     weights_sha256: str
     architecture: Architecture
-    embeddings: Embeddings
+    embeddings: Embeddings | Patches
     blocks: tuple[Block, ...]
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
     widened: str | None = None
+    scores: tuple[Scores, ...] | None = None
+    final_norm: Norm | None = None
+    pixels: Pixels | None = None
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether it is shown images and no texts."""
+        return self.architecture.image is not None
+
+
+def embeddings_of(checkpoint: Checkpoint) -> Embeddings:
+    """Return what turns the token numbers of texts into tokens.
+
+    Raises: InputError if the model reads images
+    """
+    if isinstance(checkpoint.embeddings, Patches):
+        raise InputError(f"{quote(checkpoint.name)} reads images, not texts")
+    return checkpoint.embeddings
+
+
+def tokenizer_of(checkpoint: Checkpoint) -> Tokenizer:
+    """Return what splits texts for a model.
+
+    Raises: InputError if it reads images
+    """
+    if checkpoint.tokenizer is None:
+        raise InputError(
+            f"{quote(checkpoint.name)} reads images, not texts; analyze --images FILE shows it some"
+        )
+    return checkpoint.tokenizer

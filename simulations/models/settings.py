@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from simulations.machine import formats
-from simulations.models.checkpoint import Architecture
+from simulations.models.architecture import Architecture, ImageShape
 from simulations.models.families.family import StoredFamily
 from simulations.models.families.known import FAMILIES
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.present import is_there
+from simulations.models.rotary import read_frequencies
 from theory.arrays import InputError
 
 _ACTIVATIONS = {
@@ -19,6 +20,7 @@ _ACTIVATIONS = {
     "gelu_fast": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
+    "quick_gelu": "quick_gelu",
     "silu": "silu",
     "swish": "silu",
     "tanh": "tanh",
@@ -65,53 +67,124 @@ def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
     model_type = settings.get("model_type")
     if model_type is None:
         raise InputError(
-            f"{path.name} has no model_type, as files of before 2020: add the one of "
-            f"{', '.join(FAMILIES)} that it is; its architectures are "
-            f"{quote(settings.get('architectures'))}"
+            f"{path.name} has no model_type, as files of before 2020: add the one that it is, such "
+            f"as 'bert'; its architectures are {quote(settings.get('architectures'))}"
         )
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
-            f"{path.name}: model_type must be one of {', '.join(FAMILIES)} (post-LN encoders with "
-            f"absolute positions), but is {quote(model_type)}"
+            f"{path.name}: model_type must be one that `oversmooth models` lists, but is "
+            f"{quote(model_type)}"
         )
-    for key, allowed in _FIXED.items():
+    family = FAMILIES[model_type]
+    for key, allowed in (_FIXED | dict(family.fixed)).items():
         if settings.get(key) not in allowed:
             raise InputError(
                 f"{path.name}: {key} must be {allowed[0]!r}, the only value supported, "
                 f"but is {quote(settings[key])}"
             )
-    family = FAMILIES[model_type]
-    keys = family.keys
+    return _architecture(path, settings, model_type, family), family
+
+
+def _architecture(
+    path: Path, settings: Mapping[str, Any], model_type: str, family: StoredFamily
+) -> Architecture:
+    keys, image = family.keys, _image(path, settings, family)
     width, heads = _count(path, settings, keys.width), _count(path, settings, keys.heads)
-    if width % heads:
+    head_width = None
+    if keys.head_width and settings.get(keys.head_width) is not None:
+        head_width = _count(path, settings, keys.head_width)
+    if head_width is None and width % heads:
         raise InputError(
             f"{path.name}: {keys.width} must be a multiple of {keys.heads}, "
             f"but they are {width} and {heads}"
         )
     layers = _count(path, settings, keys.layers)
-    model = Architecture(
+    features = width // heads if head_width is None else head_width
+    return Architecture(
         model_type=model_type,
         layers=layers,
         width=width,
         heads=heads,
-        ffn=_count(path, settings, keys.ffn),
+        ffn=_ffn(path, settings, family, width),
         activation=_activation(path, settings, family),
-        norm_eps=_eps(path, settings),
-        vocabulary=_count(path, settings, "vocab_size"),
-        positions=_count(path, settings, "max_position_embeddings"),
+        norm_eps=_eps(path, settings, family),
+        vocabulary=0 if image else _count(path, settings, "vocab_size"),
+        positions=image.marks + image.side**2 if image else _positions(path, settings, family),
         # Without types there is no row to add, and no table.
         token_types=_count(path, settings, "type_vocab_size", least=0)
         if family.has_token_types
         else 0,
-        embedding_width=_count(path, settings, "embedding_size", default=width),
+        embedding_width=_count(path, settings, keys.embedding_width, default=width),
         groups=_count(path, settings, "num_hidden_groups", default=1)
         if family.shares_layers
         else layers,
         first_position=_count(path, settings, "pad_token_id", default=1, least=0) + 1
         if family.counts_from_padding
-        else 0,
+        else family.skipped_positions,
+        placement=family.placement,
+        norm=family.norm,
+        causal=family.causal,
+        gated=bool(family.names.gate),
+        key_heads=_count(path, settings, keys.key_heads, default=heads)
+        if keys.key_heads and settings.get(keys.key_heads) is not None
+        else None,
+        head_width=head_width,
+        biases=_biases(path, settings, family),
+        frequencies=read_frequencies(path, settings, features, part=family.rotary)
+        if family.rotary
+        else (),
+        buckets=_count(path, settings, keys.buckets, default=32) if keys.buckets else 0,
+        word_scale=width**0.5 if family.scaled_words else 1.0,
+        gain_offset=family.gain_offset,
+        image=image,
     )
-    return model, family
+
+
+def _image(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> ImageShape | None:
+    if not family.names.patches:
+        return None
+    names = family.names
+    try:
+        return ImageShape(
+            size=_count(path, settings, "image_size", default=224),
+            patch=_count(path, settings, "patch_size", default=16),
+            channels=_count(path, settings, "num_channels", default=3),
+            marks=len(names.marks),
+            registers=_count(path, settings, "num_register_tokens", default=4, least=0)
+            if names.registers
+            else 0,
+        )
+    except InputError as error:
+        raise InputError(f"{path.name}: {str(error).removeprefix(f'{path.name}: ')}") from error
+
+
+def _ffn(path: Path, settings: Mapping[str, Any], family: StoredFamily, width: int) -> int:
+    """Return the number of hidden features, which some files give in widths."""
+    key = family.keys.ffn
+    if family.ffn_ratio is not None and settings.get(key) is None:
+        return family.ffn_ratio * width
+    found = _count(path, settings, key)
+    return found * width if family.ffn_in_widths else found
+
+
+def _positions(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> int:
+    """Return how many positions there are; a text is no longer than a window, if there is one."""
+    window = family.keys.window
+    found = _count(path, settings, family.keys.positions) + family.skipped_positions
+    if window and settings.get(window) is not None:
+        return min(found, _count(path, settings, window))
+    return found
+
+
+def _biases(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> frozenset[str]:
+    """Return which maps have a bias, by the family and by what its settings say."""
+    found = set(family.biases)
+    for switch in family.switches:
+        on = settings.get(switch.key, switch.default)
+        if not isinstance(on, bool):
+            raise InputError(f"{path.name}: {switch.key} must be true or false, but is {quote(on)}")
+        found = found | set(switch.maps) if on else found - set(switch.maps)
+    return frozenset(found)
 
 
 def _count(
@@ -136,10 +209,11 @@ def _activation(path: Path, settings: Mapping[str, Any], family: StoredFamily) -
     return _ACTIVATIONS[value]
 
 
-def _eps(path: Path, settings: Mapping[str, Any]) -> float:
-    value = settings.get("layer_norm_eps", 1e-12)
+def _eps(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> float:
+    key = family.keys.norm_eps
+    value = settings.get(key, family.default_eps)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
         raise InputError(
-            f"{path.name}: layer_norm_eps must be a number from 0 up to 1, but is {quote(value)}"
+            f"{path.name}: {key} must be a number from 0 up to 1, but is {quote(value)}"
         )
     return float(value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from simulations.models.checkpoint import Tokenizer
+from simulations.models.checkpoint import Tokenizer, tokenizer_of
 from simulations.models.guards import panics_unprinted, told
 from simulations.models.messages import quote
 from theory.arrays import InputError
@@ -25,7 +25,8 @@ class Encoded(NamedTuple):
     Shapes: ids (b, n) int64; token_mask (b, n) boolean, False at padding; special_mask (b, n)
             boolean, True at the tokens that mark the text's start and end; truncated (b,)
             boolean, True where tokens were cut off; pieces, the tokens as strings, unpadded;
-            prefix, what was put before every text: its tokens are among the others
+            prefix, what was put before every text: its tokens are among the others; pixels
+            (b, c, side, side), the images themselves where it is images, or None
     """
 
     ids: NDArray[np.int64]
@@ -34,6 +35,7 @@ class Encoded(NamedTuple):
     truncated: NDArray[np.bool_]
     pieces: tuple[tuple[str, ...], ...]
     prefix: str
+    pixels: NDArray[Any] | None = None
 
 
 class Line(str):
@@ -91,7 +93,7 @@ def encode(
             leaves no room, or a text or the prefix is not Unicode
     """
     encodings, truncated = [], []
-    prefix = checkpoint.tokenizer.prefix if prefix is None else prefix
+    prefix = tokenizer_of(checkpoint).prefix if prefix is None else prefix
     with panics_unprinted():
         for number, one in enumerate(_each(checkpoint, texts, max_length, prefix)):
             if one is None:
@@ -138,7 +140,7 @@ def encode_long_enough(
 
     Raises: InputError as `encode` does, but for a text without tokens
     """
-    prefix = checkpoint.tokenizer.prefix if prefix is None else prefix
+    prefix = tokenizer_of(checkpoint).prefix if prefix is None else prefix
     rows, short, encodings, truncated = [], [], [], []
     with panics_unprinted():
         for row, one in enumerate(_each(checkpoint, texts, max_length, prefix, first=first)):
@@ -167,7 +169,7 @@ def _each(
     first: int = 0,
 ) -> Iterator[tuple[Any, bool] | None]:
     """Yield each text's encoding and whether it was cut; None for one that has no tokens."""
-    tokenizer = checkpoint.tokenizer
+    tokenizer = tokenizer_of(checkpoint)
     _require_unicode("prefix", prefix)
     limit = _room(checkpoint, prefix, max_length)
     _require_texts(texts, first)
@@ -188,9 +190,9 @@ def _each(
 def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
     """Return how many tokens of prefix and text fit between the special ones."""
     longest = checkpoint.architecture.longest
-    special = checkpoint.tokenizer.engine.num_special_tokens_to_add(False)
+    special = tokenizer_of(checkpoint).engine.num_special_tokens_to_add(False)
     with panics_unprinted(), told("prefix cannot be split"):
-        needed = special + len(_split(checkpoint.tokenizer, prefix).ids) + 1
+        needed = special + len(_split(tokenizer_of(checkpoint), prefix).ids) + 1
     wanted = longest_text(checkpoint) if max_length is None else max_length
     if not needed <= wanted <= longest:
         raise InputError(
@@ -202,7 +204,7 @@ def _room(checkpoint: "Checkpoint", prefix: str, max_length: int | None) -> int:
 
 def longest_text(checkpoint: "Checkpoint") -> int:
     """Return how many tokens a text may have by the model and by its tokenizer's settings."""
-    by_model, by_settings = checkpoint.architecture.longest, checkpoint.tokenizer.longest
+    by_model, by_settings = checkpoint.architecture.longest, tokenizer_of(checkpoint).longest
     return by_model if by_settings is None else min(by_model, by_settings)
 
 
@@ -263,7 +265,7 @@ def _batch(
     prefix: str,
 ) -> Encoded:
     shape = (len(encodings), max(len(encoding.ids) for encoding in encodings))
-    ids = np.full(shape, checkpoint.tokenizer.pad_id, dtype=np.int64)
+    ids = np.full(shape, tokenizer_of(checkpoint).pad_id, dtype=np.int64)
     token_mask, special_mask = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     for row, encoding in enumerate(encodings):
         length = len(encoding.ids)

@@ -16,7 +16,8 @@ from nbclient.exceptions import CellExecutionError
 
 from simulations.instruments.analysis import analyze
 from simulations.machine.packages import package_folder
-from simulations.models.find import KNOWN, load_checkpoint
+from simulations.models.catalogue import KNOWN
+from simulations.models.find import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

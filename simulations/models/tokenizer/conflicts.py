@@ -59,14 +59,15 @@ def require_flags_in_file(said: Said, file: Mapping[str, Any]) -> None:
                 _same_flag(said, key, step[name])
     for step in steps_of(file["pre_tokenizer"], "pretokenizers"):
         if step["type"] == "ByteLevel":
-            _same_flag(said, "add_prefix_space", step["add_prefix_space"])
+            _same_flag(said, "add_prefix_space", step["add_prefix_space"], unsaid=None)
         if step["type"] == "Metaspace":
-            _same_flag(said, "add_prefix_space", step["prepend_scheme"] != "never")
+            _same_flag(said, "add_prefix_space", step["prepend_scheme"] != "never", unsaid=None)
 
 
-def _same_flag(said: Said, key: str, found: object) -> None:
+def _same_flag(said: Said, key: str, found: object, *, unsaid: object = ...) -> None:
+    """Raise InputError if a setting is not what the file does; ``unsaid`` is as if it were none."""
     wanted = said.settings.get(key, found)
-    if wanted != found:
+    if wanted not in (found, unsaid):
         raise InputError(
             f"{CONFIG}: {key} is {quote(wanted)}, but tokenizer.json has {quote(found)} and is "
             f"taken as it stands for a {AS_IT_STANDS}; change one of them"

@@ -29,15 +29,25 @@ _BY_MODEL = {
     "xlm-roberta": "XLMRobertaTokenizer",
     "camembert": "CamembertTokenizer",
     "albert": "AlbertTokenizer",
+    "mpnet": "MPNetTokenizer",
+    "gpt2": "GPT2Tokenizer",
+    "opt": "GPT2Tokenizer",
 }
+# Their own rules are in tokenizer.json, and nowhere else.
+_IN_THE_FILE = (
+    *("LlamaTokenizer", "CodeLlamaTokenizer", "Qwen2Tokenizer", "GemmaTokenizer"),
+    *("GPTNeoXTokenizer", "CodeGenTokenizer"),
+)
 _ALIASES = {
     "DistilBertTokenizer": "BertTokenizer",
     "ElectraTokenizer": "BertTokenizer",
     "PreTrainedTokenizer": AS_IT_STANDS,
     "TokenizersBackend": AS_IT_STANDS,
     "PythonBackend": AS_IT_STANDS,
+    **dict.fromkeys(_IN_THE_FILE, AS_IT_STANDS),
 }
-CLASSES: Final = (*dict.fromkeys(_BY_MODEL.values()), *_ALIASES, AS_IT_STANDS)
+_KINDS = (*dict.fromkeys(_BY_MODEL.values()), AS_IT_STANDS)
+CLASSES: Final = (*_KINDS, *_ALIASES)
 """The tokenizers that are supported, as tokenizer_class names them."""
 
 
@@ -140,10 +150,11 @@ def _kind(settings: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         kind = name.removesuffix("Fast") if isinstance(name, str) else name
         if name != AS_IT_STANDS and (not isinstance(kind, str) or kind not in CLASSES):
             raise InputError(
-                f"{file}: tokenizer_class must be one of {', '.join(CLASSES)}, but is {quote(name)}"
+                f"{file}: tokenizer_class must be one of {', '.join(_KINDS)}, or mean one of them, "
+                f"but is {quote(name)}"
             )
         return _ALIASES.get(kind, kind)
-    return _BY_MODEL[config["model_type"]]
+    return _BY_MODEL.get(config["model_type"], AS_IT_STANDS)
 
 
 class _Values(dict[str, Any]):

@@ -26,6 +26,8 @@ _ROBERTA = {
     "pad_token": "<pad>",
     "mask_token": "<mask>",
 }
+_MPNET = _ROBERTA | {"unk_token": "[UNK]"}
+_GPT2 = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
 _ALBERT = _BERT | {
     "bos_token": "[CLS]",
     "eos_token": "[SEP]",
@@ -38,6 +40,8 @@ DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
     "XLMRobertaTokenizer": _ROBERTA,
     "CamembertTokenizer": _ROBERTA,
     "AlbertTokenizer": _ALBERT,
+    "MPNetTokenizer": _MPNET,
+    "GPT2Tokenizer": _GPT2,
     AS_IT_STANDS: {},
 }
 """The tokens that a kind has where its settings name no others."""
@@ -48,8 +52,9 @@ MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "XLMRobertaTokenizer": ("bos_token", "eos_token"),
     "CamembertTokenizer": ("bos_token", "eos_token"),
     "AlbertTokenizer": ("cls_token", "sep_token"),
+    "MPNetTokenizer": ("cls_token", "sep_token"),
 }
-"""The tokens that a kind puts at a text's start and end."""
+"""The tokens that a kind puts at a text's start and end; others put none, or say so."""
 
 PIECE_MODELS: Final = {
     "BertTokenizer": "WordPiece",
@@ -57,6 +62,8 @@ PIECE_MODELS: Final = {
     "XLMRobertaTokenizer": "Unigram",
     "CamembertTokenizer": "Unigram",
     "AlbertTokenizer": "Unigram",
+    "MPNetTokenizer": "WordPiece",
+    "GPT2Tokenizer": "BPE",
 }
 
 
@@ -71,9 +78,9 @@ def build_engine(
 
     Source: derived from the classes of transformers 5, and tested against them
     """
-    if said.kind == "BertTokenizer":
+    if said.kind in ("BertTokenizer", "MPNetTokenizer"):
         return _bert(said, folder, kept)
-    if said.kind == "RobertaTokenizer":
+    if said.kind in ("RobertaTokenizer", "GPT2Tokenizer"):
         return _roberta(said, folder, kept)
     if kept is None:
         raise InputError(
@@ -86,7 +93,15 @@ def build_engine(
 
 def add_marks(engine: "Engine", said: Said) -> None:
     """Make an engine put the kind's tokens at a text's start and end."""
-    library, names = import_tokenizers(), MARKS[said.kind]
+    library = import_tokenizers()
+    if said.kind not in MARKS:
+        if said.switch("add_bos_token", False):
+            start = said.word("bos_token", DEFAULTS[said.kind]["bos_token"])
+            engine.post_processor = library.processors.TemplateProcessing(
+                single=[start, "$A"], special_tokens=[(start, engine.token_to_id(start))]
+            )
+        return
+    names = MARKS[said.kind]
     first, last = (said.word(name, DEFAULTS[said.kind][name]) for name in names)
     ends = [(mark, engine.token_to_id(mark)) for mark in (first, last)]
     if any(number is None for _, number in ends):

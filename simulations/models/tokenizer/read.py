@@ -71,6 +71,8 @@ def _read(folder: Path) -> Tokenizer:
         _require_numbers(engine, said, file)
         if said.kind != AS_IT_STANDS:
             _add_marks(engine, said, as_kept)
+        elif isinstance(said.settings.get("add_bos_token"), bool):
+            _require_start(engine, said)
         engine.encode_special_tokens = bool(said.switch("split_special_tokens", False))
         engine.no_truncation()  # files come with the lengths of somebody's training
         engine.no_padding()
@@ -176,7 +178,8 @@ def _add_marks(engine: "Engine", said: Said, as_kept: "Engine | None") -> None:
     add_marks(engine, said)
     if as_kept is None or as_kept.post_processor is None:
         return
-    made, kept, names = _marks(engine), _marks(as_kept), MARKS[said.kind]
+    made, kept = _marks(engine), _marks(as_kept)
+    names = MARKS.get(said.kind, ("add_bos_token",))
     if made == kept:
         return
     says = f"{FILE}: its post_processor puts {quote(kept)} around a text, but"
@@ -188,6 +191,18 @@ def _add_marks(engine: "Engine", said: Said, as_kept: "Engine | None") -> None:
         raise InputError(
             f"{says} a {said.kind} puts {quote(made)}; name {' and '.join(names)} in {CONFIG} or, "
             f'to take {FILE} as it stands, put "tokenizer_class": "{AS_IT_STANDS}" there'
+        )
+
+
+def _require_start(engine: "Engine", said: Said) -> None:
+    """Raise InputError if a setting and the file disagree on a token at the start of a text."""
+    start, wanted = said.named.get("bos_token"), said.settings["add_bos_token"]
+    if start is None:
+        return
+    if (_marks(engine)[:1] == [content(start)]) != wanted:
+        raise InputError(
+            f"{CONFIG}: add_bos_token is {quote(wanted)}, but {FILE}, which is taken as it stands, "
+            f"puts {quote(_marks(engine))} around a text; change one of them"
         )
 
 

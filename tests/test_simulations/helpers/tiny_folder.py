@@ -6,7 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from simulations.models.checkpoint import Architecture, Checkpoint
+from simulations.models.architecture import Architecture
+from simulations.models.checkpoint import Checkpoint
 from simulations.models.families.bert import BERT
 from simulations.models.forward import run
 from simulations.models.shapes import expected_shapes
@@ -19,19 +20,13 @@ from tests.test_simulations.helpers.tiny import (
 )
 
 
-def architecture(**changes: int) -> Architecture:
+def architecture(**changes: Any) -> Architecture:
     """Return that of a small BERT; the settings in `tiny.SETTINGS` describe it."""
-    sizes = {"vocabulary": len(WORDS), "positions": 16, "width": 8, "ffn": 12, "heads": 2}
-    sizes |= {"layers": 2} | changes
-    return Architecture(
-        model_type="bert",
-        activation="gelu",
-        norm_eps=1e-12,
-        token_types=2,
-        embedding_width=sizes["width"],
-        groups=sizes["layers"],
-        **sizes,
-    )
+    said: dict[str, Any] = {"vocabulary": len(WORDS), "positions": 16, "width": 8, "ffn": 12}
+    said |= {"heads": 2, "layers": 2, "token_types": 2, "activation": "gelu", "norm_eps": 1e-12}
+    said |= changes
+    said |= {"embedding_width": said["width"], "groups": said["layers"]}
+    return Architecture(model_type="bert", **said)
 
 
 TENSORS = random_tensors(expected_shapes(BERT, architecture()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulations.models.checkpoint import Checkpoint
+from simulations.models.checkpoint import Checkpoint, embeddings_of
 from simulations.models.families.bert import BERT
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
@@ -103,7 +103,7 @@ def as_transformers(checkpoint: Checkpoint, words: NDArray[np.int64]) -> Any:
         type_vocab_size=model.token_types,
         attn_implementation="eager",
     )
-    embeddings, d = checkpoint.embeddings, model.width
+    embeddings, d = embeddings_of(checkpoint), model.width
     state = {
         "embeddings.word_embeddings.weight": embeddings.word[words],
         "embeddings.position_embeddings.weight": embeddings.position,

@@ -1,5 +1,6 @@
 """Is an incomplete, damaged or strange Hugging Face folder refused?"""
 
+import sys
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -46,13 +47,16 @@ def test_strange_tensors_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "mpnet"}, "model_type must be one of bert.*'mpnet'"),
-        ({"model_type": ...}, "has no model_type.* bert, .*architectures are None"),
+        (
+            {"model_type": "t5"},
+            "model_type must be one that `oversmooth models` lists, but is 't5'",
+        ),
+        ({"model_type": ...}, "has no model_type.* 'bert'; .*architectures are None"),
         (
             {"model_type": ..., "architectures": ["BertModel"]},
             r"has no model_type.*architectures are \['BertModel'\]",
         ),
-        ({"model_type": ["bert"]}, "model_type must be one of bert"),
+        ({"model_type": ["bert"]}, "model_type must be one that"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type must be 'absolute'"),
         ({"is_decoder": True}, "is_decoder must be False"),
         ({"quantization_config": {"bits": 8}}, "quantization_config must be None"),
@@ -152,8 +156,18 @@ def test_truncated_weights_are_refused_wherever_they_are_cut(
         load_checkpoint(path.parent)
 
 
-def test_a_pickle_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_without_torch_a_pickle_is_refused_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_folder(tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(InputError, match=r"pickle.*save_pretrained"):
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails from here on
+    with pytest.raises(InputError, match=r"a pickle.*oversmooth\[torch\].*save_pretrained"):
+        load_checkpoint(tmp_path)
+
+
+def test_several_pickles_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model-00001-of-00002.bin")
+    with pytest.raises(InputError, match=r"several pickles.*save_pretrained"):
         load_checkpoint(tmp_path)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from simulations.machine.packages import package_folder, sha256_of
 from simulations.models import find
+from simulations.models.catalogue import KNOWN
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
@@ -35,7 +36,7 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
 
 @cache
 def load_or_skip(name: str) -> Checkpoint:
-    missing = all(package_folder(source.package) is None for source in find.KNOWN[name].sources)
+    missing = all(package_folder(source.package) is None for source in KNOWN[name].sources)
     if missing:
         pytest.skip(f"the package that holds {name} is not installed")
     return load_checkpoint(name)
@@ -65,7 +66,7 @@ def test_the_facts_of_the_models_are_right(checkpoint: Checkpoint) -> None:
     assert "==" in checkpoint.source
     assert "/" not in checkpoint.source
     assert encode(checkpoint, [QUESTION]).prefix == {"e5-small": "query: "}.get(checkpoint.name, "")
-    assert checkpoint.weights_sha256 == find.KNOWN[checkpoint.name].sha256
+    assert checkpoint.weights_sha256 == KNOWN[checkpoint.name].sha256
 
 
 def test_a_question_is_nearer_to_its_answer_than_to_something_else(checkpoint: Checkpoint) -> None:
@@ -105,7 +106,7 @@ def test_a_padded_batch_gives_what_single_texts_give(checkpoint: Checkpoint) -> 
 
 def test_both_packages_hold_the_same_minilm() -> None:
     places = []
-    for source in find.KNOWN["minilm"].sources:
+    for source in KNOWN["minilm"].sources:
         folder = package_folder(source.package)
         if folder is None:
             pytest.skip(f"{source.package} is not installed")
@@ -129,7 +130,7 @@ def test_a_known_model_whose_file_was_changed_is_refused(
 ) -> None:
     (tmp_path / "e5-small-q4.bin").write_bytes(b"E5S1\x01\x00\x00\x00 and less")
     monkeypatch.setattr(find, "package_folder", lambda package: tmp_path)
-    wanted = find.KNOWN["e5-small"].sha256
+    wanted = KNOWN["e5-small"].sha256
     with pytest.raises(InputError, match=rf"its sha256 is \w{{64}}, but {wanted} was wanted"):
         load_checkpoint("e5-small")
 

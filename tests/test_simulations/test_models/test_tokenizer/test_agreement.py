@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from simulations.models import encode, load_checkpoint
+from simulations.models.checkpoint import tokenizer_of
+from simulations.models.find import load_checkpoint
+from simulations.models.tokens import encode
 from tests.test_simulations.test_models.test_tokenizer.cases import CASES
+from tests.test_simulations.test_models.test_tokenizer.newer_cases import NEWER
 from tests.test_simulations.test_models.test_tokenizer.tiny import TEXTS, write_case
 from theory.arrays import InputError
 
@@ -17,13 +20,16 @@ with warnings.catch_warnings():  # what it says while it is imported is no conce
 pytestmark = pytest.mark.filterwarnings("ignore:.*are cut off:UserWarning")
 
 
-@pytest.mark.parametrize("name", CASES)
+EVERY = CASES | NEWER
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_every_text_becomes_the_tokens_of_auto_tokenizer(name: str, tmp_path: Path) -> None:
-    checkpoint = load_checkpoint(write_case(tmp_path, CASES[name]))
+    checkpoint = load_checkpoint(write_case(tmp_path, EVERY[name]))
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
     compared = 0
     for text in TEXTS:
-        wanted = theirs(text, truncation=checkpoint.tokenizer.longest is not None)["input_ids"]
+        wanted = theirs(text, truncation=tokenizer_of(checkpoint).longest is not None)["input_ids"]
         if theirs(text, add_special_tokens=False)["input_ids"]:
             assert encode(checkpoint, [text]).ids.tolist() == [wanted], text
             compared += 1

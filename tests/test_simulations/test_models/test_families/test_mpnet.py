@@ -1,0 +1,37 @@
+"""Does MPNet, whose attention hears relative positions, give what transformers gives?"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulations.models.scores import relative_buckets
+from tests.test_simulations.helpers.against_transformers import agrees
+
+SIZES = {
+    "vocab_size": 10,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 20,
+    "max_position_embeddings": 40,
+    "initializer_range": 0.3,
+}
+
+
+def test_mpnet_gives_what_transformers_gives(tmp_path: Path) -> None:
+    checkpoint = agrees("MPNet", tmp_path, **SIZES)
+    assert checkpoint.architecture.longest == 38
+    assert all(block.attention.key is None for block in checkpoint.blocks)
+
+
+def test_every_offset_falls_into_the_bucket_that_transformers_gives_it() -> None:
+    torch = pytest.importorskip("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mpnet = pytest.importorskip("transformers.models.mpnet.modeling_mpnet")
+    # Ours count by how far the listener stands after the one it listens to.
+    offsets = torch.arange(-511, 512)
+    theirs = mpnet.MPNetEncoder.relative_position_bucket(-offsets).numpy()
+    assert np.array_equal(relative_buckets(512), theirs)
