@@ -1,0 +1,66 @@
+"""Are two arrays the same numbers, up to what the model's own dtype rounds?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from theory.arrays import Floats, InputError
+
+LIMIT = 1e-5
+"""How far what is read may be from the model's own numbers, relative to the largest of them.
+
+Single precision reaches 1e-6; a wrong name, gain or activation misses by 1e-3 and mostly by 1.
+"""
+_HALF_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """Compares arrays of one call of one block, tokens that are padding left out.
+
+    ``limit`` is `LIMIT`, or 8 eps of a dtype of 16 bits: the model's own numbers err by as much,
+    a rounding for each of the steps between what is compared.
+    """
+
+    where: str
+    present: Any
+    limit: float
+
+    def error(self, found: Floats, wanted: Floats) -> float:
+        """Return the largest difference over the largest number wanted; inf if shapes differ."""
+        if found.shape != wanted.shape:
+            return float("inf")
+        gap, size = self.kept(found - wanted), self.kept(wanted)
+        largest = float(np.max(np.abs(size), initial=0.0))
+        difference = float(np.max(np.abs(gap), initial=0.0))
+        if np.isnan(difference):
+            return float("inf")
+        return difference / largest if largest > 0 else (0.0 if difference == 0 else float("inf"))
+
+    def same(self, found: Floats, wanted: Floats) -> bool:
+        """Whether two arrays hold the same numbers, up to a few roundings."""
+        return self.error(found, wanted) <= self.limit
+
+    def kept(self, array: Floats) -> Floats:
+        """Return the tokens that count, (N, *); of arrays over heads or windows, all."""
+        if self.present is None or array.shape[:2] != self.present.shape:
+            return array.reshape(-1, array.shape[-1])
+        return array[self.present]
+
+    def require(self, piece: str, error: float) -> float:
+        """Return an error, or raise InputError if it is more than rounding."""
+        if not error <= self.limit:
+            raise InputError(
+                f"{self.where}: {piece}: what was read gives numbers that differ from the model's "
+                f"own by {error:.2g}, relative (allowed: {self.limit:.2g}). Does the Family name "
+                "the right modules, and does the block do no more than they?"
+            )
+        return error
+
+
+def ruler(where: str, dtype: Any, present: Any) -> Ruler:
+    """Return what compares the numbers of a block that computes in ``dtype``."""
+    own = torch.finfo(dtype).eps
+    return Ruler(where, present, LIMIT if own <= 2.0**-23 else _HALF_STEPS * own)
