@@ -13,11 +13,9 @@ from simulations.instruments.readings import (
     block_row,
     coupling_row,
     ratio_of,
-    token_row,
 )
 from simulations.numbers import Numbers
 from theory.arrays import Floats
-from theory.blocks.forward import apply_block
 from theory.blocks.norms import norm_std
 from theory.blocks.weights import Block, BlockStep, FeedForward
 from theory.bounds.block_rounding import block_rounding
@@ -47,21 +45,16 @@ def measure_block(
         found |= {name: np.full(batch, np.nan) for name in (*_VERDICT, *_SIZES)}
         found["measured_ratio"] = ratio_of(reading.tokens, reading.output, present=present)
         return found | _without_theorem(reading, norms_of)
-    block, tokens = reading.block, reading.tokens
+    block, tokens, step = reading.block, reading.tokens, reading.step
     assert block is not None
+    assert step is not None
     norms = norms_of(block)
-    step = apply_block(block, tokens, adjacency=reading.adjacency)
     found |= block_row(block, tokens, step, norms, present=present)
     noise = block_rounding(block, tokens, step, found["v"], norms=norms)
     found["measured_ratio"] = ratio_of(tokens, step.output, present=present, noise=noise)
     distance = consensus_distance(tokens, token_mask=present)
     found["rounding"] = np.where(distance > 0, noise / np.where(distance > 0, distance, 1), 0.0)
     return found
-
-
-def measure_tokens_of(tokens: Floats, counts: Any) -> dict[str, Numbers]:
-    """Return all measures of the tokens that count."""
-    return token_row(tokens, counts)
 
 
 def _without_theorem(reading: Reading, norms_of: NormsOf) -> dict[str, Any]:

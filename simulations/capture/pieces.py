@@ -23,7 +23,7 @@ from simulations.capture.watch import Call, to_host
 from simulations.capture.windows import unfold
 from theory.arrays import Floats, InputError
 from theory.blocks.forward import apply_block
-from theory.blocks.weights import Attention, Block, FeedForward
+from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class Reading:
     block: Block | None
     wiring: Wiring | None
     measured: Sublayer | None
+    step: BlockStep | None = None
     reason: str = ""
     invariant: bool = True
     errors: dict[str, float] = field(default_factory=dict)
@@ -92,6 +93,7 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     if family.measured:
         more = f"{family.measured} is only measured (experts have no Lipschitz constant at a switch)"
         reason = f"{reason}; {more}" if reason else more
+    step = None
     if not reason:
         step = apply_block(block, tokens, adjacency=listening.adjacency)
         errors["block"] = rule.require("the whole block", rule.error(step.output, output))
@@ -104,6 +106,7 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
         block=block,
         wiring=wiring,
         measured=passed if family.measured else None,
+        step=step,
         reason=reason and f"{rule.where}: {reason}",
         invariant=not listening.reason,
         errors=errors,
@@ -114,7 +117,16 @@ def _crossed(call: Call, tokens: Floats, output: Floats, rule: Ruler) -> Reading
     reason = f"{rule.where}: it attends to another text, whose tokens move this one's off M"
     adjacency = read_attention(call, rule)[0].adjacency if call.weights else None
     return Reading(
-        call.part.name, tokens, output, adjacency, rule.present, None, None, None, reason, False
+        name=call.part.name,
+        tokens=tokens,
+        output=output,
+        adjacency=adjacency,
+        present=rule.present,
+        block=None,
+        wiring=None,
+        measured=None,
+        reason=reason,
+        invariant=False,
     )
 
 
