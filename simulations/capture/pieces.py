@@ -67,7 +67,8 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     assert call.output is not None
     output = tokens_without_padding(call.output, rule)
     if family.cross and call.part.inside.get(family.cross) is not None:
-        return _crossed(call, tokens, output, rule)
+        reason = "it attends to another text, whose tokens move this one's off M"
+        return _bare(call, tokens, output, rule, reason)
     if family.windows:
         call = unfold(call, family.norms[0], family.value, rule)
     errors: dict[str, float] = {}
@@ -113,19 +114,31 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     )
 
 
-def _crossed(call: Call, tokens: Floats, output: Floats, rule: Ruler) -> Reading:
-    reason = f"{rule.where}: it attends to another text, whose tokens move this one's off M"
-    adjacency = read_attention(call, rule)[0].adjacency if call.weights else None
+def read_tokens(call: Call, number: int, family: Family, present: Any) -> Reading:
+    """Return the tokens and attention weights of a call alone: nothing is read of the block.
+
+    Raises: InputError if no attention weights are seen, or tokens that count listen to padding
+    """
+    rule = ruler(f"block {number} ({call.part.name})", call.dtype, present)
+    tokens = tokens_without_padding(call.tokens, rule)
+    assert call.output is not None
+    output = tokens_without_padding(call.output, rule)
+    if family.windows:
+        call = unfold(call, family.norms[0], family.value, rule)
+    return _bare(call, tokens, output, rule, "its weights are not read, as asked for")
+
+
+def _bare(call: Call, tokens: Floats, output: Floats, rule: Ruler, reason: str) -> Reading:
     return Reading(
         name=call.part.name,
         tokens=tokens,
         output=output,
-        adjacency=adjacency,
+        adjacency=read_attention(call, rule)[0].adjacency if call.weights else None,
         present=rule.present,
         block=None,
         wiring=None,
         measured=None,
-        reason=reason,
+        reason=f"{rule.where}: {reason}",
         invariant=False,
     )
 

@@ -26,6 +26,14 @@ def unwrapped(model: Any) -> Any:
 
 def require_ready(model: Any) -> None:
     """Raise InputError for a model that trains, has no numbers, or numbers of a few bits."""
+    for name, each in model.named_modules():
+        weight = getattr(each, "weight", None)
+        odd = isinstance(weight, torch.Tensor) and not weight.is_floating_point()
+        if odd or (callable(weight) and not isinstance(weight, nn.Module)):
+            raise InputError(
+                f"model must hold floating numbers, but {name} is a {type(each).__name__} of "
+                "quantised weights: load it without quantisation, or dequantise it first"
+            )
     training = [name or "the model itself" for name, each in model.named_modules() if each.training]
     if training:
         raise InputError(
@@ -36,6 +44,18 @@ def require_ready(model: Any) -> None:
     for name, parameter in model.named_parameters():
         if parameter.is_meta:
             raise InputError(f"model must have numbers, but {name} is on the device meta")
+
+
+@contextlib.contextmanager
+def in_eval_mode(model: Any) -> Iterator[None]:
+    """Let a model that trains compute without dropout, then set each module back as it was."""
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
 
 
 @contextlib.contextmanager
@@ -94,7 +114,8 @@ def arguments(model: Any, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _tensor(name: str, given: Any, model: Any) -> Any:
-    if isinstance(given, str) or (isinstance(given, list | tuple) and any(isinstance(each, str) for each in given)):
+    several = given if isinstance(given, list | tuple) else (given,)
+    if any(isinstance(each, str) for each in several):
         raise InputError(
             f"{name} must be numbers, but is text: give what the tokenizer makes of it, as in "
             'tokenizer(texts, return_tensors="pt", padding=True)'

@@ -10,7 +10,7 @@ import torch
 from simulations.capture.attention import HiddenWeightsError
 from simulations.capture.family import Family
 from simulations.capture.find import Part, find_blocks, find_family
-from simulations.capture.pieces import Reading, read_call
+from simulations.capture.pieces import Reading, read_call, read_tokens
 from simulations.capture.ready import (
     arguments,
     can_be_eager,
@@ -32,6 +32,7 @@ class Watched:
     parts: list[Part]
     present: Any
     stage: int | None
+    weights: bool
 
 
 @dataclass
@@ -56,7 +57,12 @@ class _Stages:
 
 
 def make_watched(
-    model: Any, family: Family | str | None, *, present: Any, stage: int | None
+    model: Any,
+    family: Family | str | None,
+    *,
+    present: Any,
+    stage: int | None,
+    weights: bool = True,
 ) -> Watched:
     """Return a model that is ready to be watched.
 
@@ -65,7 +71,7 @@ def make_watched(
     model = unwrapped(model)
     require_ready(model)
     name, found = find_family(model, family)
-    return Watched(model, found, find_blocks(model, name, found), present, stage)
+    return Watched(model, found, find_blocks(model, name, found), present, stage, weights)
 
 
 def batches(
@@ -141,7 +147,8 @@ def _run(
             return
         crossed = call.part.inside.get(watched.family.cross or "") is not None
         there = _present(call, kwargs, present, crossed=crossed)
-        on_reading(read_call(call, stages.sizes[-1] - 1, watched.family, there))
+        read = read_call if watched.weights else read_tokens
+        on_reading(read(call, stages.sizes[-1] - 1, watched.family, there))
 
     with plain_torch(), watching(watched.parts, watched.family, on_call):
         watched.model(*args, **kwargs)

@@ -28,6 +28,7 @@ def trace_model(
     token_mask: Array | None = None,
     stage: int | None = None,
     at_once: int | None = None,
+    weights: bool = True,
 ) -> Trace:
     """Run a torch or transformers model once, and measure every block that it ran.
 
@@ -38,7 +39,8 @@ def trace_model(
     the attention mask among the inputs; ``token_mask`` says which tokens the similarity measures
     count, None all of them. Where the tokens do not go straight from one block to the next (an
     encoder and a decoder, Swin's stages) ``stage`` says which run of blocks is meant. ``at_once``
-    is how many inputs the model gets at a time, None all of them.
+    is how many inputs the model gets at a time, None all of them. Without ``weights`` only tokens
+    and attention are measured, in a fraction of the time: no s, sigma, v or verdict.
 
     What is read of a block (weights, placement, norms, activation, attention weights) is compared
     with the model's own numbers, piece by piece and as a whole, and refused above 1e-5, relative
@@ -52,7 +54,7 @@ def trace_model(
             quantised, or computes anything else than was read of it; if the inputs are texts, or
             hold fewer than two tokens
     """
-    watched = make_watched(model, family, present=present, stage=stage)
+    watched = make_watched(model, family, present=present, stage=stage, weights=weights)
     mask = None if token_mask is None else as_mask("token_mask", to_numpy(token_mask))
     known: dict[str, WeightNorms] = {}
     traces = []
