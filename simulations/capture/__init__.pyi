@@ -1,8 +1,8 @@
 from simulations.capture.family import Family
 from simulations.capture.known import FAMILIES
 from simulations.capture.pieces import Reading
-from simulations.capture.tracking import Tracker, read_tracks
 from simulations.capture.trace import read_model, trace_model
+from simulations.capture.tracking import Tracker, read_tracks
 
 __all__ = [
     "FAMILIES",

@@ -90,8 +90,8 @@ def without_padding(adjacency: Floats, ruler: Ruler) -> Floats:
     leak = float(leaked[np.broadcast_to(present[:, None, :], leaked.shape)].max())
     if leak > ruler.limit:
         raise InputError(
-            f"{ruler.where}: tokens that count must not listen to padding, but put up to {leak:.2g} "
-            "of their attention there: does the model get the mask as well?"
+            f"{ruler.where}: tokens that count must not listen to padding, but put up to "
+            f"{leak:.2g} of their attention there: does the model get the mask as well?"
         )
     adjacency = np.where(present[:, None, None, :], adjacency, 0.0)
     first = present.argmax(axis=-1)

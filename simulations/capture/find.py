@@ -34,8 +34,9 @@ def find_family(model: Any, family: Family | str | None) -> tuple[str, Family]:
     if len(found) == 1:
         name = next(iter(found))
         gated = f"{name}-gated"
-        if gated in FAMILIES and any(_has_all(FAMILIES[gated], part) for part in _parts(model, gated)):
-            name = gated
+        if gated in FAMILIES:
+            parts = _parts(model, FAMILIES[gated])
+            name = gated if any(_has_all(FAMILIES[gated], part) for part in parts) else name
         return name, FAMILIES[name]
     if found:
         raise InputError(
@@ -74,6 +75,12 @@ def find_blocks(model: Any, name: str, family: Family) -> list[Part]:
     return parts
 
 
+def listens(part: Part, family: Family) -> str:
+    """Return the name of the module that attends; torch's own is its value projection too."""
+    value = part.inside.get(family.value)
+    return family.value if isinstance(value, nn.MultiheadAttention) else family.attention
+
+
 def _crosses(family: Family, part: Part) -> bool:
     return bool(family.cross) and part.inside.get(family.cross or "") is not None
 
@@ -82,8 +89,7 @@ def _has_all(family: Family, part: Part) -> bool:
     return all(name in part.inside for name in family.parts.values())
 
 
-def _parts(model: Any, family: Family | str) -> Iterator[Part]:
-    family = FAMILIES[family] if isinstance(family, str) else family
+def _parts(model: Any, family: Family) -> Iterator[Part]:
     path_of_list = rf"(?:.*\.)?{re.escape(family.blocks)}\." if family.blocks else ""
     wanted = re.compile(rf"{path_of_list}\d+")
     for path, module in model.named_modules():
@@ -118,4 +124,6 @@ def _lists(model: Any) -> str:
         for path, module in model.named_modules()
         if isinstance(module, nn.ModuleList | nn.Sequential) and len(module)
     ]
-    return f"Its lists of modules: {', '.join(found[:12])}" if found else "It has no list of modules"
+    return (
+        f"Its lists of modules: {', '.join(found[:12])}" if found else "It has no list of modules"
+    )

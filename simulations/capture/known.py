@@ -179,9 +179,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "siglip": _CLIP,
     "swin": replace(_VIT, blocks="blocks", windows=True),
     "t5": _T5,
-    "t5-gated": replace(
-        _T5, up="layer.1.DenseReluDense.wi_1", gate="layer.1.DenseReluDense.wi_0"
-    ),
+    "t5-gated": replace(_T5, up="layer.1.DenseReluDense.wi_1", gate="layer.1.DenseReluDense.wi_0"),
 }
 """By what a configuration calls itself (``model_type``); "torch" is `torch.nn.TransformerEncoder`.
 

@@ -65,9 +65,7 @@ def _without_theorem(reading: Reading, norms_of: NormsOf) -> dict[str, Any]:
     block, wiring = reading.block, reading.wiring
     if block is None or wiring is None:
         return found
-    stds = {
-        f"std_{name}": norm_std(norm.norm, norm.given) for name, norm in wiring.norms.items()
-    }
+    stds = {f"std_{name}": norm_std(norm.norm, norm.given) for name, norm in wiring.norms.items()}
     step = BlockStep(reading.output, reading.adjacency, **stds)
     norms = norms_of(block)
     own = block_coefficients(

@@ -10,6 +10,7 @@ from simulations.capture.attention import Listening, read_attention, tokens_with
 from simulations.capture.compare import Ruler, ruler
 from simulations.capture.family import Family
 from simulations.capture.feed_forward import read_feed_forward
+from simulations.capture.find import listens
 from simulations.capture.linear import Heads, read_heads, seen
 from simulations.capture.norms import SeenNorm, read_norm
 from simulations.capture.placement import (
@@ -30,10 +31,11 @@ from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 class Reading:
     """One call of one block: its tokens, its attention weights, and the block as arrays, float64.
 
-    ``reason`` says why the block theorem does not apply, "" where it does. ``block`` is None where
-    a block attends to another text; it lacks a feed-forward sublayer that is only measured, whose
-    input and output are ``measured`` then; ``invariant`` says whether equal tokens stay equal. ``errors`` has, for each piece, how far what was read
-    is from the model's own numbers, relative to the largest of them.
+    ``reason`` says why the block theorem does not apply, "" where it does; ``invariant`` says
+    whether equal tokens stay equal. ``block`` is None where a block attends to another text; it lacks a
+    feed-forward sublayer that is only measured, whose input and output are ``measured`` then.
+    ``step`` is what the block does to the tokens in float64. ``errors`` has, for each piece, how
+    far what was read is from the model's own numbers, relative to the largest of them.
 
     Shapes: tokens, output (b, n, d), adjacency (b, h, n, n), present boolean (b, n) or None
     """
@@ -73,8 +75,9 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
         call = unfold(call, family.norms[0], family.value, rule)
     errors: dict[str, float] = {}
     scales = [_only_parameter(call, name) for name in family.scales] or [np.ones(1), np.ones(1)]
-    inner = seen(call, family.attention if _is_torch(call, family) else family.value, rule)[0]
-    own = seen(call, family.attention if _is_torch(call, family) else family.output, rule)[1]
+    whole = listens(call.part, family) == family.value  # torch's own attention calls no part of it
+    inner = seen(call, family.value, rule)[0]
+    own = seen(call, family.value if whole else family.output, rule)[1]
     inner, own = (tokens_without_padding(_like(each, tokens), rule) for each in (inner, own))
     names = (family.value, family.output)
     listening, heads = _listening(call, names, inner, own, rule, errors)
@@ -92,7 +95,9 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     block = wiring.block(attention, sublayer)
     reason = listening.reason
     if family.measured:
-        more = f"{family.measured} is only measured (experts have no Lipschitz constant at a switch)"
+        more = (
+            f"{family.measured} is only measured (experts have no Lipschitz constant at a switch)"
+        )
         reason = f"{reason}; {more}" if reason else more
     step = None
     if not reason:
@@ -155,9 +160,7 @@ def _listening(
     *others, last = read_attention(call, rule)
     for listening in others:
         with contextlib.suppress(InputError):
-            return listening, read_heads(
-                call, names, listening.adjacency, inner, own, rule, errors
-            )
+            return listening, read_heads(call, names, listening.adjacency, inner, own, rule, errors)
     return last, read_heads(call, names, last.adjacency, inner, own, rule, errors)
 
 
@@ -198,10 +201,6 @@ def _padded(norm: SeenNorm, tokens: Floats, rule: Ruler) -> SeenNorm:
 def _like(array: Floats, tokens: Floats) -> Floats:
     """Return tokens that a module got in another shape as (b, n, d)."""
     return array.reshape(*tokens.shape[:2], -1)
-
-
-def _is_torch(call: Call, family: Family) -> bool:
-    return call.part.inside[family.value] is call.part.inside.get(family.attention)
 
 
 def _only_parameter(call: Call, name: str) -> Floats:

@@ -88,7 +88,9 @@ def find_wiring(
     if not _exactly(attention.given, tokens, ruler):
         norm = _first(norms, ruler, given=tokens, gave=attention.given)
         if remember("1", norm) is None:
-            raise _odd(ruler, "attention listens neither to the block's tokens nor to a norm of them")
+            raise _odd(
+                ruler, "attention listens neither to the block's tokens nor to a norm of them"
+            )
     one = after("1", attention)
     if feed_forward is None:
         sums = _require_sum(output, (tokens, one), ruler, "the block's output")

@@ -1,6 +1,7 @@
 """What do the instruments read, block by block, in any model that torch can run?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,33 +58,13 @@ def trace_model(
     watched = make_watched(model, family, present=present, stage=stage, weights=weights)
     mask = None if token_mask is None else as_mask("token_mask", to_numpy(token_mask))
     known: dict[str, WeightNorms] = {}
-    traces = []
+    traces: list[Trace] = []
     start = 0
     for args, kwargs, there in batches(watched, inputs, at_once):
-        rows: list[dict[str, Numbers]] = []
-        columns: list[dict[str, Numbers]] = []
-        reasons: list[str] = []
-        earlier: list[Floats | None] = [None]
-
-        def read(reading: Reading, start: int = start) -> None:
-            counted = None if mask is None else mask[start : start + len(reading.tokens)]
-            counts = counting(reading.tokens.shape[-2], reading.present, counted)
-            if not rows:
-                rows.append(host(token_row(reading.tokens, counts)))
-
-            def norms_of(block: Block) -> WeightNorms:
-                if reading.name not in known:
-                    known[reading.name] = weight_norms(block, tolerance=_TOLERANCE)
-                return known[reading.name]
-
-            columns.append(host(measure_block(reading, norms_of, earlier[-1])))
-            rows.append(host(token_row(reading.output, counts)))
-            reasons.append(reading.reason)
-            earlier[-1] = reading.adjacency
-
-        read_batch(watched, args, kwargs, there, read)
-        start += len(rows[0]["distance"])
-        traces.append(Trace(stack_rows(rows), stack_rows(columns), reasons=tuple(reasons)))
+        rows = _Rows(known, mask, start)
+        read_batch(watched, args, kwargs, there, rows.add)
+        traces.append(rows.trace())
+        start += len(traces[-1].tokens["distance"][0])
     return _joined(traces)
 
 
@@ -108,6 +89,42 @@ def read_model(
     return tuple(found)
 
 
+@dataclass(eq=False)
+class _Rows:
+    """The readings of one batch, the inputs from ``start`` on, block by block as they come."""
+
+    known: dict[str, WeightNorms]
+    mask: Any
+    start: int
+    tokens: list[dict[str, Numbers]] = field(default_factory=list)
+    blocks: list[dict[str, Numbers]] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    earlier: Floats | None = None
+
+    def add(self, reading: Reading) -> None:
+        """Measure what one block did."""
+        counted = self.mask
+        if counted is not None:
+            counted = counted[self.start : self.start + len(reading.tokens)]
+        counts = counting(reading.tokens.shape[-2], reading.present, counted)
+        if not self.tokens:
+            self.tokens.append(host(token_row(reading.tokens, counts)))
+
+        def norms_of(block: Block) -> WeightNorms:
+            if reading.name not in self.known:
+                self.known[reading.name] = weight_norms(block, tolerance=_TOLERANCE)
+            return self.known[reading.name]
+
+        self.blocks.append(host(measure_block(reading, norms_of, self.earlier)))
+        self.tokens.append(host(token_row(reading.output, counts)))
+        self.reasons.append(reading.reason)
+        self.earlier = reading.adjacency
+
+    def trace(self) -> Trace:
+        reasons = tuple(self.reasons) if any(self.reasons) else ()
+        return Trace(stack_rows(self.tokens), stack_rows(self.blocks), reasons=reasons)
+
+
 def _joined(traces: Sequence[Trace]) -> Trace:
     """Return one trace of several batches, a reason that any of them has being kept."""
     first, *others = traces
@@ -118,6 +135,6 @@ def _joined(traces: Sequence[Trace]) -> Trace:
         parts: list[Mapping[str, Numbers]] = [getattr(each, group) for each in traces]
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
-    pairs = zip(*(each.reasons for each in traces), strict=True)
-    reasons = tuple(next((reason for reason in pair if reason), "") for pair in pairs)
+    several = [each.reasons for each in traces if each.reasons]
+    reasons = tuple(next(filter(None, each), "") for each in zip(*several, strict=True))
     return Trace(joined("tokens"), joined("blocks"), reasons=reasons)

@@ -163,7 +163,7 @@ def _lines(step: int, trace: Trace) -> str:
         row["tokens"] = {name: values[depth] for name, values in trace.tokens.items()}
         if depth:
             row["block"] = {name: values[depth - 1] for name, values in trace.blocks.items()}
-            row["reason"] = trace.reasons[depth - 1]
+            row["reason"] = trace.reasons[depth - 1] if trace.reasons else ""
         rows.append(to_line(row))
     return "".join(rows)
 

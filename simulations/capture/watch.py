@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from simulations.capture.family import Family
-from simulations.capture.find import Part
+from simulations.capture.find import Part, listens
 from theory.arrays import Floats
 
 _FUSED = (
@@ -81,13 +81,13 @@ def _hook_block(
     on_call: Callable[[Call], object],
     handles: list[Any],
 ) -> None:
-    attention = part.inside.get(family.attention, part.module)
+    attention = part.inside.get(listens(part, family), part.module)
     swap = not getattr(attention, "batch_first", True)
 
     def before(_: Any, args: Any, kwargs: Any) -> None:
         tokens = _first(args, kwargs)
         call = Call(part, _tokens(tokens, swap=swap), tokens.dtype, swap)
-        call.listening = not family.attention
+        call.listening = attention is part.module
         open_calls.append(call)
 
     def after(_: Any, __: Any, output: Any) -> None:
@@ -99,10 +99,9 @@ def _hook_block(
     handles.append(part.module.register_forward_hook(after))
 
 
-def _hook_inside(
-    part: Part, family: Family, open_calls: list[Call], handles: list[Any]
-) -> None:
-    for name in sorted(set(family.parts.values()) - {family.attention}):
+def _hook_inside(part: Part, family: Family, open_calls: list[Call], handles: list[Any]) -> None:
+    where = listens(part, family)
+    for name in sorted(set(family.parts.values()) - {where}):
         if name not in part.inside:
             continue
 
@@ -113,7 +112,7 @@ def _hook_inside(
                 call.seen[name] = tuple(_tokens(each, swap=call.swap) for each in pair)
 
         handles.append(part.inside[name].register_forward_hook(see, with_kwargs=True))
-    attention = part.inside.get(family.attention)
+    attention = part.inside.get(where)
     if attention is None:
         return
 
@@ -130,7 +129,7 @@ def _hook_inside(
         call = open_calls[-1]
         call.listening = False
         pair = (_first(args, kwargs), _first(output))
-        call.seen[family.attention] = tuple(_tokens(each, swap=call.swap) for each in pair)
+        call.seen[where] = tuple(_tokens(each, swap=call.swap) for each in pair)
         batch = len(call.tokens)
         beside = list(_all(output))[1:]  # the first is what the sublayer made
         returned = [found for each in beside if (found := _as_weights(each, batch)) is not None]
@@ -148,9 +147,7 @@ class _Weights(TorchFunctionMode):  # type: ignore[misc]
         super().__init__()
         self._open = open_calls
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
         if self._open and self._open[-1].listening:
@@ -197,8 +194,10 @@ def _as_weights(tensor: Any, batch: int) -> Floats | None:
         return None
     if tensor.ndim not in (3, 4) or tensor.shape[-1] != tensor.shape[-2]:
         return None
-    if tensor.ndim == 3:  # one head, or heads without a batch
-        tensor = tensor[:, None] if len(tensor) == batch else tensor[None]
+    if tensor.ndim == 3:  # one head, heads without a batch, or batch and heads on one axis
+        tensor = (
+            tensor.reshape(batch, -1, *tensor.shape[1:]) if len(tensor) % batch == 0 else tensor
+        )
     return to_host(tensor)
 
 

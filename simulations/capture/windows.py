@@ -1,5 +1,7 @@
 """Where in the sequence do tokens stand that were moved into windows?"""
 
+from dataclasses import replace
+
 import numpy as np
 
 from simulations.capture.compare import Ruler
@@ -43,8 +45,7 @@ def unfold(call: Call, norm: str, value: str, ruler: Ruler) -> Call:
             given, gave = (_put_back(each.reshape(batch, n, -1), back) for each in pair)
             seen[name] = (given, gave)
     weights = [_put_square(each, order, size) for each in call.weights]
-    changed = Call(call.part, call.tokens, call.dtype, call.swap, call.output, seen, weights)
-    return changed
+    return replace(call, seen=seen, weights=weights)
 
 
 def _put_back(moved: Floats, back: Floats) -> Floats:

@@ -73,7 +73,13 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "modernbert": (
         "ModernBert",
-        SHARED | {"local_attention": 8, "global_attn_every_n_layers": 2, "cls_token_id": 1, "sep_token_id": 2},
+        SHARED
+        | {
+            "local_attention": 8,
+            "global_attn_every_n_layers": 2,
+            "cls_token_id": 1,
+            "sep_token_id": 2,
+        },
     ),
     "gpt2": ("GPT2", GPT2),
     "gptj": ("GPTJ", GPT2 | {"rotary_dim": 4}),
@@ -81,7 +87,13 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "bloom": ("Bloom", {"vocab_size": WORDS, "hidden_size": D, "n_layer": LAYERS, "n_head": HEADS}),
     "falcon": (
         "Falcon",
-        BERT | {"new_decoder_architecture": False, "multi_query": True, "parallel_attn": True, "alibi": False},
+        BERT
+        | {
+            "new_decoder_architecture": False,
+            "multi_query": True,
+            "parallel_attn": True,
+            "alibi": False,
+        },
     ),
     "opt": ("OPT", BERT | {"ffn_dim": HIDDEN, "word_embed_proj_dim": D}),
     "whisper": ("Whisper", WHISPER),
