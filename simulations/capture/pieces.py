@@ -32,8 +32,8 @@ class Reading:
     """One call of one block: its tokens, its attention weights, and the block as arrays, float64.
 
     ``reason`` says why the block theorem does not apply, "" where it does; ``invariant`` says
-    whether equal tokens stay equal. ``block`` is None where a block attends to another text; it lacks a
-    feed-forward sublayer that is only measured, whose input and output are ``measured`` then.
+    whether equal tokens stay equal. ``block`` is None where a block attends to another text; it
+    lacks a feed-forward sublayer that is only measured, whose input and output are ``measured``.
     ``step`` is what the block does to the tokens in float64. ``errors`` has, for each piece, how
     far what was read is from the model's own numbers, relative to the largest of them.
 

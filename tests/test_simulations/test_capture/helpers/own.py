@@ -1,4 +1,4 @@
-"""A Transformer as somebody might write it: joint queries, keys and values, odd residual factors."""
+"""A Transformer as somebody might write it: a joint projection and odd residual factors."""
 
 from typing import Any
 
