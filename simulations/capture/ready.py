@@ -34,7 +34,11 @@ def require_ready(model: Any) -> None:
                 f"model must hold floating numbers, but {name} is a {type(each).__name__} of "
                 "quantised weights: load it without quantisation, or dequantise it first"
             )
-    training = [name or "the model itself" for name, each in model.named_modules() if each.training]
+    training = [
+        name or "the model itself"
+        for name, each in model.named_modules()
+        if each.training and not isinstance(each, nn.ModuleList | nn.ModuleDict)
+    ]
     if training:
         raise InputError(
             f"model must be in eval mode, but {len(training)} of its modules are in training mode "

