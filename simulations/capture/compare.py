@@ -47,7 +47,8 @@ class Ruler:
         """Return the tokens that count, (N, *); of arrays over heads or windows, all."""
         if self.present is None or array.shape[:2] != self.present.shape:
             return array.reshape(-1, array.shape[-1])
-        return array[self.present]
+        kept: Floats = array[self.present]
+        return kept
 
     def require(self, piece: str, error: float) -> float:
         """Return an error, or raise InputError if it is more than rounding."""

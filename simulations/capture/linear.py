@@ -155,7 +155,7 @@ def _torch_value(attention: Any) -> Linear:
 
 def _own(module: Any, name: str, ruler: Ruler) -> Linear:
     """Return a module's weight, transposed, and bias, in float64."""
-    weight = getattr(module, "weight", None)
+    weight: Any = getattr(module, "weight", None)
     tensor = isinstance(weight, torch.Tensor)
     if not tensor or not weight.is_floating_point() or weight.ndim != 2:
         what = f"a weight of dtype {weight.dtype}" if tensor else "no weight"

@@ -75,7 +75,7 @@ def _choices(module: Any, d: int, choices: list[float]) -> Iterator[Norm]:
         for shift in (*own, None):
             for eps in choices:
                 for kind in ("layer", "rms"):
-                    yield Norm(kind=kind, gain=gain, shift=shift, eps=eps)  # type: ignore[arg-type]
+                    yield Norm(kind=kind, gain=gain, shift=shift, eps=eps)
 
 
 def _apply(norm: Norm, rows: Floats) -> Floats:

@@ -55,7 +55,10 @@ class Wiring:
             placement=self.placement,
             residual_attention=None if first == 1 else first,
             residual_ffn=None if not second or second[0] == 1 else second[0],
-            **{f"norm_{name}": norms.get(name, _PLAIN) for name in ("1", "2", "1_out", "2_out")},
+            norm_1=norms.get("1", _PLAIN),
+            norm_2=norms.get("2", _PLAIN),
+            norm_1_out=norms.get("1_out", _PLAIN),
+            norm_2_out=norms.get("2_out", _PLAIN),
         )
 
 
@@ -189,6 +192,6 @@ def scaled_feed_forward(sublayer: FeedForward, share: float | Floats) -> FeedFor
 
 
 def _scaled_norm(norm: Norm, share: float, d: int) -> Norm:
-    gain = np.ones(d) if norm.gain is None else norm.gain
+    gain = np.ones(d) if norm.gain is None else np.asarray(norm.gain)
     shift = None if norm.shift is None else norm.shift * share
     return replace(norm, gain=gain * share, shift=shift)

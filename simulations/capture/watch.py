@@ -108,8 +108,7 @@ def _hook_inside(part: Part, family: Family, open_calls: list[Call], handles: li
         def see(_: Any, args: Any, kwargs: Any, output: Any, *, name: str = name) -> None:
             if open_calls:
                 call = open_calls[-1]
-                pair = (_first(args, kwargs), _first(output))
-                call.seen[name] = tuple(_tokens(each, swap=call.swap) for each in pair)
+                call.seen[name] = _pair(args, kwargs, output, call)
 
         handles.append(part.inside[name].register_forward_hook(see, with_kwargs=True))
     attention = part.inside.get(where)
@@ -128,8 +127,7 @@ def _hook_inside(part: Part, family: Family, open_calls: list[Call], handles: li
             return
         call = open_calls[-1]
         call.listening = False
-        pair = (_first(args, kwargs), _first(output))
-        call.seen[where] = tuple(_tokens(each, swap=call.swap) for each in pair)
+        call.seen[where] = _pair(args, kwargs, output, call)
         batch = len(call.tokens)
         beside = list(_all(output))[1:]  # the first is what the sublayer made
         returned = [found for each in beside if (found := _as_weights(each, batch)) is not None]
@@ -199,6 +197,11 @@ def _as_weights(tensor: Any, batch: int) -> Floats | None:
             tensor.reshape(batch, -1, *tensor.shape[1:]) if len(tensor) % batch == 0 else tensor
         )
     return to_host(tensor)
+
+
+def _pair(args: Any, kwargs: Any, output: Any, call: Call) -> tuple[Floats, Floats]:
+    given, gave = _first(args, kwargs), _first(output)
+    return _tokens(given, swap=call.swap), _tokens(gave, swap=call.swap)
 
 
 def _same(one: Floats, other: Floats) -> bool:

@@ -1,12 +1,16 @@
 """Where in the sequence do tokens stand that were moved into windows?"""
 
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulations.capture.compare import Ruler
 from simulations.capture.watch import Call
 from theory.arrays import Floats, InputError
+
+Places: TypeAlias = NDArray[np.int64]
 
 
 def unfold(call: Call, norm: str, value: str, ruler: Ruler) -> Call:
@@ -37,7 +41,7 @@ def unfold(call: Call, norm: str, value: str, ruler: Ruler) -> Call:
                 f"{ruler.where}: the tokens in the windows are not those that {norm} gave, each "
                 "once: are two of them equal, or do the windows hold padding?"
             )
-    back = np.argsort(order, axis=1)
+    back: Places = np.argsort(order, axis=1)
     seen = dict(call.seen)
     for name, pair in call.seen.items():
         inside = pair[0].shape[-2] == size and pair[0].shape != places.shape
@@ -48,11 +52,11 @@ def unfold(call: Call, norm: str, value: str, ruler: Ruler) -> Call:
     return replace(call, seen=seen, weights=weights)
 
 
-def _put_back(moved: Floats, back: Floats) -> Floats:
+def _put_back(moved: Floats, back: Places) -> Floats:
     return np.take_along_axis(moved, back[..., None], axis=1)
 
 
-def _put_square(weights: Floats, order: Floats, size: int) -> Floats:
+def _put_square(weights: Floats, order: Places, size: int) -> Floats:
     """Return (b, h, n, n) of windows (b w, h, size, size)."""
     batch, n = order.shape
     heads = weights.shape[1]

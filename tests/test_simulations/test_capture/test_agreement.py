@@ -42,4 +42,4 @@ def test_a_real_model_reads_as_analyze_does(layers: int) -> None:
             if name not in LOOSE:
                 ours = getattr(found, group)[name]
                 np.testing.assert_allclose(ours, values, rtol=1e-9, atol=1e-12, err_msg=name)
-    np.testing.assert_array_equal(found.inequality, wanted.inequality)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.inequality, wanted.inequality)

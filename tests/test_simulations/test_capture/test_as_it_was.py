@@ -7,7 +7,7 @@ import pytest
 
 from simulations.capture.trace import trace_model
 from tests.test_simulations.test_capture.helpers.own import OWN, network
-from tests.test_simulations.test_capture.helpers.tiny import encoder, tiny_model, tokens
+from tests.test_simulations.test_capture.helpers.tiny import Module, encoder, tiny_model, tokens
 from theory.arrays import InputError
 
 torch = pytest.importorskip("torch")
@@ -92,7 +92,7 @@ def test_hidden_attention_is_made_plain_for_the_time_of_reading() -> None:
 
 
 def test_attention_that_is_hidden_for_good_is_refused() -> None:
-    class Hidden(torch.nn.Module):  # type: ignore[misc]
+    class Hidden(Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.value, self.out = torch.nn.Linear(16, 16), torch.nn.Linear(16, 16)

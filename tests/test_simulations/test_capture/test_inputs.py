@@ -7,7 +7,13 @@ import pytest
 
 from simulations.capture.trace import trace_model
 from tests.test_simulations.test_capture.helpers.own import OWN, network
-from tests.test_simulations.test_capture.helpers.tiny import encoder, tiny_model, token_ids, tokens
+from tests.test_simulations.test_capture.helpers.tiny import (
+    Module,
+    encoder,
+    tiny_model,
+    token_ids,
+    tokens,
+)
 from tests.test_simulations.test_capture.test_modules import assert_alike
 from theory.arrays import InputError
 
@@ -103,7 +109,7 @@ def test_inputs_come_as_tensors_arrays_lists_or_by_name() -> None:
 def test_a_model_inside_another_is_found() -> None:
     body, inputs = tiny_model("bert")
 
-    class Classifier(torch.nn.Module):  # type: ignore[misc]
+    class Classifier(Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.body, self.head = body, torch.nn.Linear(32, 2)

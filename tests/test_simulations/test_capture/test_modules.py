@@ -10,7 +10,7 @@ from simulations.capture.trace import read_model, trace_model
 from simulations.instruments.check import check_block
 from simulations.instruments.trace import Trace
 from tests.test_simulations.test_capture.helpers.own import OWN, network
-from tests.test_simulations.test_capture.helpers.tiny import encoder, tokens, unsettle
+from tests.test_simulations.test_capture.helpers.tiny import Module, encoder, tokens, unsettle
 from theory.blocks.forward import apply_block
 
 torch = pytest.importorskip("torch")
@@ -92,7 +92,7 @@ def test_some_inputs_at_a_time_read_the_same() -> None:
     assert_alike(trace_model(model, x, family=OWN, at_once=2), trace_model(model, x, family=OWN))
 
 
-class Signed(torch.nn.Module):  # type: ignore[misc]
+class Signed(Module):  # type: ignore[misc]
     """Attention that sharpens: rows sum to one, and entries may be negative."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Signed(torch.nn.Module):  # type: ignore[misc]
         return self.out(weights @ self.value(x)), weights[:, None]
 
 
-class SignedBlock(torch.nn.Module):  # type: ignore[misc]
+class SignedBlock(Module):  # type: ignore[misc]
     """Post-LN around signed attention alone."""
 
     def __init__(self) -> None:

@@ -10,6 +10,8 @@ from simulations.capture.family import Family
 from simulations.capture.trace import read_model, trace_model
 from tests.test_simulations.test_capture.helpers.own import OWN, Block, network
 from tests.test_simulations.test_capture.helpers.tiny import (
+    Linear,
+    Module,
     encoder,
     tiny_model,
     token_ids,
@@ -56,7 +58,7 @@ class Louder(Block):
         return super().forward(x) + 0.001 * x**2
 
 
-class Changed(torch.nn.Linear):  # type: ignore[misc]
+class Changed(Linear):  # type: ignore[misc]
     """No linear map, though it has a matrix."""
 
     def forward(self, x: Any) -> Any:
@@ -183,7 +185,7 @@ def test_runs_of_blocks_have_to_be_chosen() -> None:
 
 
 def test_tokens_that_are_moved_between_blocks_end_a_run() -> None:
-    class Moving(torch.nn.Module):  # type: ignore[misc]
+    class Moving(Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.blocks = torch.nn.ModuleList([Block(), Block()])

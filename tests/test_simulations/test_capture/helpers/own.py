@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from simulations.capture.family import Family
-from tests.test_simulations.test_capture.helpers.tiny import unsettle
+from tests.test_simulations.test_capture.helpers.tiny import Module, unsettle
 
 torch = pytest.importorskip("torch")
 
@@ -21,7 +21,7 @@ OWN = Family(
 )
 
 
-class Block(torch.nn.Module):  # type: ignore[misc]
+class Block(Module):  # type: ignore[misc]
     """y = 0.9 x + 0.5 attention(LayerNorm(x)), then 1.1 y + feed_forward(RMSNorm(y))."""
 
     def __init__(self, *, by_hand: bool = False) -> None:
@@ -47,7 +47,7 @@ class Block(torch.nn.Module):  # type: ignore[misc]
         return 1.1 * x + self.down(torch.nn.functional.silu(self.up(self.second(x))))
 
 
-class Network(torch.nn.Module):  # type: ignore[misc]
+class Network(Module):  # type: ignore[misc]
     """Some blocks, and the mean of the tokens at the end."""
 
     def __init__(self, *, blocks: Any = None, **options: Any) -> None:

@@ -1,7 +1,6 @@
 """Small models of every family with random weights, and inputs for them: nothing is downloaded."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +9,9 @@ torch = pytest.importorskip("torch")
 with warnings.catch_warnings():  # what it says while it is imported is no concern of ours
     warnings.simplefilter("ignore")
     transformers = pytest.importorskip("transformers")
+
+Module: Any = torch.nn.Module  # mypy does not see what torch has
+Linear: Any = torch.nn.Linear
 
 WORDS, D, HEADS, HIDDEN, LAYERS = 41, 32, 4, 40, 2
 BERT = {
@@ -175,6 +177,3 @@ def encoder(*, layers: int = 2, **options: Any) -> Any:
 
 def tokens(*shape: int) -> Any:
     return torch.randn(*shape, generator=generator(3))
-
-
-Change = Callable[[Any], Any]
