@@ -181,6 +181,7 @@ def _odd(ruler: Ruler, told: str) -> InputError:
 
 def scaled_attention(attention: Attention, share: float | Floats) -> Attention:
     """Return an attention whose output is multiplied, feature by feature or as a whole."""
+    assert attention.output is not None  # a captured one has both matrices
     bias = None if attention.bias is None else attention.bias * share
     return replace(attention, output=attention.output * share, bias=bias)
 
@@ -192,6 +193,6 @@ def scaled_feed_forward(sublayer: FeedForward, share: float | Floats) -> FeedFor
 
 
 def _scaled_norm(norm: Norm, share: float, d: int) -> Norm:
-    gain = np.ones(d) if norm.gain is None else np.asarray(norm.gain)
+    gain: Floats = np.ones(d) if norm.gain is None else np.asarray(norm.gain)
     shift = None if norm.shift is None else norm.shift * share
     return replace(norm, gain=gain * share, shift=shift)
