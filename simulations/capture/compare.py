@@ -9,7 +9,7 @@ import torch
 from theory.arrays import Floats, InputError
 
 LIMIT = 1e-5
-"""How far what is read may be from the model's own numbers, relative to the largest of them.
+"""How far what is read may be from the model's own numbers, relative to a token's largest.
 
 Single precision reaches 1e-6; a wrong name, gain or activation misses by 1e-3 and mostly by 1.
 """
@@ -29,15 +29,23 @@ class Ruler:
     limit: float
 
     def error(self, found: Floats, wanted: Floats) -> float:
-        """Return the largest difference over the largest number wanted; inf if shapes differ."""
+        """Return by how much a token is missed at most, relative to its largest number.
+
+        A token smaller than the median one is measured by that: what cancels in it is not its own.
+        One that is far larger than all others (they are common in decoders) hides none of them.
+        Infinite if shapes differ or anything is not finite.
+        """
         if found.shape != wanted.shape:
             return float("inf")
-        gap, size = self.kept(found - wanted), self.kept(wanted)
-        largest = float(np.max(np.abs(size), initial=0.0))
-        difference = float(np.max(np.abs(gap), initial=0.0))
-        if np.isnan(difference):
+        gap = np.abs(self.kept(found - wanted)).max(axis=-1, initial=0.0)
+        size = np.abs(self.kept(wanted)).max(axis=-1, initial=0.0)
+        if not (np.isfinite(gap).all() and np.isfinite(size).all()):
             return float("inf")
-        return difference / largest if largest > 0 else (0.0 if difference == 0 else float("inf"))
+        size = np.maximum(size, np.median(size)) if len(size) else size
+        missed = gap > 0
+        if not (size[missed] > 0).all():
+            return float("inf")
+        return float(np.max(gap[missed] / size[missed], initial=0.0))
 
     def same(self, found: Floats, wanted: Floats) -> bool:
         """Whether two arrays hold the same numbers, up to a few roundings."""
