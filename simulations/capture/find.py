@@ -32,11 +32,7 @@ def find_family(model: Any, family: Family | str | None) -> tuple[str, Family]:
         return family, FAMILIES[family]
     found = dict.fromkeys(_names(model))
     if len(found) == 1:
-        name = next(iter(found))
-        gated = f"{name}-gated"
-        if gated in FAMILIES:
-            parts = _parts(model, FAMILIES[gated])
-            name = gated if any(_has_all(FAMILIES[gated], part) for part in parts) else name
+        name = _fitting(model, next(iter(found)))
         return name, FAMILIES[name]
     if found:
         raise InputError(
@@ -83,6 +79,15 @@ def listens(part: Part, family: Family) -> str:
 
 def _crosses(family: Family, part: Part) -> bool:
     return bool(family.cross) and part.inside.get(family.cross or "") is not None
+
+
+def _fitting(model: Any, name: str) -> str:
+    """Return the first family of this name, or with more behind a hyphen, that has all parts."""
+    for each in (name, *(key for key in FAMILIES if key.startswith(f"{name}-"))):
+        family = FAMILIES[each]
+        if any(_has_all(family, part) for part in _parts(model, family)):
+            return each
+    return name
 
 
 def _has_all(family: Family, part: Part) -> bool:

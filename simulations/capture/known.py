@@ -127,6 +127,10 @@ FAMILIES: Final[dict[str, Family]] = {
         output="attention.attn.o",
         norms=("attention.LayerNorm", "output.LayerNorm"),
     ),
+    "esm": replace(_BERT, norms=("attention.LayerNorm", "LayerNorm")),
+    "megatron-bert": replace(_BERT, norms=("attention.ln", "ln")),
+    "roberta-prelayernorm": replace(_BERT, norms=("attention.LayerNorm", "intermediate.LayerNorm")),
+    "nomic_bert": replace(_LLAMA, norms=("post_attention_layernorm", "post_mlp_layernorm")),
     "deberta-v2": replace(_BERT, value="attention.self.value_proj"),
     "modernbert": Family(
         blocks="layers",
@@ -138,6 +142,30 @@ FAMILIES: Final[dict[str, Family]] = {
         norms=("attn_norm", "mlp_norm"),
     ),
     "gpt2": _GPT2,
+    "gpt_neo": replace(
+        _GPT2,
+        attention="attn.attention",
+        value="attn.attention.v_proj",
+        output="attn.attention.out_proj",
+    ),
+    "ctrl": Family(
+        blocks="h",
+        attention="multi_head_attention",
+        value="multi_head_attention.Wv",
+        output="multi_head_attention.dense",
+        up="ffn.0",
+        down="ffn.2",
+        norms=("layernorm1", "layernorm2"),
+    ),
+    "mpt": Family(
+        blocks="blocks",
+        attention="attn",
+        value="attn.Wqkv",
+        output="attn.out_proj",
+        up="ffn.up_proj",
+        down="ffn.down_proj",
+        norms=("norm_1", "norm_2"),
+    ),
     "gptj": replace(
         _GPT2,
         value="attn.v_proj",
@@ -149,8 +177,18 @@ FAMILIES: Final[dict[str, Family]] = {
     "gpt_neox": _NEOX,
     "bloom": _BLOOM,
     "falcon": replace(_BLOOM, norms=("input_layernorm",)),
+    "falcon-two-norms": replace(_BLOOM, norms=("ln_attn", "ln_mlp")),
     "opt": _OPT,
     "whisper": _OPT,
+    "wav2vec2": replace(
+        _OPT,
+        attention="attention",
+        value="attention.v_proj",
+        output="attention.out_proj",
+        up="feed_forward.intermediate_dense",
+        down="feed_forward.output_dense",
+        norms=("layer_norm", "final_layer_norm"),
+    ),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
@@ -159,6 +197,16 @@ FAMILIES: Final[dict[str, Family]] = {
     "gemma2": _GEMMA,
     "gemma3": _GEMMA,
     "olmo2": replace(_LLAMA, norms=("post_attention_layernorm", "post_feedforward_layernorm")),
+    "cohere": replace(_LLAMA, norms=("input_layernorm",)),
+    "glm": replace(_LLAMA, up="mlp.gate_up_proj", gate=None),
+    "glm4": replace(
+        _LLAMA,
+        up="mlp.gate_up_proj",
+        gate=None,
+        norms=(*_LLAMA.norms, "post_self_attn_layernorm", "post_mlp_layernorm"),
+    ),
+    "starcoder2": replace(_LLAMA, up="mlp.c_fc", down="mlp.c_proj", gate=None),
+    "nemotron": _EXPERTS,  # its squared ReLU has no Lipschitz constant
     "mixtral": _EXPERTS,
     "gpt_oss": _EXPERTS,
     "phi": replace(
@@ -175,6 +223,14 @@ FAMILIES: Final[dict[str, Family]] = {
     "dinov2": replace(
         _VIT, blocks="layer", norms=("norm1", "norm2"), scales=("layer_scale1", "layer_scale2")
     ),
+    "dinov3_vit": replace(
+        _VIT,
+        blocks="layer",
+        up="mlp.up_proj",
+        down="mlp.down_proj",
+        norms=("norm1", "norm2"),
+        scales=("layer_scale1", "layer_scale2"),
+    ),
     "clip": _CLIP,
     "siglip": _CLIP,
     "swin": replace(_VIT, blocks="blocks", windows=True),
@@ -183,16 +239,27 @@ FAMILIES: Final[dict[str, Family]] = {
 }
 """By what a configuration calls itself (``model_type``); "torch" is `torch.nn.TransformerEncoder`.
 
-A name with -gated is the same family with a gated feed-forward sublayer.
+A name with more behind a hyphen is the same family with other parts: the first that fits is taken.
 """
 
+_RELATIVES: Final = {
+    "bert": "data2vec-text ernie ibert layoutlm rembert roformer splinter",
+    "cohere": "cohere2",
+    "clip": "clip_text_model clip_vision_model",
+    "dinov2": "dinov2_with_registers",
+    "gemma3": "gemma3_text",
+    "gpt2": "gpt_bigcode imagegpt openai-gpt",
+    "llama": "ernie4_5 eurobert granite helium hunyuan_v1_dense ministral olmo smollm3 stablelm",
+    "mixtral": "olmoe phimoe qwen2_moe qwen3_moe",
+    "olmo2": "exaone4 olmo3",
+    "opt": "bart biogpt xglm",
+    "roberta": "camembert xlm-roberta",
+    "siglip": "siglip_text_model siglip_vision_model",
+    "t5": "mt5 umt5",
+    "vit": "audio-spectrogram-transformer ijepa vit_mae vit_msn",
+    "wav2vec2": "hubert",
+}
 OTHER_NAMES: Final = {
-    "camembert": "roberta",
-    "clip_text_model": "clip",
-    "clip_vision_model": "clip",
-    "gemma3_text": "gemma3",
-    "siglip_text_model": "siglip",
-    "siglip_vision_model": "siglip",
-    "xlm-roberta": "roberta",
+    other: name for name, others in _RELATIVES.items() for other in others.split()
 }
 """What other configurations with the parts of a known family call themselves."""

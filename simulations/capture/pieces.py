@@ -95,9 +95,7 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     block = wiring.block(attention, sublayer)
     reason = listening.reason
     if family.measured:
-        more = (
-            f"{family.measured} is only measured (experts have no Lipschitz constant at a switch)"
-        )
+        more = f"{family.measured} is only measured: no Lipschitz constant of it is known"
         reason = f"{reason}; {more}" if reason else more
     step = None
     if not reason:

@@ -126,6 +126,86 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """By the names of `simulations.capture.known`: a model's first name, and its configuration."""
 
+_SOUND = BERT | {
+    "conv_dim": (8, 8),
+    "conv_stride": (5, 2),
+    "conv_kernel": (10, 3),
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+}
+_BART = {key: value for key, value in WHISPER.items() if not key.startswith(("num", "max"))}
+RELATIVES: dict[str, tuple[str, dict[str, Any]]] = {
+    "falcon-two-norms": ("Falcon", CONFIGS["falcon"][1] | {"new_decoder_architecture": True}),
+    "esm": ("Esm", BERT | {"pad_token_id": 1, "mask_token_id": 2}),
+    "megatron-bert": ("MegatronBert", BERT),
+    "roberta-prelayernorm": ("RobertaPreLayerNorm", BERT),
+    "nomic_bert": ("NomicBert", BERT),
+    "gpt_neo": (
+        "GPTNeo",
+        {"vocab_size": WORDS, "hidden_size": D, "num_layers": 2, "num_heads": HEADS}
+        | {"max_position_embeddings": 40, "attention_types": [[["global", "local"], 1]]},
+    ),
+    "ctrl": ("CTRL", GPT2 | {"dff": HIDDEN}),
+    "mpt": ("Mpt", {"vocab_size": WORDS, "d_model": D, "n_layers": 2, "n_heads": HEADS}),
+    "wav2vec2": ("Wav2Vec2", _SOUND),
+    "cohere": ("Cohere", SHARED),
+    "glm": ("Glm", LLAMA),
+    "glm4": ("Glm4", LLAMA),
+    "starcoder2": ("Starcoder2", SHARED),
+    "nemotron": ("Nemotron", SHARED),
+    "dinov3_vit": ("DINOv3ViT", IMAGE),
+    "data2vec-text": ("Data2VecText", BERT),
+    "ernie": ("Ernie", BERT),
+    "ibert": ("IBert", BERT),
+    "layoutlm": ("LayoutLM", BERT),
+    "rembert": ("RemBert", BERT | {"input_embedding_size": 8}),
+    "roformer": ("RoFormer", BERT),
+    "splinter": ("Splinter", BERT),
+    "cohere2": ("Cohere2", SHARED),
+    "clip_text_model": ("CLIPText", BERT),
+    "dinov2_with_registers": ("Dinov2WithRegisters", IMAGE | {"mlp_ratio": 2}),
+    "gpt_bigcode": ("GPTBigCode", GPT2),
+    "imagegpt": ("ImageGPT", GPT2),
+    "openai-gpt": ("OpenAIGPT", GPT2),
+    "ernie4_5": ("Ernie4_5", SHARED),
+    "eurobert": ("EuroBert", SHARED),
+    "granite": ("Granite", SHARED | {"residual_multiplier": 0.3}),
+    "helium": ("Helium", LLAMA),
+    "hunyuan_v1_dense": ("HunYuanDenseV1", LLAMA),
+    "ministral": ("Ministral", LLAMA),
+    "olmo": ("Olmo", SHARED),
+    "smollm3": ("SmolLM3", SHARED),
+    "stablelm": ("StableLm", SHARED),
+    "olmoe": ("Olmoe", SHARED),
+    "phimoe": ("Phimoe", SHARED),
+    "qwen2_moe": ("Qwen2Moe", SHARED),
+    "qwen3_moe": ("Qwen3Moe", LLAMA),
+    "exaone4": ("Exaone4", SHARED),
+    "olmo3": ("Olmo3", SHARED),
+    "bart": ("Bart", _BART | {"max_position_embeddings": 40}),
+    "biogpt": ("BioGpt", BERT),
+    "xglm": (
+        "XGLM",
+        {"vocab_size": WORDS, "d_model": D, "num_layers": 2, "attention_heads": HEADS}
+        | {"ffn_dim": HIDDEN, "max_position_embeddings": 40},
+    ),
+    "camembert": ("Camembert", BERT),
+    "xlm-roberta": ("XLMRoberta", BERT),
+    "siglip_text_model": ("SiglipText", BERT),
+    "mt5": ("MT5", T5 | {"num_heads": HEADS}),
+    "umt5": ("UMT5", T5 | {"num_heads": HEADS}),
+    "ijepa": ("IJepa", IMAGE),
+    "vit_mae": ("ViTMAE", IMAGE),
+    "vit_msn": ("ViTMSN", IMAGE),
+    "audio-spectrogram-transformer": (
+        "AST",
+        {key: IMAGE[key] for key in list(IMAGE)[:4]} | {"max_length": 40, "num_mel_bins": 24},
+    ),
+    "hubert": ("Hubert", _SOUND),
+}
+"""More families, and other names of known ones; their tests are slow for being many."""
+
 
 def generator(seed: int) -> Any:
     return torch.Generator().manual_seed(seed)
@@ -137,9 +217,9 @@ def token_ids(*shape: int) -> Any:
 
 def tiny_model(name: str, **changes: Any) -> tuple[Any, dict[str, Any]]:
     """Return a model in eval mode and two inputs; no parameter has a special value."""
-    first, settings = CONFIGS[name]
+    first, settings = (CONFIGS | RELATIVES)[name]
     config = getattr(transformers, f"{first}Config")(**settings | changes)
-    end = "EncoderModel" if first == "T5" else "Model"
+    end = "EncoderModel" if first.endswith("T5") else "Model"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
@@ -150,6 +230,10 @@ def tiny_model(name: str, **changes: Any) -> tuple[Any, dict[str, Any]]:
         return model, {"pixel_values": torch.randn(2, 3, 16, 16, generator=generator(1))}
     if first == "Whisper":
         return model, {"input_features": torch.randn(2, 8, 20, generator=generator(1))}
+    if "conv_dim" in settings:
+        return model, {"input_values": torch.randn(2, 200, generator=generator(1))}
+    if first == "AST":
+        return model, {"input_values": torch.randn(2, 40, 24, generator=generator(1))}
     return model, {"input_ids": token_ids(2, 9)}
 
 
