@@ -2,6 +2,7 @@ import paper_figures
 import simulations
 import theory
 from oversmooth.version import __version__
+from simulations.capture.trace import trace_model
 from simulations.engine.surveys import survey
 from simulations.instruments.analysis import analyze
 from simulations.instruments.captured import trace_captured
@@ -53,5 +54,6 @@ __all__ = [
     "theory",
     "trace_blocks",
     "trace_captured",
+    "trace_model",
     "verify",
 ]

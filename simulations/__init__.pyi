@@ -1,4 +1,5 @@
 from simulations import (
+    capture,
     centred,
     datasets,
     engine,
@@ -14,6 +15,7 @@ from simulations import (
 )
 
 __all__ = [
+    "capture",
     "centred",
     "datasets",
     "engine",

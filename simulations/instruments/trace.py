@@ -68,7 +68,8 @@ class Trace:
 
     v and d_M are about consensus: all tokens equal, an M of rank 1, whatever the mask is.
     ``repeats`` says for each batch member what is implied if its one block comes again and
-    again; empty where the blocks differ, or nobody asked.
+    again; empty where the blocks differ, or nobody asked. ``reasons`` says for each block why the
+    theorem does not apply to it, "" where it does; empty where it applies to all.
 
     Shapes: tokens[name] (L + 1, *b), blocks[name] (L, *b)
     """
@@ -76,6 +77,7 @@ class Trace:
     tokens: Mapping[str, Numbers]
     blocks: Mapping[str, Numbers]
     repeats: tuple[Convergence, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     @property
     def depth(self) -> int:

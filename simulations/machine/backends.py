@@ -1,7 +1,8 @@
 """Which array library, device and dtype the numbers live on.
 
 Torch and CuPy are imported inside functions, so that who asks for NumPy needs neither. Of all other
-files only those of `simulations.fusion`, which trains with torch, import it.
+files only those of `simulations.fusion`, which trains with torch, and of `simulations.capture`,
+which watches its modules, import it.
 """
 
 import dataclasses

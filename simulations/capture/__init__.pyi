@@ -1,0 +1,15 @@
+from simulations.capture.family import Family
+from simulations.capture.known import FAMILIES
+from simulations.capture.pieces import Reading
+from simulations.capture.trace import read_model, trace_model
+from simulations.capture.tracking import Tracker, read_tracks
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Reading",
+    "Tracker",
+    "read_model",
+    "read_tracks",
+    "trace_model",
+]
