@@ -13,8 +13,8 @@ from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.images import encode_images
 from simulations.models.tokens import Encoded, encode, longest_text, require_two_tokens
-from theory.records import brief_repr
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 DEFAULT_LENGTH = 128
 
