@@ -53,8 +53,9 @@ def block(folder: Path, rng: random.Random) -> list[str]:
     for name in rng.sample(list(found), rng.choice((0, 0, 0, 1))):
         del found[name]
     members = {name: array_bytes(np.asarray(value)) for name, value in found.items()}
-    if rng.random() < 0.15:
-        name = rng.choice(list(members))
+    numbers = [name for name, value in found.items() if np.asarray(value).dtype.kind in "biuf"]
+    if rng.random() < 0.15 and numbers:
+        name = rng.choice(numbers)
         members[name] = lying_header(np.asarray(found[name], dtype=float), rng)
     content = archive(members, rng)
     path = folder / rng.choice(("block.npz", "block.npz", "block.npy", "ein bühne.npz"))
