@@ -6,6 +6,7 @@ import re
 import runpy
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def _notebook(*code: str) -> Any:
     return make.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
 
 
+@pytest.mark.once
 @by_name
 def test_a_notebook_runs_and_draws(path: Path, kernel: str, tmp_path: Path) -> None:
     notebook = _read(path)
@@ -97,6 +99,7 @@ def test_a_notebook_runs_and_draws(path: Path, kernel: str, tmp_path: Path) -> N
     assert "UNEXPECTED" not in printed
 
 
+@pytest.mark.skipif(bool(find_spec("torch")), reason="make test-without-torch runs it")
 @by_name
 def test_a_notebook_runs_where_no_model_is_installed_and_says_so(
     path: Path, kernel: str, tmp_path: Path

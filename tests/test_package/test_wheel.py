@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("oversmooth", "theory", "simulations", "paper_figures")
 _RESULTS = ROOT / "paper_figures" / "out"

@@ -18,6 +18,8 @@ from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
 from tests.test_paper_figures.helpers.changed_data import changed
 
+pytestmark = pytest.mark.once
+
 QUICK = Settings(quick=True)
 
 

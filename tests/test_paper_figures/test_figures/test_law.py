@@ -24,6 +24,8 @@ from simulations.law.models import ModelLaw
 from theory.graphs.conversions import random_walk
 from theory.law.transverse import weak_components
 
+pytestmark = pytest.mark.once
+
 QUICK = Settings(quick=True)
 
 

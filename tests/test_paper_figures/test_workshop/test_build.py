@@ -17,6 +17,8 @@ from paper_figures.workshop.pools import run_lanes
 from simulations.machine.provenance import commit
 from theory.arrays import InputError
 
+pytestmark = pytest.mark.once
+
 BEFORE = set(os.environ)
 
 

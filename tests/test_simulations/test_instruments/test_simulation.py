@@ -20,6 +20,8 @@ from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
 from theory.statements.instances import member
 
+pytestmark = pytest.mark.once
+
 SMALL = Stack(depth=5, tokens=6, width=12, heads=3, ffn_width=16)
 # Attention that is seven times the residual: under full attention the differences between the
 # tokens are what the residual keeps of them, about a seventh a block.

@@ -24,6 +24,8 @@ from theory.law.cocycle import linear_distances
 from theory.law.transverse import transverse_rates
 from theory.statements.instances import member
 
+pytestmark = pytest.mark.once
+
 SMALL: dict[str, Any] = {
     "tokens": 6,
     "width": 8,

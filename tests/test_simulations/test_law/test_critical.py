@@ -14,6 +14,8 @@ from theory.graphs.masks import full_mask, window_mask
 from theory.law.orbits import find_attractor
 from theory.law.transverse import transverse_rates
 
+pytestmark = pytest.mark.once
+
 SMALL: dict[str, Any] = {
     "tokens": 4,
     "width": 6,

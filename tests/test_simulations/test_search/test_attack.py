@@ -20,6 +20,8 @@ from theory.statements.sizes import Length
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.once
+
 WRONG = "activation-gelu-constant-one"
 TIGHT = [key for key, theorem in CATALOGUE.items() if theorem.tight]
 BOUNDS = ("linear", "weighted-sum", "attention", "layer-norm", "activation-silu", "block-v")

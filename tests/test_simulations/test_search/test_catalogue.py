@@ -16,6 +16,8 @@ from theory.arrays import InputError
 from theory.statements.evaluation import check
 from theory.theorems.catalogue import CATALOGUE, TRENDS
 
+pytestmark = pytest.mark.once
+
 
 def _without_time(report: Report | TrendReport) -> dict[str, Any]:
     return {**report.as_json(), "seconds": None}

@@ -22,6 +22,8 @@ from theory.arrays import InputError
 from theory.law.transverse import transverse_rates
 from theory.statements.instances import member
 
+pytestmark = pytest.mark.once
+
 STACK = Stack(depth=10, tokens=5, width=8, heads=2, ffn_width=8, activation="tanh")
 SMALL: dict[str, Any] = {
     "tokens": 4,

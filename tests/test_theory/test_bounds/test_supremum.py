@@ -28,6 +28,8 @@ from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
 from theory.spectra.norms import coupling
 
+pytestmark = pytest.mark.once
+
 LAYERS = 64
 CLOSE = 1e-9  # float64 iterates beside bounds on exact ones: a few thousand eps of their sizes
 

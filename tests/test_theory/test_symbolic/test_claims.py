@@ -12,6 +12,8 @@ from theory.statements.evaluation import check
 from theory.symbolic.claims import FORMULAS, formula
 from theory.theorems.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.once
+
 BLOCKS = {"block-v": "post", "block-v-lower-bound": "post", "block-v-parallel": "parallel"}
 
 

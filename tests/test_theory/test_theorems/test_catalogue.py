@@ -22,6 +22,8 @@ from theory.symbolic.maps import gate_root
 from theory.theorems.block.shi2022_lemmas import Averaging
 from theory.theorems.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.once
+
 TRUE = sorted(key for key, theorem in CATALOGUE.items() if theorem.expected == "holds")
 REFUTED = sorted(set(CATALOGUE) - set(TRUE))
 BIBLIOGRAPHY = Path(__file__).parents[3] / "theory" / "references.bib"

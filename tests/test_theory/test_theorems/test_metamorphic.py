@@ -16,6 +16,8 @@ from theory.statements.verdict import Verdict
 from theory.theorems.block.shi2022_lemmas import Averaging, LinearMap, WeightedSum
 from theory.theorems.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.once
+
 SEEDS = st.integers(0, 2**32 - 1)
 EQUIVARIANT = [key for key in CATALOGUE if key != "layer-norm-general-subspace"]
 

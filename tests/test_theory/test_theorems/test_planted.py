@@ -13,6 +13,8 @@ from theory.statements.evaluation import check
 from theory.statements.strategies import sample_strategy
 from theory.statements.theorem import Theorem
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("theorem", PLANTED, ids=lambda theorem: theorem.key)
 def test_a_planted_falsehood_is_refuted_with_the_default_trials(theorem: Theorem[Any]) -> None:

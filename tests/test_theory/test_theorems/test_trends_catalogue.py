@@ -14,6 +14,8 @@ from theory.theorems.catalogue import CATALOGUE, TRENDS
 from theory.theorems.trends.geshkovski2025 import interaction_energy
 from theory.theorems.trends.noci2022 import expected_cosine
 
+pytestmark = pytest.mark.once
+
 BIBLIOGRAPHY = Path(__file__).parents[3] / "theory" / "references.bib"
 
 # Wrong claims: another exponent, a factor lost, a sign turned, a limit that is not the limit.
