@@ -23,7 +23,7 @@ COUNTED: dict[str, Measure] = {
     for name in (
         *("consensus_distance", "relative_distance", "dong_residual", "high_frequency_ratio"),
         *("mean_average_distance", "cosine_similarity", "token_diameter", "effective_rank"),
-        *("stable_rank", "participation_rank", "rank_one_fraction"),
+        *("stable_rank", "participation_rank", "rank_one_fraction", "largest_share"),
     )
 }
 COUNTED["dirichlet_energy"] = lambda tokens, **options: measures.dirichlet_energy(
@@ -110,7 +110,7 @@ def test_zero_tokens_among_others_leave_the_gradient_finite(name: str) -> None:
 
 
 def _close(found: Any, wanted: Any) -> None:
-    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-14, equal_nan=True)
 
 
 @every
