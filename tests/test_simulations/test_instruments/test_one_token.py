@@ -7,7 +7,8 @@ from simulations.instruments.captured import trace_captured
 from simulations.instruments.trace import trace_blocks, trace_centred
 from simulations.reports.one_token import is_massive, warning, without_tables
 from simulations.reports.traces import reading, trace_json, trace_tables
-from tests.test_simulations.helpers.three_layers import STACK, D, N, random_tokens
+from tests.helpers.blocks import random_tokens
+from tests.test_simulations.helpers.three_layers import STACK, D, N
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import cosine_similarity, relative_distance
 
