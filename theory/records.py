@@ -12,6 +12,7 @@ Kind = TypeVar("Kind", bound=type)
 _WIDTH = 100
 _LONGEST = 80
 _ROWS = 2
+_BRACKETS = {tuple: ("(", ")"), list: ("[", "]")}
 _MOST = 4
 
 
@@ -77,7 +78,7 @@ def _show(value: Any, *, depth: int) -> str:
         pairs = (f"{_cut(repr(k), 40)}: {_show(v, depth=depth + 1)}" for k, v in value.items())
         return f"{{{_few(pairs, len(value), depth)}}}"
     if isinstance(value, tuple | list | set | frozenset):
-        left, right = {tuple: "()", list: "[]"}.get(type(value), "{}")
+        left, right = _BRACKETS.get(type(value), ("{", "}"))
         parts = (_show(each, depth=depth + 1) for each in value)
         inside = _few(parts, len(value), depth)
         return f"{left}{inside}{',' if len(value) == 1 and left == '(' else ''}{right}"

@@ -22,6 +22,7 @@ _ROWS = (
     ("CosSim", "tokens", "cosine_similarity"),
     ("d_M/|H|", "tokens", "relative_distance"),
     ("eff. rank", "tokens", "effective_rank"),
+    ("share", "tokens", "largest_share"),
     ("v", "blocks", "v"),
     ("ratio", "blocks", "measured_ratio"),
 )

@@ -28,9 +28,15 @@ def largest_known(values: Numbers) -> float:
     return float(known.max()) if known.size else float("nan")
 
 
+def _agreed(values: Numbers) -> float:
+    """Return the number that all texts or seeds have; NaN if they differ."""
+    first = values.reshape(-1)[0]
+    return float(first) if (values == first).all() else float("nan")
+
+
 # Heading, group, name, how several texts or seeds are put together.
 _LARGEST: Final = (
-    ("token", "tokens", "largest_token", mean_of_known),
+    ("token", "tokens", "largest_token", _agreed),
     ("share", "tokens", "largest_share", mean_of_known),
     ("longest", "tokens", "largest_norm", mean_of_known),
     ("median", "tokens", "median_norm", mean_of_known),

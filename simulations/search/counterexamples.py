@@ -56,14 +56,27 @@ class Counterexample:
         return sum(values.size for values in self.params.values()), -float(ratio)
 
     def instance(self, theorem: Theorem[Any] | None = None) -> Any:
-        """Build the instance, for the catalogue's theorem unless another is given."""
-        theorem = CATALOGUE[self.key] if theorem is None else theorem
+        """Build the instance, for the catalogue's theorem unless another is given.
+
+        Raises: InputError if none is given and the catalogue has none with the key
+        """
+        theorem = _known(self.key) if theorem is None else theorem
         return theorem.domain.build(self.sizes, self.params)
 
 
-def replay(example: Counterexample) -> Verdict:
-    """Build the instance again and check it; the sides found then are in the example itself."""
-    return check(CATALOGUE[example.key], example.instance())
+def replay(example: Counterexample, theorem: Theorem[Any] | None = None) -> Verdict:
+    """Build the instance again and check it; the sides found then are in the example itself.
+
+    Raises: InputError as `Counterexample.instance` does
+    """
+    theorem = _known(example.key) if theorem is None else theorem
+    return check(theorem, example.instance(theorem))
+
+
+def _known(key: str) -> Theorem[Any]:
+    if key not in CATALOGUE:
+        raise InputError(f"theorem must be given: the catalogue has none with the key {key!r}")
+    return CATALOGUE[key]
 
 
 def comes_out(example: Counterexample, verdict: Verdict) -> bool:

@@ -58,7 +58,7 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
                 *("consensus_distance", "cosine_similarity", "dong_residual", "effective_rank"),
                 *("high_frequency_ratio", "mean_average_distance", "measure_tokens"),
                 *("participation_rank", "rank_one_fraction", "relative_distance", "stable_rank"),
-                "token_diameter",
+                *("largest_share", "token_diameter"),
             ),
             _COUNTED,
         ),

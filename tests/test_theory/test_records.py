@@ -89,5 +89,10 @@ def test_tensors_without_numbers_are_shown_too() -> None:
     assert repr(_Holder(torch.zeros(2, 3))) == "_Holder(value=torch.float32[2, 3])"
     assert repr(_Holder(torch.zeros((), device="meta"))) == "_Holder(value=torch.float32[])"
     seen = []
-    torch.func.vmap(lambda x: seen.append(repr(_Holder(x))) or x)(torch.zeros(3))
+
+    def show(x: Any) -> Any:
+        seen.append(repr(_Holder(x)))
+        return x
+
+    torch.func.vmap(show)(torch.zeros(3))
     assert seen == ["_Holder(value=torch.float32[])"]

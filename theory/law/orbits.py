@@ -5,7 +5,6 @@ point or over a cycle, an average along an orbit that never closes. All of it is
 and runs in NumPy's float64, whatever comes in.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -75,23 +74,6 @@ def host_array(name: str, array: Array) -> Matrix:
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     return to_numpy(array)
-
-
-def host_eigenvalues(eigenvalues: Array | Sequence[complex] | complex) -> Matrix:
-    """Return numbers, real or complex, in one row.
-
-    Raises: InputError if they are none, or not finite
-    """
-    if isinstance(eigenvalues, list | tuple | int | float | complex):
-        mu = np.atleast_1d(np.asarray(eigenvalues))
-    else:
-        mu = np.atleast_1d(host_array("eigenvalues", eigenvalues))
-    if mu.ndim != 1 or mu.dtype.kind not in "iufc" or not np.isfinite(mu).all():
-        raise InputError(
-            f"eigenvalues must be finite numbers, one axis, but have shape {mu.shape} and dtype "
-            f"{mu.dtype}"
-        )
-    return mu
 
 
 def host_token(token: Array) -> Matrix:

@@ -13,8 +13,8 @@ from scipy.fft import dct
 
 from theory.arrays import Array, InputError
 from theory.blocks.weights import Block
-from theory.law.orbits import Matrix, host_eigenvalues, host_token
-from theory.law.rates import tied_orbit
+from theory.law.orbits import Matrix, host_token
+from theory.law.rates import host_eigenvalues, tied_orbit
 from theory.law.transverse import mask_walk, transverse_eigenvalues
 from theory.records import brief_repr
 

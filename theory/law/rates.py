@@ -19,8 +19,8 @@ from theory.law.orbits import (
     Attractor,
     Matrix,
     find_attractor,
+    host_array,
     host_block,
-    host_eigenvalues,
     host_token,
     is_homogeneous,
 )
@@ -62,6 +62,23 @@ class ModeRates:
     def relative_rates(self) -> Matrix:
         """The rates of d_M / |H|: rho over the growth of the token."""
         return self.rates / self.token_growth
+
+
+def host_eigenvalues(eigenvalues: Array | Sequence[complex] | complex) -> Matrix:
+    """Return numbers, real or complex, in one row.
+
+    Raises: InputError if they are none, or not finite
+    """
+    if isinstance(eigenvalues, list | tuple | int | float | complex):
+        mu = np.atleast_1d(np.asarray(eigenvalues))
+    else:
+        mu = np.atleast_1d(host_array("eigenvalues", eigenvalues))
+    if mu.ndim != 1 or mu.dtype.kind not in "iufc" or not np.isfinite(mu).all():
+        raise InputError(
+            f"eigenvalues must be finite numbers, one axis, but have shape {mu.shape} and dtype "
+            f"{mu.dtype}"
+        )
+    return mu
 
 
 def mode_rates(

@@ -1,5 +1,6 @@
 from theory.measures.attention import attention_entropy, attention_similarity
 from theory.measures.diameters import projective_diameter, token_diameter
+from theory.measures.largest import largest_share
 from theory.measures.ranks import effective_rank, participation_rank, rank_one_fraction, stable_rank
 from theory.measures.subspace import (
     Subspace,
@@ -32,6 +33,7 @@ __all__ = [
     "effective_rank",
     "general",
     "high_frequency_ratio",
+    "largest_share",
     "mean_average_distance",
     "measure_tokens",
     "participation_rank",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from simulations.search.adversary import attack
+from simulations.search.counterexamples import replay
 from simulations.search.theorem import verify_theorem
 from theory.arrays import Array, InputError
 from theory.extended.verdicts import recheck
@@ -55,6 +56,15 @@ def test_plain_numpy_is_verified_and_attacked_alike(factor: float, status: str) 
     assert found.status == status
     assert found.rechecked is None  # there are no more digits to be had of numpy
     assert found.ratio == pytest.approx(1 / factor, rel=1e-6)
+
+
+def test_what_an_attack_found_is_replayed_with_the_theorem_at_hand() -> None:
+    claim = _claim(0.9)
+    example = attack(claim, budget=300).example
+    assert example is not None
+    assert replay(example, claim).refuted
+    with pytest.raises(InputError, match=r"must be given: .* 'own'"):
+        replay(example)
 
 
 def test_a_recheck_says_what_plain_numpy_lacks() -> None:

@@ -234,8 +234,9 @@ def test_bad_requests_are_refused() -> None:
         mode_rates(linear([1.0]), [1.0], np.ones(1), depth=0)
     with pytest.raises(InputError, match="layers must be at least 1"):
         mode_rates(linear([1.0]), [1.0], np.ones(1), layers=0)
-    with pytest.raises(InputError, match="one axis"):
-        mode_rates(linear([1.0]), np.ones((2, 2)), np.ones(1))
+    for wrong in (np.ones((2, 2)), [np.nan], [1.0, np.inf], ["one"], np.asarray([None])):
+        with pytest.raises(InputError, match="one axis"):
+            mode_rates(linear([1.0]), wrong, np.ones(1))
     assert mode_rates([linear([1.0])], [1.0], np.ones(1), depth=1, layers=1).depth == 1
     with pytest.raises(InputError, match="is empty"):
         mode_rates([], [1.0], np.ones(1))
