@@ -100,7 +100,7 @@ def build_layers(
     by_offset = None
     if family.names.relative:
         table = get(family.names.relative + family.names.table)
-        rows = relative_buckets(model.longest, buckets=model.buckets)
+        rows = relative_buckets(model.longest, buckets=model.buckets, farthest=model.farthest)
         by_offset = np.ascontiguousarray(table[rows].T)
     groups = [_layer(get, group, family, model, by_offset) for group in range(model.groups)]
     layers = [groups[layer * model.groups // model.layers] for layer in range(model.layers)]
@@ -132,7 +132,13 @@ def _layer(
             if name
         }
         frequencies = turned if family.rotary else None
-        scores = Scores(**own, frequencies=frequencies, by_offset=by_offset, **norms)
+        scores = Scores(
+            **own,
+            frequencies=frequencies,
+            by_offset=by_offset,
+            scale=None if family.scales_scores else 1.0,
+            **norms,
+        )
         own = {"query": None, "key": None}
     output = maps["output"].weight
     attention = Attention(

@@ -26,6 +26,8 @@ class Scores:
     feature i with feature i + r. ``by_offset`` is added to the scores, by how far the listener
     stands after the one it listens to, from -(n_max - 1) up. Norms come before turning.
 
+    ``scale`` multiplies products of queries and keys; None stands for 1 / sqrt(k).
+
     Shapes: query, key (h, d, k), query_bias, key_bias (h, k), frequencies (r,),
             by_offset (h, 2 n_max - 1), the norms' gains (k,)
     Source: su2021rope, raffel2020t5, song2020mpnet, henry2020qknorm
@@ -39,6 +41,7 @@ class Scores:
     by_offset: Array | None = None
     query_norm: Norm | None = None
     key_norm: Norm | None = None
+    scale: float | None = None
 
 
 def adjacency(
@@ -61,7 +64,8 @@ def adjacency(
     keys = _vectors(heads, scores.key, scores.key_bias, scores.key_norm)
     if scores.frequencies is not None:
         queries, keys = (turn(each, scores.frequencies) for each in (queries, keys))
-    found = queries @ xp.matrix_transpose(keys) / math.sqrt(scores.key.shape[-1])
+    scale = 1 / math.sqrt(scores.key.shape[-1]) if scores.scale is None else scores.scale
+    found = scale * (queries @ xp.matrix_transpose(keys))
     if scores.by_offset is not None:
         found = found + _biases(scores.by_offset, n)
     if not bool(xp.all(xp.isfinite(found))):

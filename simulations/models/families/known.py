@@ -12,9 +12,10 @@ from simulations.models.families.mpnet import MPNET
 from simulations.models.families.opt import OPT
 from simulations.models.families.phi import PHI
 from simulations.models.families.roberta import ROBERTA
+from simulations.models.families.t5 import T5
 from simulations.models.families.vit import DEIT, DINOV2, DINOV2_REGISTERS, VIT
 
-_ENCODERS = (BERT, ROBERTA, ELECTRA, DISTILBERT, ALBERT, MPNET)
+_ENCODERS = (BERT, ROBERTA, ELECTRA, DISTILBERT, ALBERT, MPNET, T5)
 _DECODERS = (GPT2, OPT, GPT_NEOX, PHI, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA)
 _IMAGES = (VIT, DEIT, DINOV2, DINOV2_REGISTERS)
 
