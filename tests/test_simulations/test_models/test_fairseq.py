@@ -44,11 +44,8 @@ def test_weights_and_letters_find_their_places(tmp_path: Path) -> None:
     assert block.placement == "post"
     assert block.feed_forward is not None
     assert np.array_equal(block.feed_forward.weight_in, TENSORS["layers.1.fc1.weight"].T)
-    wanted = {
-        block.norm_2: "layers.1.final_layer_norm",
-        embeddings_of(found).norm: "emb_layer_norm",
-    }
-    for norm, name in wanted.items():
+    first, last = embeddings_of(found).norm, block.norm_2
+    for norm, name in ((first, "emb_layer_norm"), (last, "layers.1.final_layer_norm")):
         assert norm.gain is not None
         assert np.array_equal(norm.gain, TENSORS[f"{name}.weight"])
 
