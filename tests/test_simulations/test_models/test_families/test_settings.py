@@ -28,7 +28,22 @@ OWN: dict[str, dict[str, Any]] = {
     "dinov2": {"image_size": 8, "patch_size": 4, "mlp_ratio": 2},
     "dinov2_with_registers": {"image_size": 8, "patch_size": 4, "num_register_tokens": 1},
 }
-STRANGE = (None, True, -1, 0, 3, 7.5, 2**31 - 2, 10**40, "gated-", "x" * 500, [], {}, [[1]], 1e-300)
+STRANGE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    3,
+    7.5,
+    2**31 - 2,
+    10**40,
+    "gated-",
+    "x" * 500,
+    [],
+    {},
+    [[1]],
+    1e-300,
+)
 
 
 def config(model_type: str) -> dict[str, Any]:
@@ -51,13 +66,13 @@ def test_a_strange_setting_is_read_or_refused_in_one_line(model_type: str, tmp_p
     keys = set(vars(FAMILIES[model_type].keys).values()) | set(FAMILIES[model_type].fixed)
     keys |= {*config(model_type), "rope_theta", "rope_parameters", "attention_bias", "qkv_bias"}
     said = []
-    for key in sorted(keys - {"", "model_type"}):
-        for value in STRANGE:
+    for number, key in enumerate(sorted(keys - {"", "model_type"})):
+        for value in STRANGE[number % 3 :: 3]:
             path.write_text(json.dumps(config(model_type) | {key: value}))
             try:
                 read_architecture(path)
             except InputError as error:
                 said.append(str(error))
-    assert len(said) > len(keys)
+    assert len(said) > len(keys) / 2
     assert max(map(len, said)) < 300
     assert not any("\n" in line for line in said)
