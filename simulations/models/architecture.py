@@ -57,8 +57,8 @@ class Architecture:
     where the heads share the width. ``biases`` names the maps that have one. ``frequencies`` are
     those of rotary positions, one for each pair of features that is turned. ``buckets`` is the
     number of rows of a table of relative positions, 0 for none; from ``farthest`` on all share
-    one. ``word_scale`` multiplies the embeddings, and ``gain_offset`` is added to every norm's
-    gain. ``image`` is None for texts.
+    one. ``slopes``: scores fall with the distance. ``word_scale`` multiplies the embeddings, and
+    ``gain_offset`` is added to every norm's gain. ``image`` is None for texts.
     """
 
     model_type: str
@@ -84,6 +84,7 @@ class Architecture:
     frequencies: tuple[float, ...] = ()
     buckets: int = 0
     farthest: int = 128
+    slopes: bool = False
     word_scale: float = 1.0
     gain_offset: float = 0.0
     image: ImageShape | None = None
@@ -107,7 +108,7 @@ class Architecture:
                 f"a table of relative positions must have an even number of rows, at most 4 times "
                 f"as many as it reaches, but has {self.buckets} and reaches {self.farthest}"
             )
-        if self.buckets and self.longest > _LONGEST_RELATIVE:
+        if (self.buckets or self.slopes) and self.longest > _LONGEST_RELATIVE:
             raise InputError(
                 f"a model with relative positions must have at most {_LONGEST_RELATIVE} of them, "
                 f"but has {self.longest}"

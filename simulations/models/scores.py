@@ -111,6 +111,21 @@ def relative_buckets(longest: int, *, buckets: int = 32, farthest: int = 128) ->
     return np.asarray(rows + np.where(offsets < 0, half, 0))
 
 
+def falling_biases(heads: int, longest: int) -> NDArray[np.float64]:
+    """Return a bias for each head and offset that falls with the distance: (h, 2 longest - 1).
+
+    The slopes are powers of 2, from 2^(-8 / p) to 1/256 for p heads, p a power of 2; what is left
+    of another number of heads gets those that lie between. Listeners are behind, so that offsets
+    are positive; the other half is masked.
+
+    Source: press2022alibi
+    """
+    whole = 2 ** int(math.log2(heads))
+    between = [2 ** (-8 * (2 * k + 1) / (2 * whole)) for k in range(heads - whole)]
+    slopes = np.array([2 ** (-8 * (k + 1) / whole) for k in range(whole)] + between)
+    return -slopes[:, None] * np.arange(-(longest - 1), longest)
+
+
 def _vectors(heads: Array, weight: Array, bias: Array | None, norm: Norm | None) -> Array:
     found = heads @ weight
     if bias is not None:

@@ -78,6 +78,8 @@ def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
             f"{quote(model_type)}"
         )
     family = _variant(FAMILIES[model_type], settings)
+    older = family.older_keys.items()
+    settings = {new: settings[old] for old, new in older if old in settings} | settings
     for key, allowed in (_FIXED | dict(family.fixed)).items():
         if settings.get(key) not in allowed:
             raise InputError(
@@ -145,6 +147,7 @@ def _architecture(
         else (),
         buckets=_count(path, settings, keys.buckets, default=32, least=4) if keys.buckets else 0,
         farthest=_count(path, settings, keys.farthest, default=128) if keys.farthest else 128,
+        slopes=family.slopes,
         word_scale=width**0.5 if family.scaled_words else 1.0,
         gain_offset=family.gain_offset,
         image=image,
@@ -215,9 +218,9 @@ def _count(
 def _activation(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> str:
     key = family.keys.activation
     value = settings.get(key, family.default_activation)
-    if family.gated_names is not None and isinstance(value, str) and value.startswith(_GATED):
-        inner = value.removeprefix(_GATED)
-        value = "gelu_new" if inner == "gelu" else inner  # as T5's own code has it
+    if isinstance(value, str):
+        value = family.activations.get(value, value)
+        value = value if family.gated_names is None else value.removeprefix(_GATED)
     if not isinstance(value, str) or value not in _ACTIVATIONS:
         raise InputError(
             f"{path.name}: {key} must be one of {', '.join(_ACTIVATIONS)}, but is {quote(value)}"

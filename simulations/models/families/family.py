@@ -104,7 +104,9 @@ class StoredFamily:
     ``stretches``: positions are interpolated where images are not of the size of config.json.
     ``default_positions`` are meant where no setting says how long a text may be. ``scales_scores``:
     scores are divided by the root of a head's features. ``gated_names`` are the names where the
-    activation is said to be gated.
+    activation is said to be gated. ``slopes``: scores fall with the distance, at a slope a head.
+    ``activations`` are those that mean another one here, and ``older_keys`` what older files call
+    some settings, by that name.
     """
 
     model_types: tuple[str, ...]
@@ -133,9 +135,12 @@ class StoredFamily:
     default_positions: int | None = None
     scales_scores: bool = True
     gated_names: Names | None = None
+    slopes: bool = False
+    activations: Mapping[str, str] = field(default_factory=dict)
+    older_keys: Mapping[str, str] = field(default_factory=dict)
     gain_offset: float = 0.0
 
     @property
     def own_scores(self) -> bool:
         """Whether the scores are of a kind that only `simulations.models.scores` knows."""
-        return bool(self.rotary or self.names.relative or self.names.query_norm)
+        return bool(self.rotary or self.slopes or self.names.relative or self.names.query_norm)

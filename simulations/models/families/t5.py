@@ -46,6 +46,7 @@ T5 = StoredFamily(
     norm="rms",
     biases=frozenset(),
     scales_scores=False,
+    activations={"gated-gelu": "gated-gelu_new"},  # as its own code has it
     gated_names=replace(
         _NAMES, gate="layer.1.DenseReluDense.wi_0", ffn_in="layer.1.DenseReluDense.wi_1"
     ),

@@ -25,6 +25,7 @@ STRETCHED = {
 GPT2 = {"vocab_size": 10, "n_embd": 12, "n_layer": 3, "n_head": 3, "n_positions": 24}
 GPT2 |= {"bos_token_id": 2, "eos_token_id": 3}
 NEOX = {key: LLAMA[key] for key in LLAMA if key not in ("num_key_value_heads", "rms_norm_eps")}
+BLOOM = {"vocab_size": 10, "hidden_size": 18, "n_layer": 3, "n_head": 3, "initializer_range": 0.3}
 OPT: dict[str, Any] = {
     "vocab_size": 10,
     "hidden_size": 12,

@@ -11,12 +11,21 @@ from simulations.models.forward import run
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.against_transformers import agrees
 from tests.test_simulations.helpers.tiny_llama import write_decoder
-from tests.test_simulations.test_models.test_families.sizes import GPT2, LLAMA, NEOX, OPT, STRETCHED
+from tests.test_simulations.test_models.test_families.sizes import (
+    BLOOM,
+    GPT2,
+    LLAMA,
+    NEOX,
+    OPT,
+    STRETCHED,
+)
 
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": ("GPT2", GPT2),
     "gpt2-relu": ("GPT2", GPT2 | {"n_inner": 20, "activation_function": "relu"}),
     "opt": ("OPT", OPT),
+    "bloom": ("Bloom", BLOOM),
+    "bloom-two-heads": ("Bloom", BLOOM | {"n_head": 2}),
     "gpt_neox": ("GPTNeoX", NEOX | {"rotary_pct": 0.5}),
     "gpt_neox-no-bias": ("GPTNeoX", NEOX | {"attention_bias": False, "rotary_pct": 1.0}),
     "phi": ("Phi", NEOX | {"num_key_value_heads": 1}),
@@ -31,11 +40,21 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("Mistral", LLAMA | {"sliding_window": 16}),
     "qwen2": ("Qwen2", LLAMA),
     "qwen3": ("Qwen3", LLAMA | {"head_dim": 4}),
+    "gemma-old": ("Gemma", LLAMA | {"head_dim": 4, "pad_token_id": 0, "hidden_act": "gelu"}),
     "gemma": ("Gemma", LLAMA | {"head_dim": 4, "pad_token_id": 0}),
 }
 
 
-SLOW = ("gpt2-relu", "gpt_neox-no-bias", "llama-biases", "llama-wide-heads", "llama-linear")
+SLOW = ("gpt2-relu", "bloom-two-heads", "gpt_neox-no-bias", "gemma-old")
+SLOW += ("llama-biases", "llama-wide-heads", "llama-linear")
+    "gpt2-relu",
+    "gpt_neox-no-bias",
+    "llama-biases",
+    "llama-wide-heads",
+    "llama-linear",
+    "bloom-two-heads",
+    "gemma-old",
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +78,14 @@ def test_texts_of_a_model_with_a_window_are_no_longer_than_that(tmp_path: Path) 
     folder = write_decoder(tmp_path, model_type="mistral", sliding_window=9)
     checkpoint = load_checkpoint(folder)
     assert checkpoint.architecture.longest == 9
+
+
+def test_what_older_files_call_their_settings_is_understood(tmp_path: Path) -> None:
+    new = {"model_type": "bloom", "n_layer": 2, "hidden_size": 8, "n_head": 2}
+    wanted = load_checkpoint(write_decoder(tmp_path, **new)).architecture
+    old = {"model_type": "bloom", "n_layer": 2, "n_embed": 8, "num_attention_heads": 2}
+    old |= {"hidden_size": ...}
+    assert load_checkpoint(write_decoder(tmp_path, **old)).architecture == wanted
 
 
 def test_no_token_of_a_decoder_hears_what_comes_after_it(tmp_path: Path) -> None:

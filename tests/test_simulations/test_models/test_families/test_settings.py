@@ -16,6 +16,7 @@ TRANSFORMED = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 
 TRANSFORMED |= {"intermediate_size": 12, "max_position_embeddings": 16, "type_vocab_size": 2}
 OWN: dict[str, dict[str, Any]] = {
     "gpt2": {"n_layer": 2, "n_embd": 8, "n_head": 2, "n_positions": 16, "n_inner": None},
+    "bloom": {"n_layer": 2, "n_head": 2},
     "opt": {"ffn_dim": 12, "word_embed_proj_dim": 8},
     "distilbert": {"n_layers": 2, "dim": 8, "n_heads": 2, "hidden_dim": 12},
     "gpt_neox": {"rotary_pct": 0.5},
