@@ -1,6 +1,7 @@
 """Is an image what the model was made to see, and refused where it cannot be?"""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,28 @@ def test_a_picture_is_resized_and_its_middle_cut_out(tmp_path: Path) -> None:
     wanted = np.moveaxis(np.asarray(whole)[2:10, 4:12], -1, 0) / 255
     assert found is not None
     assert np.allclose(found[0], (wanted - 0.5) / 0.5, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("ViTImageProcessor", {"size": {"height": 8, "width": 8}}),
+        ("BitImageProcessor", {"size": {"shortest_edge": 12}, "crop_size": 8, "resample": 3}),
+    ],
+)
+def test_pictures_become_what_transformers_makes_of_them(
+    kind: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        transformers = pytest.importorskip("transformers")
+        processor = getattr(transformers, kind)(**options, image_mean=[0.1, 0.2, 0.3])
+        processor.save_pretrained(write_images_model(tmp_path))
+        path = picture(tmp_path / "a.png", 40, 30)
+        theirs = processor(images=Image.open(path), return_tensors="np")["pixel_values"]
+    found = encode_images(load_checkpoint(tmp_path), [path]).pixels
+    assert found is not None
+    assert np.allclose(found, theirs, atol=1e-6)
 
 
 def test_patches_alone_are_compared_where_marks_are_left_out(checkpoint: Checkpoint) -> None:

@@ -47,14 +47,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 SLOW = ("gpt2-relu", "bloom-two-heads", "gpt_neox-no-bias", "gemma-old")
 SLOW += ("llama-biases", "llama-wide-heads", "llama-linear")
-    "gpt2-relu",
-    "gpt_neox-no-bias",
-    "llama-biases",
-    "llama-wide-heads",
-    "llama-linear",
-    "bloom-two-heads",
-    "gemma-old",
-)
 
 
 @pytest.mark.parametrize(
