@@ -45,8 +45,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-SLOW = ("gpt2-relu", "bloom-two-heads", "gpt_neox-no-bias", "gemma-old")
-SLOW += ("llama-biases", "llama-wide-heads", "llama-linear")
+SLOW = {"gpt2-relu", "bloom-two-heads", "gpt_neox-no-bias", "gemma-old"}
+SLOW |= {"llama-biases", "llama-wide-heads", "llama-linear"}
 
 
 @pytest.mark.parametrize(
