@@ -236,5 +236,5 @@ def _warn(short: int, truncated: Numbers, lengths: Numbers) -> None:
 def _title(checkpoint: Checkpoint, lengths: Numbers, prefix: str) -> str:
     title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
     if checkpoint.widened is not None:
-        title += f", weights widened from {checkpoint.widened}, exactly"
+        title += f", weights widened from {checkpoint.widened}"
     return f"{title}, prefix {prefix!r}" if prefix else title

@@ -10,6 +10,9 @@ from theory.blocks.weights import Placement
 PLAIN_BIASES: Final = frozenset(("query", "key", "value", "output", "ffn_in", "ffn_out"))
 """The maps that have a bias in BERT and most of those that came before Llama."""
 
+_LONGEST_RELATIVE: Final = 100_000
+"""Each is a number for each head; a damaged file may ask for thousands of millions."""
+
 
 @dataclass(frozen=True)
 class ImageShape:
@@ -53,8 +56,9 @@ class Architecture:
     ``key_heads`` is None where each query head has keys and values of its own, ``head_width``
     where the heads share the width. ``biases`` names the maps that have one. ``frequencies`` are
     those of rotary positions, one for each pair of features that is turned. ``buckets`` is the
-    number of rows of a table of relative positions; 0 is none. ``word_scale`` multiplies the
-    embeddings, and ``gain_offset`` is added to every norm's gain. ``image`` is None for texts.
+    number of rows of a table of relative positions, 0 for none; from ``farthest`` on all share
+    one. ``slopes``: scores fall with the distance. ``word_scale`` multiplies the embeddings, and
+    ``gain_offset`` is added to every norm's gain. ``image`` is None for texts.
     """
 
     model_type: str
@@ -79,6 +83,8 @@ class Architecture:
     biases: Set[str] = PLAIN_BIASES
     frequencies: tuple[float, ...] = ()
     buckets: int = 0
+    farthest: int = 128
+    slopes: bool = False
     word_scale: float = 1.0
     gain_offset: float = 0.0
     image: ImageShape | None = None
@@ -96,6 +102,16 @@ class Architecture:
             raise InputError(
                 f"a head has {self.head_features} features, but {2 * len(self.frequencies)} are to "
                 "be turned by their position"
+            )
+        if self.buckets and (self.buckets % 2 or self.farthest <= self.buckets // 4):
+            raise InputError(
+                f"a table of relative positions must have an even number of rows, at most 4 times "
+                f"as many as it reaches, but has {self.buckets} and reaches {self.farthest}"
+            )
+        if (self.buckets or self.slopes) and self.longest > _LONGEST_RELATIVE:
+            raise InputError(
+                f"a model with relative positions must have at most {_LONGEST_RELATIVE} of them, "
+                f"but has {self.longest}"
             )
         if self.longest < 1:
             raise InputError(

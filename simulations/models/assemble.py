@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from simulations.models.architecture import Architecture
 from simulations.models.checkpoint import Embeddings, Patches, Rows
 from simulations.models.families.family import StoredFamily
-from simulations.models.scores import Scores, relative_buckets
+from simulations.models.scores import Scores, falling_biases, relative_buckets
 from simulations.models.shapes import expected_shapes, has_projection, linear_maps
 from theory.arrays import InputError, require_finite
 from theory.blocks.norms import Norm
@@ -100,8 +100,10 @@ def build_layers(
     by_offset = None
     if family.names.relative:
         table = get(family.names.relative + family.names.table)
-        rows = relative_buckets(model.longest, buckets=model.buckets)
+        rows = relative_buckets(model.longest, buckets=model.buckets, farthest=model.farthest)
         by_offset = np.ascontiguousarray(table[rows].T)
+    elif family.slopes:
+        by_offset = falling_biases(model.heads, model.longest).astype(dtype)
     groups = [_layer(get, group, family, model, by_offset) for group in range(model.groups)]
     layers = [groups[layer * model.groups // model.layers] for layer in range(model.layers)]
     scores = tuple(scores for _, scores in layers if scores is not None)
@@ -132,7 +134,13 @@ def _layer(
             if name
         }
         frequencies = turned if family.rotary else None
-        scores = Scores(**own, frequencies=frequencies, by_offset=by_offset, **norms)
+        scores = Scores(
+            **own,
+            frequencies=frequencies,
+            by_offset=by_offset,
+            scale=None if family.scales_scores else 1.0,
+            **norms,
+        )
         own = {"query": None, "key": None}
     output = maps["output"].weight
     attention = Attention(

@@ -29,7 +29,7 @@ class KnownModel:
     width: int
     megabytes: float
     licence: str
-    shown: Literal["texts", "images", "reactions"] = "texts"
+    shown: Literal["texts", "images", "reactions", "proteins"] = "texts"
     needs: str = ""
     words: Literal["", "smiles"] = ""
 
@@ -100,6 +100,18 @@ KNOWN: Final[dict[str, KnownModel]] = {
         shown="reactions",
         needs="torch",
         words="smiles",
+    ),
+    # The RoBERTa of Sapiens on antibodies' heavy chains: prihoda2022biophi
+    "sapiens": KnownModel(
+        sources=(PackagedModel("sapiens", "1.0.5", "models/v1/checkpoint_vh.pt"),),
+        sha256="43254666e9ac0d5aa8fc120f12ac02b6ff082cd1f107c389023c1b947f214825",
+        architecture="RoBERTa",
+        layers=4,
+        width=128,
+        megabytes=7.0,
+        licence="MIT",
+        shown="proteins",
+        needs="torch",
     ),
 }
 """The checkpoints that have a name, with their files' packages, the first found being read."""

@@ -125,8 +125,9 @@ class Checkpoint:
     ``source`` says where the weights came from, without a path of this machine: a package and
     its version, a hub id and its revision, or the name of a folder or file. ``weights_sha256``
     is the digest of the weights' file (of several shards: of their bytes, in order of name).
-    ``widened`` names the dtypes of fewer bits that weights were kept in, if any: they were read as
-    float32, which loses nothing.
+    ``widened`` names the dtypes or packings of fewer bits that weights were kept in, if any. Halves
+    are read as float32 and packings as float64, which loses nothing; a packing in float32 may be
+    rounded once.
     ``scores`` has one entry a block where queries and keys alone do not say who listens to whom;
     the blocks then have none. ``final_norm`` stands after the last block and belongs to none.
     ``tokenizer`` is None for models of images, and ``pixels`` for those of texts.

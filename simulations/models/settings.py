@@ -1,6 +1,7 @@
 """Which architecture does a Hugging Face config.json describe, and is it one that we can run?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _ACTIVATIONS = {
     "tanh": "tanh",
 }
 """Our name for each name that a config.json may give to an activation."""
+_GATED = "gated-"
 
 
 # Settings that change what a block computes, with the only values that ours computes.
@@ -75,7 +77,9 @@ def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
             f"{path.name}: model_type must be one that `oversmooth models` lists, but is "
             f"{quote(model_type)}"
         )
-    family = FAMILIES[model_type]
+    family = _variant(FAMILIES[model_type], settings)
+    older = family.older_keys.items()
+    settings = {new: settings[old] for old, new in older if old in settings} | settings
     for key, allowed in (_FIXED | dict(family.fixed)).items():
         if settings.get(key) not in allowed:
             raise InputError(
@@ -83,6 +87,14 @@ def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
                 f"but is {quote(settings[key])}"
             )
     return _architecture(path, settings, model_type, family), family
+
+
+def _variant(family: StoredFamily, settings: Mapping[str, Any]) -> StoredFamily:
+    """Return the family with the names that it has where its feed-forward sublayer is gated."""
+    said = str(settings.get(family.keys.activation, ""))
+    if family.gated_names is None or not said.startswith(_GATED):
+        return family
+    return replace(family, names=family.gated_names)
 
 
 def _architecture(
@@ -133,7 +145,9 @@ def _architecture(
         frequencies=read_frequencies(path, settings, features, part=family.rotary)
         if family.rotary
         else (),
-        buckets=_count(path, settings, keys.buckets, default=32) if keys.buckets else 0,
+        buckets=_count(path, settings, keys.buckets, default=32, least=4) if keys.buckets else 0,
+        farthest=_count(path, settings, keys.farthest, default=128) if keys.farthest else 128,
+        slopes=family.slopes,
         word_scale=width**0.5 if family.scaled_words else 1.0,
         gain_offset=family.gain_offset,
         image=image,
@@ -170,7 +184,9 @@ def _ffn(path: Path, settings: Mapping[str, Any], family: StoredFamily, width: i
 def _positions(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> int:
     """Return how many positions there are; a text is no longer than a window, if there is one."""
     window = family.keys.window
-    found = _count(path, settings, family.keys.positions) + family.skipped_positions
+    default = family.default_positions
+    found = _count(path, settings, family.keys.positions, default=default)
+    found += family.skipped_positions
     if window and settings.get(window) is not None:
         return min(found, _count(path, settings, window))
     return found
@@ -202,6 +218,9 @@ def _count(
 def _activation(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> str:
     key = family.keys.activation
     value = settings.get(key, family.default_activation)
+    if isinstance(value, str):
+        value = family.activations.get(value, value)
+        value = value if family.gated_names is None else value.removeprefix(_GATED)
     if not isinstance(value, str) or value not in _ACTIVATIONS:
         raise InputError(
             f"{path.name}: {key} must be one of {', '.join(_ACTIVATIONS)}, but is {quote(value)}"

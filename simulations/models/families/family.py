@@ -71,6 +71,7 @@ class SettingKeys:
     window: str = ""
     buckets: str = ""
     embedding_width: str = "embedding_size"
+    farthest: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ class StoredFamily:
     a block computes, each with the only values that ours computes. ``scaled_words``: embeddings
     are multiplied by the root of the width. ``gain_offset`` is added to every gain.
     ``stretches``: positions are interpolated where images are not of the size of config.json.
+    ``default_positions`` are meant where no setting says how long a text may be. ``scales_scores``:
+    scores are divided by the root of a head's features. ``gated_names`` are the names where the
+    activation is said to be gated. ``slopes``: scores fall with the distance, at a slope a head.
+    ``activations`` are those that mean another one here, and ``older_keys`` what older files call
+    some settings, by that name.
     """
 
     model_types: tuple[str, ...]
@@ -126,9 +132,15 @@ class StoredFamily:
     fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     scaled_words: bool = False
     stretches: bool = False
+    default_positions: int | None = None
+    scales_scores: bool = True
+    gated_names: Names | None = None
+    slopes: bool = False
+    activations: Mapping[str, str] = field(default_factory=dict)
+    older_keys: Mapping[str, str] = field(default_factory=dict)
     gain_offset: float = 0.0
 
     @property
     def own_scores(self) -> bool:
         """Whether the scores are of a kind that only `simulations.models.scores` knows."""
-        return bool(self.rotary or self.names.relative or self.names.query_norm)
+        return bool(self.rotary or self.slopes or self.names.relative or self.names.query_norm)

@@ -2,6 +2,7 @@
 
 from simulations.models.families.albert import ALBERT
 from simulations.models.families.bert import BERT
+from simulations.models.families.bloom import BLOOM
 from simulations.models.families.distilbert import DISTILBERT
 from simulations.models.families.electra import ELECTRA
 from simulations.models.families.family import StoredFamily
@@ -12,10 +13,11 @@ from simulations.models.families.mpnet import MPNET
 from simulations.models.families.opt import OPT
 from simulations.models.families.phi import PHI
 from simulations.models.families.roberta import ROBERTA
+from simulations.models.families.t5 import T5
 from simulations.models.families.vit import DEIT, DINOV2, DINOV2_REGISTERS, VIT
 
-_ENCODERS = (BERT, ROBERTA, ELECTRA, DISTILBERT, ALBERT, MPNET)
-_DECODERS = (GPT2, OPT, GPT_NEOX, PHI, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA)
+_ENCODERS = (BERT, ROBERTA, ELECTRA, DISTILBERT, ALBERT, MPNET, T5)
+_DECODERS = (GPT2, OPT, BLOOM, GPT_NEOX, PHI, LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA)
 _IMAGES = (VIT, DEIT, DINOV2, DINOV2_REGISTERS)
 
 FAMILIES: dict[str, StoredFamily] = {

@@ -67,11 +67,11 @@ GEMMA = replace(
     default_activation="gelu_pytorch_tanh",
     switches=LLAMA.switches[:1],
     fixed={
-        # Old files say "gelu" and mean its other form; which of them does, nobody can tell.
-        "hidden_act": ("gelu_pytorch_tanh", None),
+        "hidden_act": ("gelu_pytorch_tanh", "gelu", None),
         "hidden_activation": (None, "gelu_pytorch_tanh"),
         "use_bidirectional_attention": (None, False),
     },
+    activations={"gelu": "gelu_pytorch_tanh"},  # which old files mean by it
     scaled_words=True,
     gain_offset=1.0,
 )

@@ -34,7 +34,8 @@ class Packing:
     def read(self, codes: Codes, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return a tensor from its bytes; no weight is rounded on the way to float64."""
         blocks = np.ascontiguousarray(codes).reshape(-1, self.size)
-        return self.unpack(blocks).reshape(shape).astype(dtype, copy=False)
+        with np.errstate(all="ignore"):  # whoever asked refuses what is not finite, by name
+            return self.unpack(blocks).reshape(shape).astype(dtype, copy=False)
 
 
 @dataclass(frozen=True, eq=False)

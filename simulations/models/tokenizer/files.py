@@ -36,7 +36,7 @@ _BY_MODEL = {
 # Their own rules are in tokenizer.json, and nowhere else.
 _IN_THE_FILE = (
     *("LlamaTokenizer", "CodeLlamaTokenizer", "Qwen2Tokenizer", "GemmaTokenizer"),
-    *("GPTNeoXTokenizer", "CodeGenTokenizer"),
+    *("GPTNeoXTokenizer", "CodeGenTokenizer", "T5Tokenizer"),
 )
 _ALIASES = {
     "DistilBertTokenizer": "BertTokenizer",

@@ -120,7 +120,8 @@ def test_other_array_libraries_make_the_same_scores(xp: Any) -> None:
     block = Block(Attention(None, None, value), placement="pre", norm_1=Norm("layer", eps=1e-5))
     wanted = adjacency(block, scores, tokens, mask=np.tri(5, dtype=bool))
     moved = Scores(
-        *map(xp.asarray, (query, key)),
+        xp.asarray(query),
+        xp.asarray(key),
         frequencies=xp.asarray(np.array([1.0, 0.1])),
         by_offset=xp.asarray(by_offset),
         query_norm=Norm("rms"),

@@ -48,8 +48,8 @@ def test_strange_tensors_are_refused(
     ("change", "message"),
     [
         (
-            {"model_type": "t5"},
-            "model_type must be one that `oversmooth models` lists, but is 't5'",
+            {"model_type": "gptj"},
+            "model_type must be one that `oversmooth models` lists, but is 'gptj'",
         ),
         ({"model_type": ...}, "has no model_type.* 'bert'; .*architectures are None"),
         (

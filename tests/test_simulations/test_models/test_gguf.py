@@ -116,6 +116,21 @@ def test_a_file_is_refused_in_one_line_wherever_it_is_cut(tmp_path: Path) -> Non
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_changed_byte_is_refused_or_read_and_never_more(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    content = bytearray(gguf_file())
+    for place in rng.integers(0, content.index(b"output_norm") + 2000, 2).tolist():
+        content[place] = int(rng.integers(0, 256))
+    said = ""
+    try:
+        load(tmp_path, bytes(content))
+    except InputError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert len(said) < 400
+
+
 def test_no_number_in_a_file_is_waited_for(tmp_path: Path) -> None:
     endless = struct.pack("<Q", 2**60)
     head = b"GGUF" + struct.pack("<I", 3)

@@ -1,6 +1,6 @@
 """Is an image what the model was made to see, and refused where it cannot be?"""
 
-import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +18,13 @@ from simulations.models.images import encode_images
 from simulations.models.shapes import expected_shapes
 from tests.test_simulations.helpers.tiny import random_tensors
 from tests.test_simulations.helpers.tiny_folder import architecture, write_folder
+from tests.test_simulations.helpers.tiny_vit import SQUARE, picture, write_images_model
 from theory.arrays import InputError
-
-MODEL = architecture(
-    positions=5,
-    token_types=0,
-    placement="pre",
-    image=ImageShape(size=8, patch=4, channels=3),
-)
-CONFIG = {"model_type": "vit", "num_hidden_layers": 2, "hidden_size": 8, "image_size": 8}
-CONFIG |= {"num_attention_heads": 2, "intermediate_size": 12, "patch_size": 4}
-SQUARE = {"size": {"height": 8, "width": 8}, "image_mean": [0, 0.5, 1], "image_std": [1, 2, 4]}
-
-
-def write_images_model(folder: Path, said: dict[str, Any] | None = None, **changes: Any) -> Path:
-    save_file(random_tensors(expected_shapes(VIT, MODEL)), folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(CONFIG | changes))
-    if said is not None:
-        (folder / "preprocessor_config.json").write_text(json.dumps(said))
-    return folder
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
     return load_checkpoint(write_images_model(tmp_path, SQUARE))
-
-
-def picture(path: Path, width: int = 8, height: int = 8) -> Path:
-    values = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    Image.fromarray(values).save(path)
-    return path
 
 
 def test_every_colour_is_scaled_by_its_own_numbers(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -68,6 +45,28 @@ def test_a_picture_is_resized_and_its_middle_cut_out(tmp_path: Path) -> None:
     wanted = np.moveaxis(np.asarray(whole)[2:10, 4:12], -1, 0) / 255
     assert found is not None
     assert np.allclose(found[0], (wanted - 0.5) / 0.5, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("ViTImageProcessor", {"size": {"height": 8, "width": 8}}),
+        ("BitImageProcessor", {"size": {"shortest_edge": 12}, "crop_size": 8, "resample": 3}),
+    ],
+)
+def test_pictures_become_what_transformers_makes_of_them(
+    kind: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        transformers = pytest.importorskip("transformers")
+        processor = getattr(transformers, kind)(**options, image_mean=[0.1, 0.2, 0.3])
+        processor.save_pretrained(write_images_model(tmp_path))
+        path = picture(tmp_path / "a.png", 40, 30)
+        theirs = processor(images=Image.open(path), return_tensors="np")["pixel_values"]
+    found = encode_images(load_checkpoint(tmp_path), [path]).pixels
+    assert found is not None
+    assert np.allclose(found, theirs, atol=1e-6)
 
 
 def test_patches_alone_are_compared_where_marks_are_left_out(checkpoint: Checkpoint) -> None:

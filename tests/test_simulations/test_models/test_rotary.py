@@ -36,6 +36,11 @@ def test_slow_turns_are_stretched_and_fast_ones_kept() -> None:
     assert found[1] == pytest.approx(plain[1] * (mixed + (1 - mixed) / 8))
 
 
+def test_a_head_of_thousands_of_millions_is_not_waited_for() -> None:
+    with pytest.raises(InputError, match="must turn at most 32768 pairs"):
+        read_frequencies(PATH, {}, 2**31 - 2, part=1.0)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -6,44 +6,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.against_transformers import agrees
+from tests.test_simulations.helpers.tiny_llama import write_decoder
+from tests.test_simulations.test_models.test_families.sizes import (
+    BLOOM,
+    GPT2,
+    LLAMA,
+    NEOX,
+    OPT,
+    STRETCHED,
+)
 
-LLAMA: dict[str, Any] = {
-    "vocab_size": 10,
-    "hidden_size": 12,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 3,
-    "num_key_value_heads": 1,
-    "intermediate_size": 20,
-    "max_position_embeddings": 24,
-    "initializer_range": 0.3,
-    "rms_norm_eps": 1e-4,
-    "pad_token_id": None,
-}
-STRETCHED = {
-    "rope_type": "llama3",
-    "rope_theta": 10000.0,
-    "factor": 4.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-}
-GPT2 = {"vocab_size": 10, "n_embd": 12, "n_layer": 3, "n_head": 3, "n_positions": 24}
-GPT2 |= {"bos_token_id": 2, "eos_token_id": 3}
-NEOX = {key: LLAMA[key] for key in LLAMA if key not in ("num_key_value_heads", "rms_norm_eps")}
-OPT: dict[str, Any] = {
-    "vocab_size": 10,
-    "hidden_size": 12,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 3,
-}
-OPT |= {"ffn_dim": 20, "max_position_embeddings": 24, "word_embed_proj_dim": 12, "init_std": 0.3}
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": ("GPT2", GPT2),
     "gpt2-relu": ("GPT2", GPT2 | {"n_inner": 20, "activation_function": "relu"}),
     "opt": ("OPT", OPT),
+    "bloom": ("Bloom", BLOOM),
+    "bloom-two-heads": ("Bloom", BLOOM | {"n_head": 2}),
     "gpt_neox": ("GPTNeoX", NEOX | {"rotary_pct": 0.5}),
     "gpt_neox-no-bias": ("GPTNeoX", NEOX | {"attention_bias": False, "rotary_pct": 1.0}),
     "phi": ("Phi", NEOX | {"num_key_value_heads": 1}),
@@ -58,11 +40,18 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("Mistral", LLAMA | {"sliding_window": 16}),
     "qwen2": ("Qwen2", LLAMA),
     "qwen3": ("Qwen3", LLAMA | {"head_dim": 4}),
+    "gemma-old": ("Gemma", LLAMA | {"head_dim": 4, "pad_token_id": 0, "hidden_act": "gelu"}),
     "gemma": ("Gemma", LLAMA | {"head_dim": 4, "pad_token_id": 0}),
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+SLOW = {"gpt2-relu", "bloom-two-heads", "gpt_neox-no-bias", "gemma-old"}
+SLOW |= {"llama-biases", "llama-wide-heads", "llama-linear"}
+
+
+@pytest.mark.parametrize(
+    "family", [f if f not in SLOW else pytest.param(f, marks=pytest.mark.slow) for f in FAMILIES]
+)
 def test_a_decoder_gives_what_transformers_gives(family: str, tmp_path: Path) -> None:
     kind, settings = FAMILIES[family]
     checkpoint = agrees(kind, tmp_path, **settings)
@@ -71,15 +60,24 @@ def test_a_decoder_gives_what_transformers_gives(family: str, tmp_path: Path) ->
 
 
 def test_the_blocks_of_rotary_models_have_no_queries_of_their_own(tmp_path: Path) -> None:
-    checkpoint = agrees("Llama", tmp_path, **LLAMA)
+    checkpoint = load_checkpoint(write_decoder(tmp_path))
     assert all(block.attention.query is None for block in checkpoint.blocks)
     assert checkpoint.scores is not None
     assert len(checkpoint.scores) == len(checkpoint.blocks)
 
 
 def test_texts_of_a_model_with_a_window_are_no_longer_than_that(tmp_path: Path) -> None:
-    checkpoint = agrees("Mistral", tmp_path, **LLAMA | {"sliding_window": 16})
-    assert checkpoint.architecture.longest == 16
+    folder = write_decoder(tmp_path, model_type="mistral", sliding_window=9)
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.architecture.longest == 9
+
+
+def test_what_older_files_call_their_settings_is_understood(tmp_path: Path) -> None:
+    new = {"model_type": "bloom", "n_layer": 2, "hidden_size": 8, "n_head": 2}
+    wanted = load_checkpoint(write_decoder(tmp_path, **new)).architecture
+    old = {"model_type": "bloom", "n_layer": 2, "n_embed": 8, "num_attention_heads": 2}
+    old |= {"hidden_size": ...}
+    assert load_checkpoint(write_decoder(tmp_path, **old)).architecture == wanted
 
 
 def test_no_token_of_a_decoder_hears_what_comes_after_it(tmp_path: Path) -> None:

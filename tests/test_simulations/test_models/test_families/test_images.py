@@ -9,21 +9,12 @@ import pytest
 from simulations.models.find import load_checkpoint
 from simulations.models.images import encode_images
 from tests.test_simulations.helpers.against_transformers import differences, random_model
+from tests.test_simulations.test_models.test_families.sizes import DINO, VIT
 
-SIZES: dict[str, Any] = {
-    "hidden_size": 12,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 20,
-    "image_size": 15,
-    "patch_size": 4,
-    "initializer_range": 0.3,
-}
-DINO = {key: SIZES[key] for key in SIZES if key != "intermediate_size"} | {"mlp_ratio": 2}
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "vit": ("ViT", SIZES),
-    "vit-grey": ("ViT", SIZES | {"num_channels": 1, "qkv_bias": False}),
-    "deit": ("DeiT", SIZES),
+    "vit": ("ViT", VIT),
+    "vit-grey": ("ViT", VIT | {"num_channels": 1, "qkv_bias": False}),
+    "deit": ("DeiT", VIT),
     "dinov2": ("Dinov2", DINO),
     "dinov2-registers": ("Dinov2WithRegisters", DINO | {"num_register_tokens": 3}),
 }

@@ -8,20 +8,11 @@ import pytest
 
 from simulations.models.scores import relative_buckets
 from tests.test_simulations.helpers.against_transformers import agrees
-
-SIZES = {
-    "vocab_size": 10,
-    "hidden_size": 12,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 20,
-    "max_position_embeddings": 40,
-    "initializer_range": 0.3,
-}
+from tests.test_simulations.test_models.test_families.sizes import MPNET
 
 
 def test_mpnet_gives_what_transformers_gives(tmp_path: Path) -> None:
-    checkpoint = agrees("MPNet", tmp_path, **SIZES)
+    checkpoint = agrees("MPNet", tmp_path, **MPNET)
     assert checkpoint.architecture.longest == 38
     assert all(block.attention.key is None for block in checkpoint.blocks)
 
