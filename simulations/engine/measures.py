@@ -8,7 +8,6 @@ from simulations.engine.squaring import group_bracket
 from simulations.engine.step import EngineStep
 from theory.arrays import Array, eps, namespace
 
-
 PEAKS = ("gate", "hidden")
 
 

@@ -146,10 +146,12 @@ def test_captured_weight_on_padding_is_missing_elsewhere() -> None:
     with pytest.raises(InputError, match=r"^attentions\[0\] .* sums to 0.8"):
         trace_captured([TOKENS] * 2, [SHARES], present=present)
     for name in ("present", "token_mask"):
+        wrong: dict[str, Any] = {name: present.astype(float)}
         with pytest.raises(InputError, match=f"^{name} must be boolean"):
-            trace_captured([TOKENS] * 2, [SHARES], **{name: present.astype(float)})
+            trace_captured([TOKENS] * 2, [SHARES], **wrong)
+        short: dict[str, Any] = {name: present[1:]}
         with pytest.raises(InputError, match=f"^{name} must have shape"):
-            trace_captured([TOKENS] * 2, [SHARES], **{name: present[1:]})
+            trace_captured([TOKENS] * 2, [SHARES], **short)
 
 
 @pytest.mark.parametrize(
