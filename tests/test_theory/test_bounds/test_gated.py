@@ -19,7 +19,6 @@ from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_norms
 from theory.bounds.gates import gate_lipschitz, gate_peaks
 from theory.bounds.rounding import (
-    Running,
     WeightErrors,
     after_feed_forward,
     exactly,
@@ -221,24 +220,3 @@ def _distance(found: Any, exact: Any) -> mp.mpf:
     rows = zip(np.asarray(found).tolist(), exact, strict=True)
     squares = ((mp.mpf(x) - y) ** 2 for a, b in rows for x, y in zip(a, b, strict=True))
     return mp.sqrt(mp.fsum(squares))
-
-
-def test_an_error_goes_through_either_factor_times_the_peak_of_the_other() -> None:
-    sublayer = gated_ffn(3, name="gelu", plain=True)
-    peaks = np.asarray([0.5, 2.0]), np.asarray([3.0, 0.1])
-    run = after_feed_forward(
-        sublayer, Running(np.asarray(1.0), np.asarray(2.0)), NO_ERROR, tokens=4, peaks=peaks
-    )
-    c, norm = activation("gelu").lipschitz, np.linalg.norm
-    inner = 2.0 * norm(sublayer.weight_in) + 3.0 * c * norm(np.asarray(sublayer.weight_gate))
-    assert run.error == pytest.approx(norm(sublayer.weight_out) * inner, rel=1e-9)
-    at = Running(np.asarray(0.0), np.asarray(2.0))
-    exact, more = (
-        after_feed_forward(sublayer, at, weights, tokens=4, peaks=peaks)
-        for weights in (NO_ERROR, WeightErrors(np.asarray(2.0), np.asarray(0.25)))
-    )
-    # (a + c u) ((s + e)^2 - s^2), beside which the errors of the peaks are small
-    wanted = (2.0 + c * 3.0) * (2.25**2 - 4) * 2.0
-    assert more.error - exact.error == pytest.approx(wanted, rel=1e-9)
-    with pytest.raises(AssertionError, match="peaks"):
-        after_feed_forward(sublayer, at, NO_ERROR, tokens=4)
