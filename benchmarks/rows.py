@@ -18,8 +18,9 @@ from benchmarks import reference
 from simulations.engine.chunk import hold_memory, plan_chunk, run_chunk
 from simulations.engine.draws import Draws
 from simulations.engine.measures import attention_coefficients, attention_of, measure_tile
+from simulations.engine.scales import cell_scales
 from simulations.engine.spectra import WeightBrackets, weight_brackets
-from simulations.engine.step import cell_scales, step
+from simulations.engine.step import step
 from simulations.engine.surveys import HOST_BYTES, Quantity, grid, survey
 from simulations.machine.backends import Backend, backend
 from simulations.stacks.stack import Stack

@@ -18,7 +18,8 @@ from theory.arrays import Array, InputError, eps, namespace, tiny
 from theory.blocks.activations import activation
 from theory.blocks.weights import Block, BlockStep
 from theory.blocks.wiring import Reading, read_through
-from theory.bounds.coefficients import compose, gate_peaks
+from theory.bounds.coefficients import compose
+from theory.bounds.gates import gate_peaks
 from theory.bounds.rounding import ACTIVATION_STEPS
 from theory.magnitude import frobenius_norm
 

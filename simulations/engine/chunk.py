@@ -20,8 +20,9 @@ from simulations.engine.measures import (
     attention_of,
     measure_tile,
 )
+from simulations.engine.scales import cell_scales
 from simulations.engine.spectra import weight_brackets
-from simulations.engine.step import cell_scales, step, step_bytes
+from simulations.engine.step import step, step_bytes
 from simulations.machine.backends import Backend
 from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack

@@ -47,8 +47,8 @@ class Survey:
     participation_rank; effective_rank. blocks: measured_ratio; lambda_lower and lambda_upper,
     lambda_tier (how the bracket was found), lambda_noise (as distance_noise); s_lower, s_upper;
     sigma_1, sigma_2; v and v_sharp on their upper, safe side, v_sharp of a gated cell with one
-    constant for all hidden features, where `theory` may have one for each. NaN from the layer on where a token
-    had no direction or left the range of the dtype.
+    constant for all hidden features, where `theory` may have one for each. NaN from the layer on
+    where a token had no direction or left the range of the dtype.
 
     Shapes: tokens[name] (L + 1, cells, seeds), blocks[name] (L, cells, seeds)
     """

@@ -44,7 +44,7 @@ KERNELS = {
     ),
     "rounding": Kernel(
         "theory.bounds.rounding",
-        (f"{_BOUNDS}test_rounding_worst",),
+        (f"{_BOUNDS}test_rounding_worst", f"{_BOUNDS}test_gated_worst"),
     ),
     "rates": Kernel("theory.law.rates", (f"{_LAW}test_rates_worst",)),
     "orbits": Kernel("theory.law.orbits", (f"{_LAW}test_orbits_worst",)),

@@ -6,13 +6,8 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.activations import activation
 from theory.blocks.weights import Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
-from theory.bounds.coefficients import (
-    Coefficients,
-    WeightNorms,
-    compose,
-    gate_lipschitz,
-    gate_peaks,
-)
+from theory.bounds.coefficients import Coefficients, WeightNorms, compose
+from theory.bounds.gates import gate_lipschitz, gate_peaks
 from theory.bounds.rounding import (
     Running,
     after_attention,

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from theory.arrays import Array, constant, eps, namespace
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, arrays_of
+from theory.blocks.weights import Attention, Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
 from theory.records import brief_repr
+from theory.bounds.gates import gate_lipschitz, gate_peaks, gated_factor
 from theory.spectra.brackets import Bracket, spectral_bracket
 from theory.spectra.norms import coupling, product_norm, row_deviations, spectral_norm
 
@@ -148,7 +149,8 @@ def block_coefficients(
         ffn_sharp = lipschitz * norms.ffn_in * norms.ffn_out
         if peaks is not None:
             assert block.feed_forward is not None
-            ffn_sharp = _gated_sharp(block.feed_forward, norms, *peaks)
+            three = norms.ffn_in, norms.ffn_gate, norms.ffn_out
+            ffn_sharp = gated_factor(block.feed_forward, three, *peaks)
 
     def v(attention: Array, ffn: Array) -> Array:
         return compose(block, step, attention, ffn, token_mask=token_mask)
@@ -214,56 +216,6 @@ class _Stretch(NamedTuple):
 
 
 _UNSTRETCHED = _Stretch(1.0, 1.0)
-
-
-def gate_peaks(step: BlockStep, *, token_mask: Array | None = None) -> tuple[Array, Array]:
-    """Return, of every hidden feature, the largest |phi(gate)| and the largest |hidden|.
-
-    Shapes: token_mask boolean (*b, n) -> (*b, f), (*b, f), over the tokens that count
-    """
-    xp = namespace(step.hidden, step.gate, token_mask)
-    found = []
-    for factor in (step.gate, step.hidden):
-        size = xp.abs(factor)
-        if token_mask is not None:
-            size = xp.where(token_mask[..., None], size, 0.0)
-        found.append(xp.max(size, axis=-2))
-    return found[0], found[1]
-
-
-def gate_lipschitz(sublayer: FeedForward, gate: Array, hidden: Array) -> Array:
-    """Return the constant of the product of a gate and its hidden features, on given tokens.
-
-    phi(g) u - phi(g') u' = phi(g) (u - u') + (phi(g) - phi(g')) u' for two tokens, so that the
-    distance of their products is at most max |phi(g)| |u - u'| + c max |u| |g - g'|. With s for
-    the norms of all three weights the sublayer has the factor (max |phi(g)| + c max |u|) s^2.
-
-    Shapes: gate, hidden (*b, f), as `gate_peaks` gives them -> (*b,)
-    Source: derived; see theory.theorems.block.gated
-    """
-    xp = namespace(gate, hidden)
-    c = activation(sublayer.activation).lipschitz
-    return xp.max(gate, axis=-1) + c * xp.max(hidden, axis=-1)
-
-
-def _gated_sharp(sublayer: FeedForward, norms: WeightNorms, gate: Array, hidden: Array) -> Array:
-    """Return the smaller of two bounds: one constant for all hidden features, or one for each.
-
-    With a_k and b_k the peaks of feature k, and the roots of either on both sides of the product:
-    |sqrt(a) W_out| |W_in sqrt(a)| + c |sqrt(b) W_out| |W_gate sqrt(b)|.
-    """
-    xp = namespace(gate, hidden)
-    c = activation(sublayer.activation).lipschitz
-    flat = norms.ffn_out * (
-        xp.max(gate, axis=-1) * norms.ffn_in + c * xp.max(hidden, axis=-1) * norms.ffn_gate
-    )
-    root_a, root_b = xp.sqrt(gate), xp.sqrt(hidden)
-    by_feature = spectral_norm(root_a[..., :, None] * sublayer.weight_out) * spectral_norm(
-        sublayer.weight_in * root_a[..., None, :]
-    ) + c * spectral_norm(root_b[..., :, None] * sublayer.weight_out) * spectral_norm(
-        sublayer.weight_gate * root_b[..., None, :]
-    )
-    return xp.minimum(flat, by_feature)
 
 
 def norm_stretch(

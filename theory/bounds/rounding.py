@@ -138,7 +138,7 @@ def after_feed_forward(
 ) -> Running:
     """Follow phi(X W_in + b_in) W_out + b_out, and the error of c s^2 in the coefficient.
 
-    A gated sublayer comes with the ``peaks`` of `theory.bounds.coefficients.gate_peaks`.
+    A gated sublayer comes with the ``peaks`` of `theory.bounds.gates.gate_peaks`.
     """
     if sublayer.weight_gate is not None:
         assert peaks is not None, "a gated sublayer needs the peaks of its two factors"

@@ -4,11 +4,11 @@ from theory.symbolic.coefficient import (
     coefficient_floor,
     critical_spread,
     gated_coefficient,
-    product_identity,
     sharp_coefficient,
     std_threshold,
 )
 from theory.symbolic.law import explicit_first_order, first_order, two_tokens
+from theory.symbolic.lemmas import product_identity
 from theory.symbolic.maps import (
     cosine_from_distance,
     gate_stationarity,

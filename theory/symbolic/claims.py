@@ -31,12 +31,12 @@ from theory.symbolic.coefficient import (
     ROW,
     SIGMA_1,
     SIGMA_2,
-    Expr,
     S,
     block_coefficient,
     coefficient_floor,
     gated_coefficient,
 )
+from theory.symbolic.lemmas import Expr
 from theory.symbolic.maps import lipschitz_constant
 
 Measure: TypeAlias = Callable[[Any], Array]

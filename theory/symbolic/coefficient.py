@@ -1,22 +1,28 @@
 """Which closed forms follow from the lemmas: the block coefficient, its threshold, its floor?
 
-Nothing is typed in here but the lemmas. A size (the distance to consensus, or the norm of a
-row) is sent through a block lemma by lemma, and sympy does the algebra: what comes out divided
-by what went in is the coefficient. The maps themselves (activations, LayerNorm) are treated in
-`theory.symbolic.maps`.
+Nothing is typed in but the lemmas (`theory.symbolic.lemmas`). A size (the distance to consensus,
+or the norm of a row) is sent through a block lemma by lemma, and sympy does the algebra: what comes
+out divided by what went in is the coefficient. The maps themselves (activations, LayerNorm) are
+treated in `theory.symbolic.maps`.
 """
 
 from collections.abc import Callable
 from functools import cache
-from typing import TypeAlias
 
 import sympy as sp
 
 from theory.arrays import Array, InputError
 from theory.blocks.weights import Placement
 from theory.blocks.wiring import Reading, read_placement
-
-Expr: TypeAlias = sp.Expr
+from theory.symbolic.lemmas import (
+    Expr,
+    activation_size,
+    linear_size,
+    mixing_size,
+    norm_size,
+    product_size,
+    sum_size,
+)
 
 LAMBDA = sp.Symbol("lambda", nonnegative=True)
 """Largest eigenvalue of A^T (I - e e^T) A over the heads; sqrt(lambda) is a spectral norm."""
@@ -83,51 +89,6 @@ PLAIN: dict[sp.Symbol, Expr] = {
 """The paper's setting: ReLU, unscaled residual and LayerNorm without gain. `expr.subs(PLAIN)`."""
 
 
-# The lemmas: a bound on a size before the map -> a bound on it after the map. Each of them holds
-# for the distance to consensus and, with other factors, for the largest norm of a row.
-
-
-def linear_size(size: Expr, norm: Expr) -> Expr:
-    """X -> X W (+ bias, for the distance): multiplies by the spectral norm of W."""
-    return norm * size
-
-
-def activation_size(size: Expr, factor: Expr) -> Expr:
-    """X -> phi(X): multiplies by the Lipschitz constant (distance) or growth (row norm)."""
-    return factor * size
-
-
-def mixing_size(size: Expr, factor: Expr) -> Expr:
-    """X -> A X: multiplies by sqrt(lambda) (distance), or by 1 (row norm: convex combinations)."""
-    return factor * size
-
-
-def sum_size(*terms: tuple[Expr | int, Expr]) -> Expr:
-    """Sum of ``weight * X`` over (weight, size of X): the triangle inequality."""
-    return sp.Add(*(sp.Abs(weight) * size for weight, size in terms))
-
-
-def norm_size(size: Expr, gain: Expr, tau: Expr, sigma: Expr) -> Expr:
-    """X -> LN(X): multiplies the distance by max|gamma| / (tau sigma), sigma the least std."""
-    return gain * size / (tau * sigma)
-
-
-def product_size(gate: Expr, hidden: Expr) -> Expr:
-    """(G, U) -> G * U entry by entry: the peak of either times the distance of the other."""
-    return GATE_PEAK * hidden + HIDDEN_PEAK * gate
-
-
-def product_identity() -> tuple[Expr, Expr]:
-    """Return both sides of what `product_size` rests on, for the factors of two tokens.
-
-    phi(g) u - phi(g') u' = phi(g) (u - u') + (phi(g) - phi(g')) u', whatever phi is.
-    """
-    phi = sp.Function("phi")
-    g, u, other_g, other_u = sp.symbols("g u g' u'", real=True)
-    moved = phi(g) * (u - other_u) + (phi(g) - phi(other_g)) * other_u
-    return phi(g) * u - phi(other_g) * other_u, moved
-
-
 NORM_SYMBOLS: dict[str, tuple[Expr, Expr, Expr]] = {
     "1": (GAIN_1, TAU_1, SIGMA_1),
     "2": (GAIN_2, TAU_2, SIGMA_2),
@@ -167,7 +128,7 @@ def _feed_forward(size: Expr, factor: Expr) -> Expr:
 
 def _gated(size: Expr) -> Expr:
     gate, hidden = activation_size(linear_size(size, S), LIPSCHITZ), linear_size(size, S)
-    return linear_size(product_size(gate, hidden), S)
+    return linear_size(product_size(gate, hidden, peaks=(GATE_PEAK, HIDDEN_PEAK)), S)
 
 
 @cache

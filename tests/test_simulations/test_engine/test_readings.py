@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from simulations.engine.draws import Draws
-from simulations.engine.step import cell_scales, step
+from simulations.engine.scales import cell_scales
+from simulations.engine.step import step
 from simulations.engine.surveys import DEFAULT_QUANTITIES, QUANTITIES, grid, survey
 from simulations.machine.backends import backend
 from simulations.stacks.draws import draw_tokens

@@ -8,6 +8,7 @@ import pytest
 
 from simulations.engine import step as engine
 from simulations.engine.draws import Draws, draw_entry
+from simulations.engine.scales import cell_scales
 from simulations.machine.backends import backend
 from simulations.stacks.draws import draw_blocks
 from simulations.stacks.stack import Stack
@@ -26,7 +27,7 @@ def both(stack: Stack) -> tuple[engine.EngineStep, engine.EngineStep]:
     entry = draw_entry(stack, seeds=SEEDS, on=on)[:, None]
     tokens = np.repeat(entry, len(cells), axis=1)
     weights = Draws(stack, seeds=SEEDS, on=on).part(0, slice(0, len(SEEDS)))
-    given = (stack, weights, engine.cell_scales(cells, on=on))
+    given = (stack, weights, cell_scales(cells, on=on))
     return engine.step(*given, tokens, None), engine.read_step(*given, tokens, None)
 
 
@@ -35,7 +36,7 @@ def both(stack: Stack) -> tuple[engine.EngineStep, engine.EngineStep]:
 @pytest.mark.parametrize("sublayer", [{"ffn_width": 0}, {}, {"gated": True}])
 @pytest.mark.parametrize("scales", [{}, {"residual_attention": 0.4}])
 def test_the_order_by_hand_is_the_one_that_is_told(
-    placement: Any, norm: Any, sublayer: dict[str, Any], scales: dict[str, float]
+    placement: Any, norm: Any, sublayer: dict[str, Any], scales: dict[str, Any]
 ) -> None:
     stack = replace(SMALL, **sublayer)
     if scales and (placement == "parallel" or not stack.ffn_width):
@@ -60,7 +61,7 @@ def test_a_placement_that_is_not_by_hand_is_read(monkeypatch: pytest.MonkeyPatch
     on = backend()
     entry = draw_entry(stack, seeds=SEEDS, on=on)
     weights = Draws(stack, seeds=SEEDS, on=on).part(0, slice(0, len(SEEDS)))
-    scales = engine.cell_scales([stack], on=on)
+    scales = cell_scales([stack], on=on)
     found = engine.step(stack, weights, scales, entry[:, None], None)
     (block,) = draw_blocks(stack, seeds=SEEDS)
     wanted = apply_block(block, entry)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from simulations.engine.draws import Draws
-from simulations.engine.step import cell_scales, step
+from simulations.engine.scales import cell_scales
+from simulations.engine.step import step
 from simulations.engine.surveys import QUANTITIES, grid, survey
 from simulations.instruments.trace import trace_blocks
 from simulations.machine.backends import backend
@@ -147,7 +148,9 @@ def _flat_factors(block: Block, step: BlockStep) -> tuple[Array, Array]:
     ffn, norms = block.feed_forward, weight_norms(block)
     assert ffn is not None
     c = activation(ffn.activation).lipschitz
-    gate, hidden = (np.abs(factor).max(axis=(-2, -1)) for factor in (step.gate, step.hidden))
+    both: tuple[Any, Any] = (step.gate, step.hidden)
+    gate, hidden = (np.abs(factor).max(axis=(-2, -1)) for factor in both)
+    assert norms.ffn_gate is not None
     inner = gate * norms.ffn_in + c * hidden * norms.ffn_gate
     return (coupling(step.adjacency) * norms.value).sum(axis=-1), norms.ffn_out * inner
 

@@ -150,9 +150,9 @@ def test_captured_weight_on_padding_is_missing_elsewhere() -> None:
         wrong: dict[str, Any] = {name: present.astype(float)}
         with pytest.raises(InputError, match=f"^{name} must be boolean"):
             trace_captured([TOKENS] * 2, [SHARES], **wrong)
-        wrong = {name: present[1:]}
+        short: dict[str, Any] = {name: present[1:]}
         with pytest.raises(InputError, match=f"^{name} must have shape"):
-            trace_captured([TOKENS] * 2, [SHARES], **wrong)
+            trace_captured([TOKENS] * 2, [SHARES], **short)
 
 
 @pytest.mark.parametrize(

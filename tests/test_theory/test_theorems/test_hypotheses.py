@@ -27,6 +27,7 @@ _KINDS = {
     "M is consensus",
     "there is one layer",
     "there is one head",
+    "the block is parallel, with a feed-forward sublayer and no gate",
     *(f"the norm is {kind}" for kind in ("LayerNorm", "RMSNorm")),
     *(f"the layers are fused by the {kind} alone" for kind in ("factors", "matrices", "gate")),
     "the layers are fused by their maximum alone",

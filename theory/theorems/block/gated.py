@@ -10,7 +10,7 @@ from theory.blocks.activations import ACTIVATIONS, activation
 from theory.blocks.forward import feed_forward_parts
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
-from theory.bounds.coefficients import gate_lipschitz
+from theory.bounds.gates import gate_lipschitz
 from theory.bounds.rounding import after_feed_forward, distance_rounding, exactly, weight_errors
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import spectral_norm
@@ -20,6 +20,7 @@ from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.block.input import GATED_DOMAIN, PARALLEL_DOMAIN, SAME_SUMS, STDS, BlockInput
 from theory.theorems.block.shi2022_block import outside, rounding
 from theory.theorems.block.shi2022_lemmas import scaled
+from theory.theorems.common import flag
 
 _CLOSE = 1e-7
 """So near, phi(g) u moves as fast as its bound says but for a share of 1e-7, below rounding."""
@@ -100,10 +101,10 @@ def _build(sizes: Chosen, params: Params) -> GatedTokens:
     return GatedTokens(tokens, sublayer, slack * gate, slack * hidden)
 
 
-def _squares(**changes: Array) -> FeedForward:
+def _squares() -> FeedForward:
     """Return a sublayer of one feature that squares it."""
     one = np.ones((1, 1))
-    return replace(FeedForward(one, one, activation="identity", weight_gate=one), **changes)
+    return FeedForward(one, one, activation="identity", weight_gate=one)
 
 
 def _near_one() -> Array:
@@ -192,21 +193,26 @@ def _parallel_witness() -> BlockInput:
     return BlockInput(block, np.asarray([[1.0, -1.0], [-1.0, 1.0]]), adjacency=unit[None])
 
 
+def _no_parallel(at: BlockInput) -> Array:
+    ffn = at.block.feed_forward
+    spoken_of = at.block.placement == "parallel" and ffn is not None and not ffn.gated
+    return flag(not spoken_of, like=at.tokens[..., 0, 0])
+
+
 def _parallel_v(at: BlockInput) -> Array:
     """Return |r| + N_1 sqrt(lambda) h s + N_2 c s^2, put together here and not by `compose`."""
     block, found = at.block, at.coefficients
-    assert block.feed_forward is not None
-    xp, total = namespace(at.tokens), abs(block.residual_scale("1"))
-    c = activation(block.feed_forward.activation).lipschitz
+    xp, total = namespace(at.tokens), abs(block.residual_scale("1")) + 0 * found.v
+    name = "relu" if block.feed_forward is None else block.feed_forward.activation
     attention = xp.sqrt(found.lambda_) * block.attention.value.shape[-3] * found.s
     for norm, sigma, factor in (
         (block.norm_1, found.sigma_1, attention),
-        (block.norm_2, found.sigma_2, c * found.s**2),
+        (block.norm_2, found.sigma_2, activation(name).lipschitz * found.s**2),
     ):
-        if norm.kind != "none":
-            gain = 1.0 if norm.gain is None else xp.max(xp.abs(norm.gain), axis=-1)
-            factor = factor * gain / (norm.tau * sigma)
-        total = total + factor
+        own = factor if norm.kind == "none" or sigma is None else factor / (norm.tau * sigma)
+        if norm.kind != "none" and norm.gain is not None:
+            own = own * xp.max(xp.abs(norm.gain), axis=-1)
+        total = total + own
     return total
 
 
@@ -216,7 +222,11 @@ BLOCK_V_PARALLEL = Theorem[BlockInput](
     r"\frac{c s^2}{\sigma_2}\quad\text{(parallel, no gains)}",
     source="derived",
     domain=PARALLEL_DOMAIN,
-    hypotheses=(SAME_SUMS, STDS),
+    hypotheses=(
+        Hypothesis("the block is parallel, with a feed-forward sublayer and no gate", _no_parallel),
+        SAME_SUMS,
+        STDS,
+    ),
     lhs=lambda at: consensus_distance(at.step.output),
     rhs=lambda at: _parallel_v(at) * consensus_distance(at.tokens),
     rounding=rounding,

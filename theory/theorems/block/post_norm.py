@@ -8,6 +8,7 @@ import numpy as np
 from theory.arrays import Array, InputError, constant, eps, namespace
 from theory.blocks.norms import Norm, apply_norm, norm_std
 from theory.blocks.weights import Attention, Block, FeedForward
+from theory.bounds.gates import gate_peaks
 from theory.bounds.rounding import (
     Running,
     after_attention,
@@ -94,7 +95,8 @@ def _lower_bound_rounding(at: BlockInput) -> Array:
     start = Running(inexact + 0 * s, size + 0 * s)
     change = after_attention(block.attention, at.step.adjacency, start, weights)
     first = after_sum(start, change, factor=1.0, like=at.tokens).error / (1 + _hs(at))
-    change = after_feed_forward(block.feed_forward, start, weights, tokens=n)
+    peaks = gate_peaks(at.step) if block.feed_forward.gated else None
+    change = after_feed_forward(block.feed_forward, start, weights, tokens=n, peaks=peaks)
     second = after_sum(start, change, factor=1.0, like=at.tokens).error / (1 + s**2)
     return c.v * ((first + second) / d**0.5 + (40 + 4 * d) * eps(at.tokens))
 

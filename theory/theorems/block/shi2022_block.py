@@ -47,10 +47,11 @@ def _witness() -> BlockInput:
 _SCOPE = (
     "The formula is that of post-LN with residual scale, gains and tau one. What is tried is v as "
     "theory.bounds.coefficients.compose puts it together for every placement (post, pre, "
-    "sandwich, parallel), residual scale r, gain and tau: post-LN max|g_1| max|g_2| (|r| + ...)(|r| + ...) "
-    "/ (tau_1 tau_2 sigma_1 sigma_2); pre-LN and sandwich (|r| + N_1 ...)(|r| + N_2 ...), N_i the "
-    "product of max|g| / (tau sigma) of the norms in that sublayer; parallel |r| + N_1 ... + N_2 "
-    "... . Of A only A 1 = r 1 is needed: weights may be negative. Gated feed-forward sublayers have theorems of their own."
+    "sandwich, parallel), residual scale r, gain and tau: post-LN max|g_1| max|g_2| (|r| + ...)"
+    "(|r| + ...) / (tau_1 tau_2 sigma_1 sigma_2); pre-LN and sandwich (|r| + N_1 ...)"
+    "(|r| + N_2 ...), N_i the product of max|g| / (tau sigma) of the norms in that sublayer; "
+    "parallel |r| + N_1 ... + N_2 ... . Of A only A 1 = r 1 is needed: weights may be negative. "
+    "Gated feed-forward sublayers have theorems of their own."
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from theory.arrays import Array, InputError, eps, namespace
 from theory.blocks.norms import Norm, norm_std
 from theory.blocks.weights import Attention, FeedForward
-from theory.bounds.coefficients import gate_peaks
+from theory.bounds.gates import gate_peaks
 from theory.bounds.rounding import (
     Running,
     after_attention,
