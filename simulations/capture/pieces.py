@@ -64,10 +64,7 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
 
     Raises: InputError, with block and piece, if what was read gives other numbers than the model's
     """
-    rule = ruler(f"block {number} ({call.part.name})", call.dtype, present)
-    tokens = tokens_without_padding(call.tokens, rule)
-    assert call.output is not None
-    output = tokens_without_padding(call.output, rule)
+    rule, tokens, output = _ends(call, number, present)
     if family.cross and call.part.inside.get(family.cross) is not None:
         reason = "it attends to another text, whose tokens move this one's off M"
         return _bare(call, tokens, output, rule, reason)
@@ -100,7 +97,9 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     step = None
     if not reason:
         step = apply_block(block, tokens, adjacency=listening.adjacency)
-        errors["block"] = rule.require("the whole block", rule.error(step.output, output))
+        errors["block"] = rule.require(
+            "the whole block", rule.error(step.output, output), limit=rule.whole
+        )
     return Reading(
         name=call.part.name,
         tokens=tokens,
@@ -109,7 +108,7 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
         present=present,
         block=block,
         wiring=wiring,
-        measured=passed if family.measured else None,
+        measured=_shared(passed, wiring) if family.measured else None,
         step=step,
         reason=reason and f"{rule.where}: {reason}",
         invariant=not listening.reason,
@@ -122,13 +121,24 @@ def read_tokens(call: Call, number: int, family: Family, present: Any) -> Readin
 
     Raises: InputError if no attention weights are seen, or tokens that count listen to padding
     """
-    rule = ruler(f"block {number} ({call.part.name})", call.dtype, present)
-    tokens = tokens_without_padding(call.tokens, rule)
-    assert call.output is not None
-    output = tokens_without_padding(call.output, rule)
+    rule, tokens, output = _ends(call, number, present)
     if family.windows:
         call = unfold(call, family.norms[0], family.value, rule)
     return _bare(call, tokens, output, rule, "its weights are not read, as asked for")
+
+
+def _ends(call: Call, number: int, present: Any) -> tuple[Ruler, Floats, Floats]:
+    """Return what compares the numbers of a block, and its tokens before and after."""
+    rule = ruler(f"block {number} ({call.part.name})", call.dtype, present)
+    assert call.output is not None
+    before, after = (tokens_without_padding(each, rule) for each in (call.tokens, call.output))
+    for what, tokens in (("enter", before), ("leave", after)):
+        if not np.isfinite(tokens).all():
+            raise InputError(
+                f"{rule.where}: the tokens that {what} it must be finite, but some are not: do the "
+                "weights hold NaN, or is half precision too little?"
+            )
+    return rule, before, after
 
 
 def _bare(call: Call, tokens: Floats, output: Floats, rule: Ruler, reason: str) -> Reading:
@@ -187,6 +197,13 @@ def _feed_forward(
     pair = (seen(call, names[0], rule)[0], seen(call, names[1], rule)[1] * scale)
     given, gave = (tokens_without_padding(_like(each, tokens), rule) for each in pair)
     return sublayer, Sublayer(given, gave)
+
+
+def _shared(passed: Sublayer | None, wiring: Wiring) -> Sublayer | None:
+    """Return a sublayer with the factor on what it gave, unless a norm at its end has it."""
+    if passed is None or "2_out" in wiring.norms:
+        return passed
+    return passed._replace(gave=passed.gave * wiring.share[1])
 
 
 def _padded(norm: SeenNorm, tokens: Floats, rule: Ruler) -> SeenNorm:

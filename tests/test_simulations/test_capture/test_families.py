@@ -125,7 +125,8 @@ def test_factors_on_sublayers_are_found() -> None:
     assert block is not None
     assert plain is not None
     assert block.residual_scales == (1.0, 1.0)
-    np.testing.assert_allclose(block.attention.output, 0.3 * plain.attention.output, rtol=1e-5)
+    found, whole = (np.asarray(each.attention.output) for each in (block, plain))
+    np.testing.assert_allclose(found, 0.3 * whole, rtol=1e-5)
 
 
 def test_experts_are_measured_and_the_theorem_does_not_apply() -> None:
