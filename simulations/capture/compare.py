@@ -1,5 +1,6 @@
 """Are two arrays the same numbers, up to what the model's own dtype rounds?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,9 +73,9 @@ class Ruler:
         return error
 
 
-def ruler(where: str, dtype: Any, present: Any) -> Ruler:
-    """Return what compares the numbers of a block that computes in ``dtype``."""
-    own = torch.finfo(dtype).eps
+def ruler(where: str, dtypes: Iterable[Any], present: Any) -> Ruler:
+    """Return what compares the numbers of a block that computes in some dtypes."""
+    own = max(torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point)
     if own <= 2.0**-23:
         return Ruler(where, present, LIMIT, LIMIT)
     return Ruler(where, present, _HALF_STEPS * own, 4 * _HALF_STEPS * own)
