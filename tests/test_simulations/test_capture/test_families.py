@@ -119,6 +119,13 @@ def test_a_relative_is_found_by_what_it_calls_itself(name: str) -> None:
     assert (trace.blocks["measured_ratio"] <= bound * (1 + 1e-9)).all()
 
 
+def test_what_is_added_to_in_place_is_kept_as_it_was() -> None:
+    model, inputs = tiny_model("falcon")  # float64 needs no conversion, which would copy
+    trace = trace_model(model.double(), inputs)
+    assert set(trace.inequality.ravel()) == {"holds"}  # type: ignore[union-attr]
+    assert (trace.blocks["reconstruction_error"] < 1e-6).all()
+
+
 def test_factors_on_sublayers_are_found() -> None:
     block = read_model(*tiny_model("granite"))[0].block
     plain = read_model(*tiny_model("granite", residual_multiplier=1.0))[0].block
