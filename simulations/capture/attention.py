@@ -53,11 +53,13 @@ def read_attention(call: Call, ruler: Ruler) -> list[Listening]:
 def _one(adjacency: Floats, ruler: Ruler) -> Listening:
     n = adjacency.shape[-1]
     adjacency = without_padding(adjacency, ruler)
+    if not np.isfinite(adjacency).all():
+        raise InputError(f"{ruler.where}: attention weights must be finite, but some are not")
     sums = adjacency.sum(axis=-1)  # (b, h, n)
     means = sums.mean(axis=(0, 2))
     missed = np.abs(sums - means[:, None]).max()
     allowed = ruler.limit + n * _SUBNORMAL
-    if missed > allowed or not np.isfinite(missed):
+    if missed > allowed:
         low, high = float(sums.min()), float(sums.max())
         reason = (
             f"rows of A sum to {low:.3g} to {high:.3g}, not all to the same (an attention sink?), "

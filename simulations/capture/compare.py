@@ -1,5 +1,6 @@
 """Are two arrays the same numbers, up to what the model's own dtype rounds?"""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,14 @@ class Ruler:
     """Compares arrays of one call of one block, tokens that are padding left out.
 
     ``limit`` is `LIMIT`, or 4 eps of a dtype of 16 bits: the model's own numbers err by up to
-    half an eps at each of the few steps between what is compared.
+    half an eps at each of the few steps between what is compared. ``whole`` is the limit for the
+    whole block: there a model in 16 bits chains four such pieces, two sublayers and two sums.
     """
 
     where: str
     present: Any
     limit: float
+    whole: float
 
     def error(self, found: Floats, wanted: Floats) -> float:
         """Return by how much a token is missed at most, relative to its largest number.
@@ -58,18 +61,21 @@ class Ruler:
         kept: Floats = array[self.present]
         return kept
 
-    def require(self, piece: str, error: float) -> float:
+    def require(self, piece: str, error: float, *, limit: float | None = None) -> float:
         """Return an error, or raise InputError if it is more than rounding."""
-        if not error <= self.limit:
+        limit = self.limit if limit is None else limit
+        if not error <= limit:
             raise InputError(
                 f"{self.where}: {piece}: what was read gives numbers that differ from the model's "
-                f"own by {error:.2g}, relative (allowed: {self.limit:.2g}). Does the Family name "
+                f"own by {error:.2g}, relative (allowed: {limit:.2g}). Does the Family name "
                 "the right modules, and does the block do no more than they?"
             )
         return error
 
 
-def ruler(where: str, dtype: Any, present: Any) -> Ruler:
-    """Return what compares the numbers of a block that computes in ``dtype``."""
-    own = torch.finfo(dtype).eps
-    return Ruler(where, present, LIMIT if own <= 2.0**-23 else _HALF_STEPS * own)
+def ruler(where: str, dtypes: Iterable[Any], present: Any) -> Ruler:
+    """Return what compares the numbers of a block that computes in some dtypes."""
+    own = max(torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point)
+    if own <= 2.0**-23:
+        return Ruler(where, present, LIMIT, LIMIT)
+    return Ruler(where, present, _HALF_STEPS * own, 4 * _HALF_STEPS * own)

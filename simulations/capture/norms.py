@@ -1,7 +1,7 @@
 """Which normalisation gave these numbers: kind, gain, shift and eps?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def read_norm(call: Call, name: str, ruler: Ruler, errors: dict[str, float]) -> 
     if np.array_equal(given, gave):
         return None
     rows, wanted = ruler.kept(given), ruler.kept(gave)
-    module, all_rows = call.part.inside[name], Ruler(ruler.where, None, ruler.limit)
+    module, all_rows = call.part.inside[name], replace(ruler, present=None)
     best, least = Norm(), float("inf")
     # The module's own eps first: where tokens are large any other fits as well.
     for choices in (list(_own_eps(module, call.dtype)), list(_USUAL_EPS)):

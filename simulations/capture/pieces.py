@@ -35,7 +35,7 @@ class Reading:
     whether equal tokens stay equal. ``block`` is None where a block attends to another text; it
     lacks a feed-forward sublayer that is only measured, whose input and output are ``measured``.
     ``step`` is what the block does to the tokens in float64. ``errors`` has, for each piece, how
-    far what was read is from the model's own numbers, relative to the largest of them.
+    far what was read is from the model's own numbers, relative to a token's largest.
 
     Shapes: tokens, output (b, n, d), adjacency (b, h, n, n), present boolean (b, n) or None
     """
@@ -64,23 +64,19 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
 
     Raises: InputError, with block and piece, if what was read gives other numbers than the model's
     """
-    rule = ruler(f"block {number} ({call.part.name})", call.dtype, present)
-    tokens = tokens_without_padding(call.tokens, rule)
-    assert call.output is not None
-    output = tokens_without_padding(call.output, rule)
+    rule, tokens, output = _ends(call, number, present)
     if family.cross and call.part.inside.get(family.cross) is not None:
         reason = "it attends to another text, whose tokens move this one's off M"
-        return _bare(call, tokens, output, rule, reason)
+        heard = _listening(call, family, tokens, rule, {}).adjacency if call.weights else None
+        return _bare(call, tokens, output, heard, rule, reason)
     if family.windows:
         call = unfold(call, family.norms[0], family.value, rule)
     errors: dict[str, float] = {}
     scales = [_only_parameter(call, name) for name in family.scales] or [np.ones(1), np.ones(1)]
-    whole = listens(call.part, family) == family.value  # torch's own attention calls no part of it
-    inner = seen(call, family.value, rule)[0]
-    own = seen(call, family.value if whole else family.output, rule)[1]
-    inner, own = (tokens_without_padding(_like(each, tokens), rule) for each in (inner, own))
+    inner, own = _around_attention(call, family, tokens, rule)
+    listening = _listening(call, family, tokens, rule, errors)
     names = (family.value, family.output)
-    listening, heads = _listening(call, names, inner, own, rule, errors)
+    heads = read_heads(call, names, listening.adjacency, inner, own, rule, errors)
     norms = [read_norm(call, name, rule, errors) for name in family.norms]
     attention = scaled_attention(_attention(heads, listening), scales[0])
     sublayer, passed = _feed_forward(call, family, scales[1], tokens, rule, errors)
@@ -100,7 +96,9 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     step = None
     if not reason:
         step = apply_block(block, tokens, adjacency=listening.adjacency)
-        errors["block"] = rule.require("the whole block", rule.error(step.output, output))
+        errors["block"] = rule.require(
+            "the whole block", rule.error(step.output, output), limit=rule.whole
+        )
     return Reading(
         name=call.part.name,
         tokens=tokens,
@@ -109,7 +107,7 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
         present=present,
         block=block,
         wiring=wiring,
-        measured=passed if family.measured else None,
+        measured=_shared(passed, wiring) if family.measured else None,
         step=step,
         reason=reason and f"{rule.where}: {reason}",
         invariant=not listening.reason,
@@ -122,21 +120,36 @@ def read_tokens(call: Call, number: int, family: Family, present: Any) -> Readin
 
     Raises: InputError if no attention weights are seen, or tokens that count listen to padding
     """
-    rule = ruler(f"block {number} ({call.part.name})", call.dtype, present)
-    tokens = tokens_without_padding(call.tokens, rule)
-    assert call.output is not None
-    output = tokens_without_padding(call.output, rule)
+    rule, tokens, output = _ends(call, number, present)
     if family.windows:
         call = unfold(call, family.norms[0], family.value, rule)
-    return _bare(call, tokens, output, rule, "its weights are not read, as asked for")
+    heard = _listening(call, family, tokens, rule, {}).adjacency
+    return _bare(call, tokens, output, heard, rule, "its weights are not read, as asked for")
 
 
-def _bare(call: Call, tokens: Floats, output: Floats, rule: Ruler, reason: str) -> Reading:
+def _ends(call: Call, number: int, present: Any) -> tuple[Ruler, Floats, Floats]:
+    """Return what compares the numbers of a block, and its tokens before and after."""
+    dtypes = {call.dtype, *(each.dtype for each in call.part.module.parameters())}
+    rule = ruler(f"block {number} ({call.part.name})", dtypes, present)
+    assert call.output is not None
+    before, after = (tokens_without_padding(each, rule) for each in (call.tokens, call.output))
+    for what, tokens in (("enter", before), ("leave", after)):
+        if not np.isfinite(tokens).all():
+            raise InputError(
+                f"{rule.where}: the tokens that {what} it must be finite, but some are not: do the "
+                "weights hold NaN, or is half precision too little?"
+            )
+    return rule, before, after
+
+
+def _bare(
+    call: Call, tokens: Floats, output: Floats, heard: Floats | None, rule: Ruler, reason: str
+) -> Reading:
     return Reading(
         name=call.part.name,
         tokens=tokens,
         output=output,
-        adjacency=read_attention(call, rule)[0].adjacency if call.weights else None,
+        adjacency=heard,
         present=rule.present,
         block=None,
         wiring=None,
@@ -146,20 +159,31 @@ def _bare(call: Call, tokens: Floats, output: Floats, rule: Ruler, reason: str) 
     )
 
 
+def _around_attention(
+    call: Call, family: Family, tokens: Floats, rule: Ruler
+) -> tuple[Floats, Floats]:
+    """Return what attention listened to and what it gave, (b, n, d)."""
+    whole = listens(call.part, family) == family.value  # torch's own attention calls no part of it
+    inner = seen(call, family.value, rule)[0]
+    own = seen(call, family.value if whole else family.output, rule)[1]
+    return (
+        tokens_without_padding(_like(inner, tokens), rule),
+        tokens_without_padding(_like(own, tokens), rule),
+    )
+
+
 def _listening(
-    call: Call,
-    names: tuple[str, str],
-    inner: Floats,
-    own: Floats,
-    rule: Ruler,
-    errors: dict[str, float],
-) -> tuple[Listening, Heads]:
-    """Return the weights, of all that were seen, and the heads that give what the model did."""
+    call: Call, family: Family, tokens: Floats, rule: Ruler, errors: dict[str, float]
+) -> Listening:
+    """Return those weights, of all that were seen, that give what the model's attention gave."""
     *others, last = read_attention(call, rule)
     for listening in others:
+        inner, own = _around_attention(call, family, tokens, rule)
+        names = (family.value, family.output)
         with contextlib.suppress(InputError):
-            return listening, read_heads(call, names, listening.adjacency, inner, own, rule, errors)
-    return last, read_heads(call, names, last.adjacency, inner, own, rule, errors)
+            read_heads(call, names, listening.adjacency, inner, own, rule, errors)
+            return listening
+    return last
 
 
 def _attention(heads: Heads, listening: Listening) -> Attention:
@@ -187,6 +211,13 @@ def _feed_forward(
     pair = (seen(call, names[0], rule)[0], seen(call, names[1], rule)[1] * scale)
     given, gave = (tokens_without_padding(_like(each, tokens), rule) for each in pair)
     return sublayer, Sublayer(given, gave)
+
+
+def _shared(passed: Sublayer | None, wiring: Wiring) -> Sublayer | None:
+    """Return a sublayer with the factor on what it gave, unless a norm at its end has it."""
+    if passed is None or "2_out" in wiring.norms:
+        return passed
+    return passed._replace(gave=passed.gave * wiring.share[1])
 
 
 def _padded(norm: SeenNorm, tokens: Floats, rule: Ruler) -> SeenNorm:

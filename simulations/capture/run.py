@@ -179,10 +179,11 @@ def _present(call: Call, kwargs: dict[str, Any], given: Any, *, crossed: bool) -
     if mask is None:
         name = "decoder_attention_mask" if crossed else "attention_mask"
         mask = kwargs.get(name)
-        if mask is None and (silent := kwargs.get("src_key_padding_mask")) is not None:
-            name, mask = "src_key_padding_mask", silent
+        torchs = "tgt_key_padding_mask" if crossed else "src_key_padding_mask"
+        if mask is None and (silent := kwargs.get(torchs)) is not None:
+            name, mask = torchs, silent
             if silent.dtype != torch.bool:
-                raise InputError("present must be given: src_key_padding_mask is not boolean")
+                raise InputError(f"present must be given: {torchs} is not boolean")
             mask = ~silent
         if mask is not None and mask.ndim != 2:
             raise InputError(

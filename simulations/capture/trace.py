@@ -45,10 +45,10 @@ def trace_model(
 
     What is read of a block (weights, placement, norms, activation, attention weights) is compared
     with the model's own numbers, piece by piece and as a whole, and refused above 1e-5, relative
-    (4 eps for models in 16 bits); ``blocks["reconstruction_error"]`` has the largest. The block is
-    then computed again in float64, and all verdicts are about that. Where the theorem does not
-    apply, ``reasons`` says why, and v is NaN. The model has to be in eval mode and is left as it
-    was, also after an error.
+    (4 eps for models in 16 bits, 16 for a whole block); ``blocks["reconstruction_error"]`` has the
+    largest. The block is then computed again in float64, and all verdicts are about that. Where
+    the theorem does not apply, ``reasons`` says why, and v is NaN. The model has to be in eval
+    mode and is left as it was, also after an error.
 
     Shapes: present, token_mask (b, n), boolean or the integers 0 and 1
     Raises: InputError if the model trains, is of no known family, hides its attention weights, is

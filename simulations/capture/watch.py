@@ -20,16 +20,8 @@ from simulations.capture.family import Family
 from simulations.capture.find import Part, listens
 from theory.arrays import Floats
 
-_FUSED = (
-    "query",
-    "key",
-    "value",
-    "attn_mask",
-    "dropout_p",
-    "is_causal",
-    "scale",
-    "enable_gqa",
-)
+# The arguments of torch's fused attention, in order.
+_FUSED = ["query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa"]
 
 
 @dataclass
@@ -149,11 +141,12 @@ class _Weights(TorchFunctionMode):  # type: ignore[misc]
         kwargs = kwargs or {}
         found = func(*args, **kwargs)
         if self._open and self._open[-1].listening:
-            weights = None
+            computed = None
             if func is functional.scaled_dot_product_attention:
-                weights = _fused_weights(**dict(zip(_FUSED, args, strict=False)) | kwargs)
+                computed = _fused_weights(**dict(zip(_FUSED, args, strict=False)) | kwargs)
             elif getattr(func, "__name__", "") == "softmax":
-                weights = _as_weights(found, len(self._open[-1].tokens))
+                computed = found
+            weights = _as_weights(computed, len(self._open[-1].tokens))
             if weights is not None:
                 self._open[-1].weights.append(weights)
         return found
@@ -168,11 +161,9 @@ def _fused_weights(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> Floats | None:
+) -> Any:
     """Return the weights that a fused attention keeps to itself, from what it was given."""
     query, key = query.detach().double(), key.detach().double()
-    if query.ndim != 4 or query.shape[-2] != key.shape[-2]:
-        return None
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], dim=-3)
     scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
@@ -183,7 +174,7 @@ def _fused_weights(
         scores = scores.masked_fill(~attn_mask, -torch.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    return to_host(torch.nan_to_num(scores.softmax(-1)))  # a row of padding may hear nobody
+    return torch.nan_to_num(scores.softmax(-1))  # a row of padding may hear nobody
 
 
 def _as_weights(tensor: Any, batch: int) -> Floats | None:

@@ -119,13 +119,21 @@ def test_a_relative_is_found_by_what_it_calls_itself(name: str) -> None:
     assert (trace.blocks["measured_ratio"] <= bound * (1 + 1e-9)).all()
 
 
+def test_what_is_added_to_in_place_is_kept_as_it_was() -> None:
+    model, inputs = tiny_model("falcon")  # float64 needs no conversion, which would copy
+    trace = trace_model(model.double(), inputs)
+    assert set(trace.inequality.ravel()) == {"holds"}  # type: ignore[union-attr]
+    assert (trace.blocks["reconstruction_error"] < 1e-6).all()
+
+
 def test_factors_on_sublayers_are_found() -> None:
     block = read_model(*tiny_model("granite"))[0].block
     plain = read_model(*tiny_model("granite", residual_multiplier=1.0))[0].block
     assert block is not None
     assert plain is not None
     assert block.residual_scales == (1.0, 1.0)
-    np.testing.assert_allclose(block.attention.output, 0.3 * plain.attention.output, rtol=1e-5)
+    found, whole = (np.asarray(each.attention.output) for each in (block, plain))
+    np.testing.assert_allclose(found, 0.3 * whole, rtol=1e-5)
 
 
 def test_experts_are_measured_and_the_theorem_does_not_apply() -> None:

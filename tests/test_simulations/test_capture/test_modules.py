@@ -129,6 +129,8 @@ def test_weights_that_the_module_returns_are_taken_where_its_softmax_is_not_all(
     trace = trace_model(model, x, family=family)
     assert set(trace.inequality.ravel()) == {"holds"}  # type: ignore[union-attr]
     assert "attention_entropy" not in trace.blocks
+    quick = trace_model(model, x, family=family, weights=False)
+    np.testing.assert_array_equal(quick.blocks["lambda"], trace.blocks["lambda"])
 
 
 def test_without_weights_tokens_and_attention_are_the_same_and_there_is_no_v() -> None:

@@ -210,7 +210,7 @@ class Mish(Block):
         joint = self.qkv(self.first(x)).view(b, n, 3, 2, d // 2).permute(2, 0, 3, 1, 4)
         heard = torch.nn.functional.scaled_dot_product_attention(*joint)
         x = x + self.out(heard.transpose(1, 2).reshape(b, n, d))
-        return x + self.inner(self.second(x))
+        return x + 0.5 * self.inner(self.second(x))
 
 
 def test_another_activation_is_refused_unless_it_is_only_measured() -> None:
@@ -221,6 +221,19 @@ def test_another_activation_is_refused_unless_it_is_only_measured() -> None:
     trace = trace_model(model, X, family=family)
     assert (trace.blocks["measured_ratio"] <= trace.blocks["v_secant"]).all()
     assert np.isnan(trace.blocks["v"]).all()
+    found = read_model(model, X, family=family)[0].measured
+    assert found is not None
+    with torch.no_grad():
+        inner = model.blocks[0].inner(torch.as_tensor(found.given, dtype=torch.float32))
+    np.testing.assert_allclose(found.gave, 0.5 * inner.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    model = network()
+    with torch.no_grad():
+        model.blocks[0].up.weight.fill_(torch.inf)
+    with pytest.raises(InputError, match=r"block 0 .*: the tokens that leave it must be finite"):
+        trace_model(model, X, family=OWN)
 
 
 def test_a_model_with_cross_attention_is_told_so() -> None:
