@@ -8,8 +8,8 @@ from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
-from theory.records import brief_repr
 from theory.bounds.gates import gate_lipschitz, gate_peaks, gated_factor
+from theory.records import brief_repr
 from theory.spectra.brackets import Bracket, spectral_bracket
 from theory.spectra.norms import coupling, product_norm, row_deviations, spectral_norm
 
