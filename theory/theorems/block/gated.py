@@ -22,8 +22,8 @@ from theory.theorems.block.shi2022_block import outside, rounding
 from theory.theorems.block.shi2022_lemmas import scaled
 from theory.theorems.common import flag
 
-_CLOSE = 1e-7
-"""So near, phi(g) u moves as fast as its bound says but for a share of 1e-7, below rounding."""
+_CLOSE = 1.5e-7
+"""So near, phi(g) u moves as fast as its bound says but for a share of 2e-7, below rounding."""
 _PROOF = (
     "Proof: phi(g) u - phi(g') u' = phi(g) (u - u') + (phi(g) - phi(g')) u' for the factors of two "
     "tokens, entry by entry; the first part is at most max|phi(g)| |u - u'|, the second "
@@ -102,13 +102,13 @@ def _build(sizes: Chosen, params: Params) -> GatedTokens:
 
 
 def _squares() -> FeedForward:
-    """Return a sublayer of one feature that squares it."""
-    one = np.ones((1, 1))
-    return FeedForward(one, one, activation="identity", weight_gate=one)
+    """Return a sublayer of one feature x that makes 27 x^2 of it."""
+    three = np.full((1, 1), 3.0)
+    return FeedForward(three, three, activation="identity", weight_gate=three)
 
 
 def _near_one() -> Array:
-    """Two tokens of one feature near one, where x^2 moves 2 max|x| times as fast as x."""
+    """Two tokens of one feature near one, where 27 x^2 moves 54 max|x| times as fast as x."""
     return np.asarray([[1.0], [1.0 - _CLOSE]])
 
 
@@ -146,17 +146,17 @@ GATED_FEED_FORWARD = Theorem[GatedTokens](
     rhs=lambda at: _factor(at) * consensus_distance(at.tokens),
     rounding=_lemma_rounding,
     tight=True,
-    witness=lambda: GatedTokens(_near_one(), _squares(), np.float64(1), np.float64(1)),
-    outside=lambda: GatedTokens(_near_one(), _squares(), np.float64(0.9), np.float64(1)),
+    witness=lambda: GatedTokens(_near_one(), _squares(), np.float64(3), np.float64(3)),
+    outside=lambda: GatedTokens(_near_one(), _squares(), np.float64(2.7), np.float64(3)),
     note=f"With biases g and u are those of the sublayer. {_PROOF} The bound is approached, not "
     "reached: the witness is two tokens that nearly agree.",
 )
 
 
 def _gated_witness() -> BlockInput:
-    """Two nearly equal tokens of one feature x: out = 2 x + (2 x)^2, without any norm."""
-    one, none = np.ones((1, 1)), Norm(kind="none")
-    block = Block(Attention(None, None, one[None]), _squares(), norm_1=none, norm_2=none)
+    """Two nearly equal tokens of one feature x: out = 4 x + 27 (4 x)^2, without any norm."""
+    three, none = np.full((1, 1, 1), 3.0), Norm(kind="none")
+    block = Block(Attention(None, None, three), _squares(), norm_1=none, norm_2=none)
     return BlockInput(block, _near_one(), adjacency=np.eye(2)[None])
 
 
@@ -182,11 +182,11 @@ BLOCK_V_GATED = Theorem[BlockInput](
 
 
 def _parallel_witness() -> BlockInput:
-    """Opposite tokens of std one, of which norms, unit weights and attention make themselves."""
-    unit = np.eye(2)
+    """Opposite tokens of std one, of which norms and attention to oneself make themselves."""
+    unit, thrice = np.eye(2), 3 * np.eye(2)
     block = Block(
-        Attention(None, None, unit[None]),
-        FeedForward(unit, unit, activation="identity"),
+        Attention(None, None, thrice[None]),
+        FeedForward(thrice, thrice, activation="identity"),
         placement="parallel",
         residual=0.5,
     )
