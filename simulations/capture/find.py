@@ -27,9 +27,11 @@ def find_family(model: Any, family: Family | str | None) -> tuple[str, Family]:
     if isinstance(family, Family):
         return "given", family
     if family is not None:
-        if family not in FAMILIES:
+        name = OTHER_NAMES.get(family, family)
+        if name not in FAMILIES:
             raise InputError(f"family must be one of {_known()}, or a Family, but is {family!r}")
-        return family, FAMILIES[family]
+        name = _fitting(model, name)
+        return name, FAMILIES[name]
     found = dict.fromkeys(_names(model))
     if len(found) == 1:
         name = _fitting(model, next(iter(found)))

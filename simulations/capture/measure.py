@@ -12,7 +12,7 @@ from simulations.instruments.readings import (
     attention_row,
     block_row,
     coupling_row,
-    ratio_of,
+    ratio_row,
 )
 from simulations.numbers import Numbers
 from theory.arrays import Floats
@@ -43,7 +43,7 @@ def measure_block(
         found |= attention_row(reading.adjacency, earlier, present)
     if reading.reason:
         found |= {name: np.full(batch, np.nan) for name in (*_VERDICT, *_SIZES)}
-        found["measured_ratio"] = ratio_of(reading.tokens, reading.output, present=present)
+        found |= ratio_row(reading.tokens, reading.output, present=present)
         return found | _without_theorem(reading, norms_of)
     block, tokens, step = reading.block, reading.tokens, reading.step
     assert block is not None
@@ -51,7 +51,7 @@ def measure_block(
     norms = norms_of(block)
     found |= block_row(block, tokens, step, norms, present=present)
     noise = block_rounding(block, tokens, step, found["v"], norms=norms)
-    found["measured_ratio"] = ratio_of(tokens, step.output, present=present, noise=noise)
+    found |= ratio_row(tokens, step.output, present=present, noise=noise)
     distance = consensus_distance(tokens, token_mask=present)
     found["rounding"] = np.where(distance > 0, noise / np.where(distance > 0, distance, 1), 0.0)
     return found

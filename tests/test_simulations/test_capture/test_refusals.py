@@ -78,6 +78,12 @@ def test_a_block_that_does_more_than_was_read_is_refused() -> None:
         trace_model(model, X, family=OWN)
 
 
+def test_a_family_may_be_called_by_the_name_of_a_relative() -> None:
+    model, inputs = tiny_model("t5-gated")
+    found = [trace_model(model, inputs, family=name) for name in ("t5", "mt5", "t5-gated")]
+    assert len({float(each.blocks["v"][0, 0]) for each in found}) == 1
+
+
 @pytest.mark.parametrize("wrong", ["bert", "gpt2", "olmo2", "phi", "mixtral", "phi3", "t5"])
 def test_the_row_of_another_family_is_refused(wrong: str) -> None:
     model, inputs = tiny_model("llama")
