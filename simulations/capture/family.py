@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from theory.arrays import InputError
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """Names of the modules inside a block, as ``named_modules`` of the block spells them.

@@ -12,10 +12,12 @@ from simulations.capture.linear import seen
 from simulations.capture.watch import Call, to_host
 from theory.arrays import Floats, InputError
 from theory.blocks.norms import Norm
+from theory.records import brief_repr
 
 _USUAL_EPS = (0.0, 1e-5, 1e-6, 1e-8, 1e-12, 2.0**-23, 2.0**-52)
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class SeenNorm:
     """A norm of a block, what it was given and what it gave: (b, n, d)."""

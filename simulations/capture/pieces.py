@@ -25,8 +25,10 @@ from simulations.capture.windows import unfold
 from theory.arrays import Floats, InputError
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Reading:
     """One call of one block: its tokens, its attention weights, and the block as arrays, float64.

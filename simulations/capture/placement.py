@@ -11,10 +11,12 @@ from simulations.capture.norms import SeenNorm
 from theory.arrays import Floats, InputError
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward, Placement
+from theory.records import brief_repr
 
 _PLAIN = Norm(kind="none")
 
 
+@brief_repr
 class Sublayer(NamedTuple):
     """What a sublayer was given and gave, any scale on its features included: (b, n, d)."""
 
@@ -22,6 +24,7 @@ class Sublayer(NamedTuple):
     gave: Floats
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Wiring:
     """How a block is put together, as found: `block` makes one of the sublayers' weights.

@@ -17,8 +17,10 @@ from simulations.instruments.trace import Trace
 from simulations.machine.json import to_line
 from simulations.numbers import Numbers
 from theory.arrays import Array, InputError
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Tracker:
     """Measures a model every so many steps of its training, into a file of JSON lines.
@@ -87,6 +89,7 @@ class Tracker:
         return lambda *_, **__: None
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Tracks:
     """What a `Tracker` wrote: readings by step, as in a trace; ``errors`` says what failed when.

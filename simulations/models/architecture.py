@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from theory.arrays import InputError
 from theory.blocks.weights import Placement
+from theory.records import brief_repr
 
 PLAIN_BIASES: Final = frozenset(("query", "key", "value", "output", "ffn_in", "ffn_out"))
 """The maps that have a bias in BERT and most of those that came before Llama."""
@@ -45,6 +46,7 @@ class ImageShape:
         return self.marks + self.registers + self.side**2
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Architecture:
     """The numbers that fix every weight's shape, and the settings that no weight shows.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from theory.records import brief_repr
+
 
 @dataclass(frozen=True)
 class PackagedModel:
@@ -13,6 +15,7 @@ class PackagedModel:
     place: str
 
 
+@brief_repr
 @dataclass(frozen=True)
 class KnownModel:
     """A checkpoint that has a name: where it may be, what its weights must be, what it is.

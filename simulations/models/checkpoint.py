@@ -80,6 +80,7 @@ class Embeddings:
         return dtype
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Patches:
     """What turns an image into tokens: its marks, then its patches, row by row.
@@ -102,6 +103,7 @@ class Patches:
         return self.weight.dtype
 
 
+@brief_repr
 @dataclass(frozen=True)
 class Pixels:
     """What is done to an image before a model sees it.

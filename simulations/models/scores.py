@@ -16,8 +16,10 @@ from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import softmax
 from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.weights import Block
+from theory.records import brief_repr
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class Scores:
     """What makes the scores of one block.

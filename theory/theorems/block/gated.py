@@ -13,6 +13,7 @@ from theory.blocks.weights import Attention, Block, FeedForward
 from theory.bounds.gates import gate_lipschitz
 from theory.bounds.rounding import after_feed_forward, distance_rounding, exactly, weight_errors
 from theory.measures.subspace import consensus_distance
+from theory.records import brief_repr
 from theory.spectra.norms import spectral_norm
 from theory.statements.domains import Chosen, Domain, Free, Params
 from theory.statements.sizes import FLAG, Choice, Exponent, Length, few_features, few_tokens
@@ -32,6 +33,7 @@ _PROOF = (
 )
 
 
+@brief_repr
 @dataclass(frozen=True, eq=False)
 class GatedTokens:
     """Tokens (*b, n, d), a gated sublayer, and what bounds |phi(gate)| and |hidden|, (*b,) each."""
