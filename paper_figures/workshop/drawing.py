@@ -1,5 +1,7 @@
-"""How are many runs, the place where a factor is 1, small panels and graphs of tokens drawn?"""
+"""How are many runs, what is missing, small panels and graphs of tokens drawn?"""
 
+import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import networkx as nx
@@ -74,6 +76,26 @@ def panels(canvas: Canvas, count: int, *, columns: int, sharey: bool = False) ->
     for axes in grid[count:]:
         axes.set_axis_off()
     return np.asarray(grid[:count])
+
+
+def say_missing(column: Iterable[Axes], title: str, lines: str) -> None:
+    """Leave the panels of a column empty, and say in the first how its model is installed."""
+    first, *others = column
+    words = ["not installed; run: make models", *lines.split("\n")]
+    wrapped = [
+        textwrap.fill(each, 24, break_long_words=False, break_on_hyphens=False) for each in words
+    ]
+    first.set_title(title, fontsize=8)
+    first.text(
+        *(0.0, 0.95, "\n".join(wrapped)),
+        transform=first.transAxes,
+        va="top",
+        fontsize=7,
+        color="0.3",
+        parse_math=False,
+    )
+    for axes in (first, *others):
+        axes.set_axis_off()
 
 
 def circle(n: int) -> Values:
