@@ -27,7 +27,7 @@ from theory.records import brief_repr
 
 FAMILIES = {
     "e5-small": "encoder (BERT)\nmultilingual-e5-small",
-    "rxnmapper": "one block 12 times (ALBERT)\nRXNMapper",
+    "rxnmapper": "one block, tied (ALBERT)\nRXNMapper",
     "smollm2": "decoder (Llama)\nSmolLM2-135M-Instruct",
     "dinov2-s": "images (DINOv2)\nDINOv2-S",
 }

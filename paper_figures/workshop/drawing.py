@@ -81,9 +81,9 @@ def panels(canvas: Canvas, count: int, *, columns: int, sharey: bool = False) ->
 def say_missing(column: Iterable[Axes], title: str, lines: str) -> None:
     """Leave the panels of a column empty, and say in the first how its model is installed."""
     first, *others = column
-    words = ["not installed; run: make models", *lines.split("\n")]
+    words = ["not installed here;", "make models installs it, or", *lines.split("\n")]
     wrapped = [
-        textwrap.fill(each, 24, break_long_words=False, break_on_hyphens=False) for each in words
+        textwrap.fill(each, 28, break_long_words=False, break_on_hyphens=False) for each in words
     ]
     first.set_title(title, fontsize=8)
     first.text(
@@ -96,6 +96,16 @@ def say_missing(column: Iterable[Axes], title: str, lines: str) -> None:
     )
     for axes in (first, *others):
         axes.set_axis_off()
+
+
+def legend_below(canvas: Canvas, panels: Iterable[Axes]) -> None:
+    """Draw one legend under all panels, with every label that one of them has, once."""
+    handles = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    canvas.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
 
 
 def circle(n: int) -> Values:

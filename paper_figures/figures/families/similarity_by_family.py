@@ -8,11 +8,12 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.sources.families import FAMILIES, PACKAGES, FamilyRuns, runs_by_family
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Variable
-from paper_figures.workshop.drawing import band_variables, draw_band, say_missing
+from paper_figures.workshop.drawing import band_variables, draw_band, legend_below, say_missing
 
 _DECODER = "smollm2"
 _ROWS = {"cosine_similarity": "CosSim", "relative_distance": "$d_M / |H|$"}
-_CURVES = {"": "all tokens", "_without_largest": "without the token that makes most of $d_M^2$"}
+_CURVES = {"": "all tokens", "_without_largest": "without the largest token (that with most of $d_M^2$)"}
+_SHARE = "share of $d_M^2$ of\nthe largest token"
 _HALF = 0.5
 
 
@@ -100,14 +101,9 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         last = int(data[depth][-1])
         column[2].set(xlabel="layer", xticks=[0, last // 2, last])
         column[0].set_title(title, fontsize=8)
-    for axes, label in zip(panels[:, 0], (*_ROWS.values(), "its share of $d_M^2$"), strict=True):
+    for axes, label in zip(panels[:, 0], (*_ROWS.values(), _SHARE), strict=True):
         axes.set(ylim=(0, 1), ylabel=label)
-    handles = {
-        label: handle
-        for axes in panels[0]
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    canvas.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    legend_below(canvas, panels[0])
 
 
 FIGURE = Figure(
