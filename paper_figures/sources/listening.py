@@ -16,21 +16,23 @@ STRONG = 1.5
 EDGES = 60
 """How many edges are drawn between patches: the strongest."""
 
-_FEWEST, _MOST = 9, 11  # words: enough for a graph, few enough to read
-_CANDIDATES = 100
+_FEWEST, _LONGEST = 7, 45  # words and characters: enough for a graph, few enough to read
+_CANDIDATES = 1000
 _MARKS = str.maketrans("", "", "\u0120\u2581")  # what tokenizers put in the place of a space
 
 
 def sentence(seed: int) -> str:
-    """Return the first of the sentences of a seed that has a length to draw.
+    """Return the first of the sentences of a seed that can be drawn: plain words, and not long.
 
-    Raises: InputError if none has, or they are not installed
+    Raises: InputError if none can, or they are not installed
     """
     for text in sentences(_CANDIDATES, seed=seed):
-        if _FEWEST <= len(text.split()) <= _MOST:
+        words = text.removesuffix(" .").split()
+        if len(words) >= _FEWEST and len(text) <= _LONGEST and all(map(str.isalpha, words)):
             return text
     raise InputError(
-        f"seed {seed}: none of {_CANDIDATES} sentences has {_FEWEST} to {_MOST} words"
+        f"seed {seed}: none of {_CANDIDATES} sentences has {_FEWEST} plain words or more and at "
+        f"most {_LONGEST} characters"
     )
 
 
@@ -46,7 +48,8 @@ def text_graph(model: Checkpoint, text: str, *, key: str) -> Dataset:
     layer, listener, heard, axis = (f"{key}_{x}" for x in ("layer", "listener", "heard", "axis"))
     down = np.linspace(0, -1, n)
     places = np.stack([0 * down, down], axis=1)
-    received = adjacency.mean(axis=1)
+    received, drawn = adjacency.mean(axis=1), np.where(off > STRONG / n, off, 0)
+    left = -0.36 if np.triu(drawn, 1).any() else -0.08  # arcs to later tokens are on the left
     return Dataset(
         {
             f"{key}_attention": Variable(
@@ -54,7 +57,7 @@ def text_graph(model: Checkpoint, text: str, *, key: str) -> Dataset:
             ),
             f"{key}_drawn": Variable(
                 (layer, listener, heard),
-                np.where(off > STRONG / n, off, 0),
+                drawn,
                 f"weights above {STRONG} / n",
             ),
             f"{key}_received": Variable((layer, heard), received, "mean attention received"),
@@ -69,6 +72,7 @@ def text_graph(model: Checkpoint, text: str, *, key: str) -> Dataset:
             f"{key}_row_error": _row_error(adjacency, layer),
             f"{key}_size": Variable((layer, heard), 12 + 160 * received, "size of the disc"),
             f"{key}_place": Variable((heard, axis), places, "place on paper"),
+            f"{key}_label": Variable((heard, axis), places + [left, 0], "place of the name"),
         },
         {
             layer: Variable((layer,), np.asarray(_layers(model)), "layer"),

@@ -77,7 +77,7 @@ def refuted(data: Dataset) -> bool:
 
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw sentences from top to bottom, arcs to whom a token listens; patches on the image."""
-    parts: Any = canvas.subfigures(3, 1, height_ratios=(1.05, 1, 1.2))
+    parts: Any = canvas.subfigures(3, 1, height_ratios=(1.15, 0.85, 1.2))
     for part, (key, name) in zip(parts, _MODELS.items(), strict=True):
         panels = part.subplots(1, 3)
         if lines := data.attrs.get(f"missing_{key}"):
@@ -111,10 +111,9 @@ def _draw_text(axes: Axes, data: Dataset, key: str, index: int) -> None:
         },
         thickness=2.5,
     )
-    for (x, y), token in zip(data[f"{key}_place"], data[f"{key}_token"], strict=True):
-        side = {"textcoords": "offset points", "xytext": (-40, 0), "ha": "right", "va": "center"}
-        axes.annotate(token, (x, y), fontsize=7, parse_math=False, **side)
-    axes.set(xlim=(-0.6, 0.6), ylim=(-1.05, 1.05))
+    for (x, y), token in zip(data[f"{key}_label"], data[f"{key}_token"], strict=True):
+        axes.text(x, y, token, ha="right", va="center", fontsize=7.5, parse_math=False)
+    axes.set(xlim=(-0.8, 0.5), ylim=(-1.07, 0.07))
 
 
 def _draw_patches(axes: Axes, data: Dataset, key: str, index: int) -> None:

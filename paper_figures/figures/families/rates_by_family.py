@@ -14,6 +14,7 @@ _RATIOS = {
     "measured_ratio": "measured ratio of $d_M$",
     "measured_ratio_without_largest": "the same without the largest token",
 }
+_LOOKS = (("C2", "-"), ("C1", "--"))
 _FAR = 1.5
 """By which factor the largest ratio is that of one token, so that the caption has it without."""
 _ROWS = (r"$\lambda$", "bound on the factor", "factor on $d_M$")
@@ -84,8 +85,8 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         own.plot(data[layer], data[f"lambda_{key}"], color="0.3")
         for color, (part, label) in zip(("C0", "C7"), _BOUNDS.items(), strict=True):
             bounds.plot(data[layer], data[f"{part}_{key}"], color=color, label=label)
-        for color, (part, label) in zip(("C2", "C1"), _RATIOS.items(), strict=True):
-            draw_band(ratios, data, layer, f"{part}_{key}", color=color, label=label)
+        for (color, ls), (part, label) in zip(_LOOKS, _RATIOS.items(), strict=True):
+            draw_band(ratios, data, layer, f"{part}_{key}", color=color, label=label, ls=ls)
         for axes in column:
             axes.axhline(1, color="0.6", lw=0.6, zorder=0)
             axes.set(yscale="log")
