@@ -49,7 +49,8 @@ def text_graph(model: Checkpoint, text: str, *, key: str) -> Dataset:
     down = np.linspace(0, -1, n)
     places = np.stack([0 * down, down], axis=1)
     received, drawn = adjacency.mean(axis=1), np.where(off > STRONG / n, off, 0)
-    left = -0.36 if np.triu(drawn, 1).any() else -0.08  # arcs to later tokens are on the left
+    beside = -0.36 if np.triu(drawn, 1).any() else -0.08  # arcs to later tokens are on the left
+    labels = np.stack([0 * down + beside, down], axis=1)
     return Dataset(
         {
             f"{key}_attention": Variable(
@@ -72,7 +73,7 @@ def text_graph(model: Checkpoint, text: str, *, key: str) -> Dataset:
             f"{key}_row_error": _row_error(adjacency, layer),
             f"{key}_size": Variable((layer, heard), 12 + 160 * received, "size of the disc"),
             f"{key}_place": Variable((heard, axis), places, "place on paper"),
-            f"{key}_label": Variable((heard, axis), places + [left, 0], "place of the name"),
+            f"{key}_label": Variable((heard, axis), labels, "place of the name"),
         },
         {
             layer: Variable((layer,), np.asarray(_layers(model)), "layer"),
@@ -145,6 +146,7 @@ def _row_error(adjacency: Values, layer: str) -> Variable:
 
 def _strongest(weights: Values) -> Values:
     """Return the strongest edges between two different patches: (edges, 3)."""
-    off = weights * ~np.eye(len(weights), dtype=bool)
-    order = np.argsort(-off, axis=None, kind="stable")[:EDGES]
+    n = len(weights)
+    off = np.where(np.eye(n, dtype=bool), -1, weights)  # below all others
+    order = np.argsort(-off, axis=None, kind="stable")[: min(EDGES, n * (n - 1))]
     return np.stack([*np.unravel_index(order, off.shape), off.ravel()[order]], axis=1)

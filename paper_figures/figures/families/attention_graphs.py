@@ -25,7 +25,7 @@ def compute(settings: Settings) -> Dataset:
         raise InputError(f"none of the models is installed; run: {' '.join(others.values())}")
     variables, coords = dict[str, Variable](), dict[str, Variable]()
     attrs: dict[str, Any] = {f"missing_{key}": lines for key, lines in others.items()}
-    attrs |= {f"{key}_words": f"{FAMILIES[_MODELS[key]]} is not installed here" for key in others}
+    attrs |= {f"{key}_words": f"{_MODELS[key]} is not installed here" for key in others}
     for key, name in _MODELS.items():
         if key in others:
             continue
@@ -154,8 +154,8 @@ FIGURE = Figure(
         "Heads averaged, in the first, the middle and the last layer: in the encoder "
         "{encoder_words}, in the decoder {decoder_words}, and patches of a photograph hear others "
         "({patches_words}); arrows point to whom a token listens at least 1.5 times as much as on "
-        "average, in the photograph the 60 strongest between patches, and a larger disc is listened "
-        "to more; a later token heard in the decoder or none in the encoder, a first token with at "
+        "average, in the photograph the 60 strongest between patches, and a larger disc is heard "
+        "more; a later token heard in the decoder or none in the encoder, a first token with at "
         "most half of the attention in the decoder\u2019s middle layer, or patches heard no nearer "
         "than by chance, would refute it."
     ),

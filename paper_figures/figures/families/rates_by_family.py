@@ -103,7 +103,7 @@ FIGURE = Figure(
     title="\u03bb, v and the measured ratio in an encoder, a repeated block, a decoder, for images",
     caption=(
         "In every layer the measured ratio of d_M stays below v and its sharper form (at most "
-        "{worst:.2g-up} of either, on {detailed} input(s) a model), but neither says anything about "
+        "{worst:.2g-up} of either, on {detailed} input(s) a model), but neither says anything of "
         "convergence, for even the sharper form is never below {least:.3g-down}: the ratios, "
         "geometric means over the inputs, run from {spans} (bands hold 5 to 95 % of the inputs), "
         "and \u03bb is above 1 in {lambdas}; a ratio above its bound, or a sharper form of at "

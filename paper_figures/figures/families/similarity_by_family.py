@@ -12,7 +12,10 @@ from paper_figures.workshop.drawing import band_variables, draw_band, legend_bel
 
 _DECODER = "smollm2"
 _ROWS = {"cosine_similarity": "CosSim", "relative_distance": "$d_M / |H|$"}
-_CURVES = {"": "all tokens", "_without_largest": "without the largest token (that with most of $d_M^2$)"}
+_CURVES = {
+    "": "all tokens",
+    "_without_largest": "without the largest token (that with most of $d_M^2$)",
+}
 _SHARE = "share of $d_M^2$ of\nthe largest token"
 _HALF = 0.5
 
@@ -52,14 +55,17 @@ def _words(found: Mapping[str, FamilyRuns], means: Mapping[str, np.ndarray]) -> 
         gap = _gap(means, key)
         at = int(gap.argmax())
         full, rest = (
-            means[f"relative_distance{curve}_{key}_mean"][at]
-            for curve in ("", "_without_largest")
+            means[f"relative_distance{curve}_{key}_mean"][at] for curve in ("", "_without_largest")
         )
         decoder = (
             f"in the decoder one token makes up to {100 * share:.0f} % of d_M\u00b2, and without "
             f"it d_M / |H| is {rest:.2f} in the place of {full:.2f} after layer {at}"
         )
-    return {"cosines": ", ".join(cosines), "decoder": decoder, "shares": ", ".join(shares) or "none"}
+    return {
+        "cosines": ", ".join(cosines),
+        "decoder": decoder,
+        "shares": ", ".join(shares) or "none",
+    }
 
 
 def _gap(means: Mapping[str, np.ndarray], key: str) -> np.ndarray:
@@ -93,9 +99,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         depth = f"depth_{key}"
         for axes, row in zip(column, _ROWS, strict=False):
             for index, (curve, label) in enumerate(_CURVES.items()):
-                draw_band(
-                    axes, data, depth, f"{row}{curve}_{key}", color=f"C{index}", label=label
-                )
+                draw_band(axes, data, depth, f"{row}{curve}_{key}", color=f"C{index}", label=label)
         draw_band(column[2], data, depth, f"largest_share_{key}", color="0.3")
         column[2].axhline(_HALF, color="0.6", lw=0.6, ls=":", zorder=0)
         last = int(data[depth][-1])
@@ -110,11 +114,11 @@ FIGURE = Figure(
     name="similarity_by_family",
     title="Token similarity by layer in an encoder, a repeated block, a decoder and for images",
     caption=(
-        "From the embeddings to the last layer the mean cosine of tokens goes from {cosines} (means "
-        "over the inputs; bands hold 5 to 95 % of them), and {decoder}, while elsewhere no token "
-        "makes more than half (at most {shares}); a mean cosine that ends no higher than it begins, "
-        "a token with more than half of d_M\u00b2 in another model, or none in the decoder, would "
-        "refute it."
+        "From the embeddings to the last layer the mean cosine of tokens goes from {cosines} "
+        "(means over the inputs; bands hold 5 to 95 % of them), and {decoder}, while elsewhere no "
+        "token makes more than half (at most {shares}); a mean cosine that ends no higher than it "
+        "begins, a token with more than half of d_M\u00b2 in another model, or none in the decoder, "
+        "would refute it."
     ),
     compute=compute,
     draw=draw,

@@ -34,7 +34,10 @@ def invented(name: str) -> FamilyRuns:
         "largest_share": share,
     }
     one = np.ones((3, 4))
-    ratios = {"measured_ratio": 50 * one, "measured_ratio_without_largest": (1 if rule else 45) * one}
+    ratios = {
+        "measured_ratio": 50 * one,
+        "measured_ratio_without_largest": (1 if rule else 45) * one,
+    }
     few = {"lambda": 2 * one[:, :1], "v": 9e4 * one[:, :1], "v_sharp": 9e2 * one[:, :1]}
     facts: dict[str, str | int] = {f"{name.replace('-', '_')}_weights_sha256": "0" * 64}
     return FamilyRuns(Trace(tokens, ratios), Trace(tokens, few | ratios), facts)
