@@ -25,7 +25,7 @@ def compute(settings: Settings) -> Dataset:
         raise InputError(f"none of the models is installed; run: {' '.join(others.values())}")
     variables, coords = dict[str, Variable](), dict[str, Variable]()
     attrs: dict[str, Any] = {f"missing_{key}": lines for key, lines in others.items()}
-    attrs |= {f"{key}_words": f"{_MODELS[key]} is not installed here" for key in others}
+    attrs |= {f"{key}_words": f"({_MODELS[key]} is not installed here)" for key in others}
     for key, name in _MODELS.items():
         if key in others:
             continue
@@ -55,7 +55,7 @@ def _of_decoder(found: Dataset) -> str:
 
 def _of_patches(found: Dataset) -> str:
     distances = ", ".join(f"{x:.1f}" for x in found["patches_distance"])
-    return f"{distances} patches away on the mean, where chance has {found['patches_chance']:.1f}"
+    return f"{distances} patches away on the mean (by chance {found['patches_chance']:.1f})"
 
 
 _WORDS = {"encoder": _of_encoder, "decoder": _of_decoder, "patches": _of_patches}
@@ -153,7 +153,7 @@ FIGURE = Figure(
     caption=(
         "Heads averaged, in the first, the middle and the last layer: in the encoder "
         "{encoder_words}, in the decoder {decoder_words}, and patches of a photograph hear others "
-        "({patches_words}); arrows point to whom a token listens at least 1.5 times as much as on "
+        "{patches_words}; arrows point to whom a token listens at least 1.5 times as much as on "
         "average, in the photograph the 60 strongest between patches, and a larger disc is heard "
         "more; a later token heard in the decoder or none in the encoder, a first token with at "
         "most half of the attention in the decoder\u2019s middle layer, or patches heard no nearer "

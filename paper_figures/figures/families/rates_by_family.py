@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import NullFormatter
 
 from paper_figures.sources.families import FAMILIES, PACKAGES, counts, runs_by_family
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
@@ -90,6 +91,7 @@ def draw(canvas: Canvas, data: Dataset) -> None:
         for axes in column:
             axes.axhline(1, color="0.6", lw=0.6, zorder=0)
             axes.set(yscale="log")
+            axes.yaxis.set_minor_formatter(NullFormatter())
         last = int(data[layer][-1])
         ratios.set(xlabel="layer", xticks=[1, last // 2, last])
         own.set_title(title, fontsize=8)

@@ -117,8 +117,8 @@ FIGURE = Figure(
         "From the embeddings to the last layer the mean cosine of tokens goes from {cosines} "
         "(means over the inputs; bands hold 5 to 95 % of them), and {decoder}, while elsewhere no "
         "token makes more than half (at most {shares}); a mean cosine that ends no higher than it "
-        "begins, a token with more than half of d_M\u00b2 in another model, or none in the decoder, "
-        "would refute it."
+        "begins, a token with more than half of d_M\u00b2 in another model, or none in the "
+        "decoder, would refute it."
     ),
     compute=compute,
     draw=draw,
