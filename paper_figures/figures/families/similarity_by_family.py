@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from paper_figures.sources.families import FAMILIES, PACKAGES, FamilyRuns, runs_by_family
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
-from paper_figures.workshop.data import Dataset, Variable
+from paper_figures.workshop.data import Dataset, Values, Variable
 from paper_figures.workshop.drawing import band_variables, draw_band, legend_below, say_missing
 
 _DECODER = "smollm2"
@@ -40,7 +40,7 @@ def compute(settings: Settings) -> Dataset:
     return Dataset(variables, coords, {**attrs, **_words(found, means)})
 
 
-def _words(found: Mapping[str, FamilyRuns], means: Mapping[str, np.ndarray]) -> dict[str, str]:
+def _words(found: Mapping[str, FamilyRuns], means: Mapping[str, Values]) -> dict[str, str]:
     """Return what the caption says of each model that is installed."""
     cosines, shares = [], []
     decoder = "the decoder is not installed here"
@@ -68,11 +68,11 @@ def _words(found: Mapping[str, FamilyRuns], means: Mapping[str, np.ndarray]) -> 
     }
 
 
-def _gap(means: Mapping[str, np.ndarray], key: str) -> np.ndarray:
-    return np.abs(
-        means[f"relative_distance_{key}_mean"]
-        - means[f"relative_distance_without_largest_{key}_mean"]
+def _gap(means: Mapping[str, Values], key: str) -> Values:
+    full, rest = (
+        means[f"relative_distance{curve}_{key}_mean"] for curve in ("", "_without_largest")
     )
+    return np.asarray(np.abs(full - rest))
 
 
 def refuted(data: Dataset) -> bool:
@@ -115,10 +115,10 @@ FIGURE = Figure(
     title="Token similarity by layer in an encoder, a repeated block, a decoder and for images",
     caption=(
         "From the embeddings to the last layer the mean cosine of tokens goes from {cosines} "
-        "(means over the inputs; bands hold 5 to 95 % of them), and {decoder}, while elsewhere no "
-        "token makes more than half (at most {shares}); a mean cosine that ends no higher than it "
-        "begins, a token with more than half of d_M\u00b2 in another model, or none in the "
-        "decoder, would refute it."
+        "(means over the inputs; bands hold 5 to 95 % of them), and {decoder}, while elsewhere the "
+        "largest token makes less than half on the mean (at most {shares}); a mean cosine that "
+        "ends no higher than it begins, a largest token with a mean share above one half in "
+        "another model, or none in the decoder, would refute it."
     ),
     compute=compute,
     draw=draw,

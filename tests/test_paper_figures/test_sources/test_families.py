@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -172,7 +171,6 @@ def test_what_is_there_is_drawn_and_the_rest_is_said_to_be_missing(
     assert not re.search(r"nan|[{}]", caption)
     canvas = Canvas(figsize=attention_graphs.FIGURE.size)
     attention_graphs.draw(canvas, loads(dumps(data)))
-    shown: Any = [axes.texts for part in canvas.subfigs for axes in part.axes]
-    words = " ".join(text.get_text() for texts in shown for text in texts)
+    words = " ".join(text.get_text() for axes in canvas.get_axes() for text in axes.texts)
     assert words.count("that==1") == len(gone)
     assert ("fades" in words) == (gone != ("encoder", "decoder"))
