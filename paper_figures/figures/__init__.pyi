@@ -1,4 +1,4 @@
-from paper_figures.figures import bounds, exact_law, paper
+from paper_figures.figures import bounds, exact_law, families, paper
 from paper_figures.figures.catalogue import FIGURES, make_figures
 
-__all__ = ["FIGURES", "bounds", "exact_law", "make_figures", "paper"]
+__all__ = ["FIGURES", "bounds", "exact_law", "families", "make_figures", "paper"]

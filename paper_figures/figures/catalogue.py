@@ -18,6 +18,11 @@ from paper_figures.figures.exact_law import (
     law_phase_diagrams,
     law_vs_simulation,
 )
+from paper_figures.figures.families import (
+    attention_graphs,
+    rates_by_family,
+    similarity_by_family,
+)
 from paper_figures.figures.paper import (
     fig1a,
     fig1b,
@@ -60,6 +65,9 @@ _MODULES = (
     law_by_eigenvalue,
     law_phase_diagrams,
     law_models,
+    similarity_by_family,
+    rates_by_family,
+    attention_graphs,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in _MODULES}
 

@@ -1,5 +1,7 @@
-"""How are many runs, the place where a factor is 1, small panels and graphs of tokens drawn?"""
+"""How are many runs, what is missing, small panels and graphs of tokens drawn?"""
 
+import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import networkx as nx
@@ -74,6 +76,36 @@ def panels(canvas: Canvas, count: int, *, columns: int, sharey: bool = False) ->
     for axes in grid[count:]:
         axes.set_axis_off()
     return np.asarray(grid[:count])
+
+
+def say_missing(column: Iterable[Axes], title: str, lines: str) -> None:
+    """Leave the panels of a column empty, and say in the first how its model is installed."""
+    first, *others = column
+    words = ["not installed here;", "make models installs it, or", *lines.split("\n")]
+    wrapped = [
+        textwrap.fill(each, 28, break_long_words=False, break_on_hyphens=False) for each in words
+    ]
+    first.set_title(title, fontsize=8)
+    first.text(
+        *(0.0, 0.95, "\n".join(wrapped)),
+        transform=first.transAxes,
+        va="top",
+        fontsize=7,
+        color="0.3",
+        parse_math=False,
+    )
+    for axes in (first, *others):
+        axes.set_axis_off()
+
+
+def legend_below(canvas: Canvas, panels: Iterable[Axes]) -> None:
+    """Draw one legend under all panels, with every label that one of them has, once."""
+    handles = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    canvas.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
 
 
 def circle(n: int) -> Values:
