@@ -3,7 +3,7 @@
 from theory.arrays import Array, namespace
 from theory.blocks.activations import activation
 from theory.blocks.weights import BlockStep, FeedForward
-from theory.spectra.norms import spectral_norm
+from theory.spectra.norms import gram_norm
 
 
 def gate_peaks(step: BlockStep, *, token_mask: Array | None = None) -> tuple[Array, Array]:
@@ -52,8 +52,7 @@ def gated_factor(
     w_in, w_gate, w_out = norms
     flat = w_out * (xp.max(gate, axis=-1) * w_in + c * xp.max(hidden, axis=-1) * w_gate)
     by_gate, by_hidden = (
-        spectral_norm(root[..., :, None] * sublayer.weight_out)
-        * spectral_norm(weight * root[..., None, :])
+        gram_norm(root[..., :, None] * sublayer.weight_out) * gram_norm(weight * root[..., None, :])
         for root, weight in (
             (xp.sqrt(gate), sublayer.weight_in),
             (xp.sqrt(hidden), sublayer.weight_gate),

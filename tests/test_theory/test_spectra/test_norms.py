@@ -26,6 +26,7 @@ from theory.magnitude import frobenius_norm
 from theory.spectra.norms import (
     coupling,
     coupling_error,
+    gram_norm,
     product_norm,
     product_norm_error,
     singular_values,
@@ -79,6 +80,13 @@ def test_the_spectral_norm_lies_between_its_elementary_bounds(matrix: Floats) ->
     assert absolute.max() - error <= size <= upper * (1 + 8 * EPS) + error
     total = float(frobenius_norm(matrix))
     assert total / min(matrix.shape) ** 0.5 - error <= size <= total + error
+
+
+@given(sentences())
+def test_the_gram_matrix_gives_the_same_norm(matrix: Floats) -> None:
+    allowed = 8 * max(matrix.shape) ** 2 * EPS
+    for which in (matrix, matrix.T):
+        assert gram_norm(which) == pytest.approx(float(spectral_norm(matrix)), rel=allowed, abs=0)
 
 
 @given(st.integers(0, 999), st.integers(1, 6), st.integers(1, 6))
