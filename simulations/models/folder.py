@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,8 +64,8 @@ def read_folder(
     Raises: InputError if something is missing, corrupt, or of a kind that is not supported
     """
     model, family = read_architecture(folder / "config.json")
-    shards = _shards(folder)
-    digest = _digest(shards)
+    shards = weight_files(folder)
+    digest = digest_of(shards)
     if sha256 is not None:
         require_sha256(shards[0].name, digest, sha256)
     with ExitStack() as stack:
@@ -97,8 +97,11 @@ def _is_tied(folder: Path) -> bool:
     return read_json(folder / "config.json").get("tie_word_embeddings") is not False
 
 
-def _shards(folder: Path) -> list[Path]:
-    """Return the files that hold the weights, in order of name."""
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that hold the weights, in order of name.
+
+    Raises: InputError if there are none, or several that could run code
+    """
     if is_there(folder / WEIGHTS):
         return [folder / WEIGHTS]
     if is_there(folder / INDEX):
@@ -123,7 +126,11 @@ def _shards(folder: Path) -> list[Path]:
     raise InputError(f"{quote_path(folder)} has neither {WEIGHTS} nor {INDEX}")
 
 
-def _digest(shards: list[Path]) -> str:
+def digest_of(shards: Sequence[Path]) -> str:
+    """Return the sha256 of several files, one after the other.
+
+    Raises: InputError if one cannot be read
+    """
     digest = hashlib.sha256()
     for shard in shards:
         try:
