@@ -80,9 +80,7 @@ class Place(NamedTuple):
     words: str = ""
 
 
-def find_place(
-    name: str | Path, *, revision: str | None = None, also: Sequence[str] = ()
-) -> Place:
+def find_place(name: str | Path, *, revision: str | None = None, also: Sequence[str] = ()) -> Place:
     """Find what `load_checkpoint` reads; ``also`` are further files to have from the hub.
 
     Raises: InputError if there is no such model

@@ -1,0 +1,175 @@
+"""How does transformers load a model that the instruments are to watch?"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from simulations.machine.packages import require_sha256
+from simulations.models.find import Place, find_place
+from simulations.models.folder import digest_of, weight_files
+from simulations.models.messages import quote, reason
+from simulations.models.smiles import read_smiles_tokenizer
+from theory.arrays import InputError
+from theory.records import brief_repr
+
+# What some tokenizers need, beside the files that are read here; never code, never a pickle.
+_ALSO: Final = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "bpe.codes")
+_UNUSED: Final = ("pooler", "position_ids", "mask_token")
+"""Parts without a say in the blocks: a file may lack them, and nobody notices."""
+_HALVES: Final = {"torch.bfloat16": "BF16", "torch.float16": "F16"}
+
+
+@brief_repr
+@dataclass(eq=False)
+class Loaded:
+    """A model of transformers', and what makes its inputs: a tokenizer, or an image processor.
+
+    ``source``, ``weights_sha256`` and ``widened`` are as in
+    `simulations.models.checkpoint.Checkpoint`.
+    """
+
+    name: str
+    source: str
+    weights_sha256: str
+    model: Any
+    words: Any
+    widened: str | None = None
+
+
+def load_model(
+    name: str | Path,
+    *,
+    images: bool = False,
+    dtype: Literal["float32", "float64"] = "float64",
+    revision: str | None = None,
+) -> Loaded:
+    """Load a model with AutoModel, in eval mode, and its tokenizer or image processor.
+
+    ``name`` is what `simulations.models.find.load_checkpoint` takes. Of a hub id the weights as
+    safetensors, settings and words are had, and nothing else; no code of a model is ever run. An
+    encoder is taken without its decoder, and of two towers the one that is shown something.
+
+    Raises: InputError if torch or transformers is missing, there is no such model, or it cannot be
+            loaded, or its file lacks weights
+    """
+    require_libraries()
+    place = find_place(name, revision=revision, also=_ALSO)
+    folder, options = place.path, {"local_files_only": True, "trust_remote_code": False}
+    files = [place.path]
+    if not place.path.is_dir():
+        _require_gguf(place)
+        folder, options["gguf_file"] = place.path.parent, place.path.name
+    else:
+        files = weight_files(folder)
+    digest = digest_of(files)
+    if place.sha256 is not None:
+        require_sha256(files[0].name, digest, place.sha256)
+    with _told(place), _quiet():
+        torch, library = import_module("torch"), import_module("transformers")
+        how: dict[str, Any] = options | {"dtype": getattr(torch, dtype)}
+        if "gguf_file" in options and hasattr(library, "GgufConfig"):
+            how["quantization_config"] = library.GgufConfig(dequantize=True)
+        config = library.AutoConfig.from_pretrained(folder, **options)
+        kept = str(getattr(config, "dtype", None))
+        whole, report = library.AutoModel.from_pretrained(folder, output_loading_info=True, **how)
+        model = _tower(whole, images=images).eval()
+        _require_all(place, whole, model, report["missing_keys"])
+        words = _words(library, place, folder, options, images=images)
+    return Loaded(place.name, place.source, digest, model, words, _HALVES.get(kept))
+
+
+def require_libraries() -> None:
+    """Raise InputError, with the extra that brings them, where torch or transformers is missing."""
+    for library in ("torch", "transformers"):
+        if find_spec(library) is None:
+            raise InputError(
+                f"via capture runs a model with {library}, which is not installed; run: "
+                "pip install 'oversmooth[capture]'"
+            )
+
+
+def _require_gguf(place: Place) -> None:
+    if place.path.suffix != ".gguf":
+        raise InputError(
+            f"{quote(place.path.name)}, the file of {quote(place.name)}, is of no kind that "
+            "transformers loads; without via capture it is read here"
+        )
+    for library in ("gguf", "accelerate"):
+        if find_spec(library) is None:
+            raise InputError(
+                f"transformers reads a GGUF file such as {quote(place.path.name)} with {library}, "
+                "which is not installed; run: pip install gguf accelerate, or leave via capture "
+                "out: the file is then read here"
+            )
+
+
+def _tower(model: Any, *, images: bool) -> Any:
+    """Return the part that reads texts alone, or images alone."""
+    towers = [getattr(model, f"{kind}_model", None) for kind in ("text", "vision")]
+    if None not in towers:
+        return towers[images]
+    if getattr(model.config, "is_encoder_decoder", False):
+        return model.get_encoder()
+    return model
+
+
+def _require_all(place: Place, whole: Any, model: Any, missing: Any) -> None:
+    """Refuse a file that lacks weights: in their place are random ones, which no file holds."""
+    start = next(name for name, each in whole.named_modules() if each is model)
+    start = start and f"{start}."
+    lost = sorted(
+        key for key in missing if key.startswith(start) and not any(u in key for u in _UNUSED)
+    )
+    if lost:
+        raise InputError(
+            f"{quote(place.name)} lacks {len(lost)} of the tensors of {type(whole).__name__}, the "
+            f"first {quote(lost[0])}: its weights are not those of the model that it says"
+        )
+
+
+def _words(
+    library: Any, place: Place, folder: Path, options: dict[str, Any], *, images: bool
+) -> Any:
+    """Return the tokenizer, or what scales images; None if nothing says how they are scaled."""
+    if images:
+        there = (folder / "preprocessor_config.json").exists()
+        kind = library.AutoImageProcessor
+        return kind.from_pretrained(folder, backend="pil", **options) if there else None
+    if place.words == "smiles":
+        ours = read_smiles_tokenizer(folder).engine
+        return library.PreTrainedTokenizerFast(tokenizer_object=ours, pad_token="[PAD]")
+    if (
+        options.get("gguf_file") is None
+        and not any(folder.glob("*token*"))
+        and not any(folder.glob("*vocab*"))
+    ):
+        return None  # a model of images, perhaps; it is told where texts are asked for
+    return library.AutoTokenizer.from_pretrained(folder, **options)
+
+
+@contextlib.contextmanager
+def _told(place: Place) -> Iterator[None]:
+    """Say in one line why transformers does not load a model; it raises what it likes."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        said = reason(error)
+        if "trust_remote_code" in str(error):
+            said = "it comes with code of its own, which is never run here"
+        raise InputError(f"{quote(place.name)} cannot be loaded by transformers: {said}") from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what torch and transformers say while they load off the standard error."""
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
