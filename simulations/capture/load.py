@@ -5,7 +5,6 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -71,17 +70,22 @@ def load_model(
     if place.sha256 is not None:
         require_sha256(files[0].name, digest, place.sha256)
     with _told(place), _quiet():
-        torch, library = import_module("torch"), import_module("transformers")
+        import torch
+        import transformers
+
         how: dict[str, Any] = options | {"dtype": getattr(torch, dtype)}
-        if "gguf_file" in options and hasattr(library, "GgufConfig"):
-            how["quantization_config"] = library.GgufConfig(dequantize=True)
-        config = library.AutoConfig.from_pretrained(folder, **options)
+        if "gguf_file" in options and hasattr(transformers, "GgufConfig"):
+            how["quantization_config"] = transformers.GgufConfig(dequantize=True)
+        config = transformers.AutoConfig.from_pretrained(folder, **options)
         kept = str(getattr(config, "dtype", None))
-        whole, report = library.AutoModel.from_pretrained(folder, output_loading_info=True, **how)
+        whole, report = transformers.AutoModel.from_pretrained(
+            folder, output_loading_info=True, **how
+        )
         model = _tower(whole, images=images).eval()
         _require_all(place, whole, model, report["missing_keys"])
-        words = _words(library, place, folder, options, images=images)
-    return Loaded(place.name, place.source, digest, model, words, _HALVES.get(kept))
+        words = _words(place, folder, options, images=images)
+    widened = "GGUF" if "gguf_file" in options else _HALVES.get(kept)
+    return Loaded(place.name, place.source, digest, model, words, widened)
 
 
 def require_libraries() -> None:
@@ -114,7 +118,7 @@ def _tower(model: Any, *, images: bool) -> Any:
     towers = [getattr(model, f"{kind}_model", None) for kind in ("text", "vision")]
     if None not in towers:
         return towers[images]
-    if getattr(model.config, "is_encoder_decoder", False):
+    if hasattr(model, "encoder") and hasattr(model, "decoder"):
         return model.get_encoder()
     return model
 
@@ -133,24 +137,24 @@ def _require_all(place: Place, whole: Any, model: Any, missing: Any) -> None:
         )
 
 
-def _words(
-    library: Any, place: Place, folder: Path, options: dict[str, Any], *, images: bool
-) -> Any:
+def _words(place: Place, folder: Path, options: dict[str, Any], *, images: bool) -> Any:
     """Return the tokenizer, or what scales images; None if nothing says how they are scaled."""
+    import transformers
+
     if images:
         there = (folder / "preprocessor_config.json").exists()
-        kind = library.AutoImageProcessor
+        kind = transformers.AutoImageProcessor
         return kind.from_pretrained(folder, backend="pil", **options) if there else None
     if place.words == "smiles":
         ours = read_smiles_tokenizer(folder).engine
-        return library.PreTrainedTokenizerFast(tokenizer_object=ours, pad_token="[PAD]")
+        return transformers.PreTrainedTokenizerFast(tokenizer_object=ours, pad_token="[PAD]")
     if (
         options.get("gguf_file") is None
         and not any(folder.glob("*token*"))
         and not any(folder.glob("*vocab*"))
     ):
         return None  # a model of images, perhaps; it is told where texts are asked for
-    return library.AutoTokenizer.from_pretrained(folder, **options)
+    return transformers.AutoTokenizer.from_pretrained(folder, **options)
 
 
 @contextlib.contextmanager
