@@ -1,5 +1,6 @@
 """How results become JSON and tables that people can read."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -20,6 +21,9 @@ from simulations.reports.tables import count_words, number
 
 # How many columns of a terminal the whole table needs, and that of the blocks.
 _WIDE, _MIDDLE = 138, 92
+
+_NAME = re.compile(r"^block \d+ \(.*?\): ")  # tables count the blocks from 1
+_NUMBER = re.compile(r"\d[\d.e+-]*")
 
 # Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
 _COLUMNS = (
@@ -142,13 +146,16 @@ def reading(trace: Trace) -> str:
 
 def _reasons(trace: Trace) -> str:
     """Say of each block to which the theorem does not apply why; "" where it applies to all."""
-    told = np.array(trace.reasons)
-    lines = [
-        f"The theorem does not apply to {ranges(np.flatnonzero(told == reason) + 1, 'block')}: "
-        f"{reason}.\n"
-        for reason in dict.fromkeys(trace.reasons)
-        if reason
-    ]
+    alike: dict[str, list[int]] = {}  # but for numbers, which are another block's
+    for layer, reason in enumerate(trace.reasons):
+        alike.setdefault(_NUMBER.sub("", _NAME.sub("", reason)), []).append(layer)
+    lines = []
+    for layers in (each for kind, each in alike.items() if kind):
+        first = trace.reasons[layers[0]]
+        differ = len({_NAME.sub("", trace.reasons[layer]) for layer in layers}) > 1
+        which = f" (block {layers[0] + 1}; --json has the others)" if differ else ""
+        told = ranges(np.array(layers) + 1, "block")
+        lines.append(f"The theorem does not apply to {told}: {_NAME.sub('', first)}{which}.\n")
     if "v_secant" in trace.blocks:
         lines.append(
             "v secant has the largest ratio over pairs of these tokens in the place of the "
