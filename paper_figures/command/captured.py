@@ -1,10 +1,9 @@
 """How does `analyze --via capture` measure a model that transformers loads and runs?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from paper_figures.command.corpus import Asked
 from simulations.capture.load import Loaded, load_model
 from simulations.instruments.analysis import Analysis
 from theory.arrays import InputError
@@ -23,21 +22,33 @@ def require_fitting(*, backend: str, device: str | None) -> None:
             )
 
 
-def analyze_texts(asked: Asked, texts: Sequence[str]) -> tuple[Loaded, Analysis, tuple[str, ...]]:
+def analyze_texts(
+    model: str,
+    texts: Sequence[str],
+    *,
+    dtype: Literal["float32", "float64"],
+    skip_short: bool,
+    options: Mapping[str, Any],
+) -> tuple[Loaded, Analysis, tuple[str, ...]]:
     """Return a model, its readings on texts, and which of these are left."""
-    loaded = load_model(asked.model, dtype=asked.dtype)
+    loaded = load_model(model, dtype=dtype)
     from simulations.capture.shown import encode_texts, trace_shown  # torch is there by now
 
-    encoded, kept = encode_texts(loaded, texts, skip_short=asked.skip_short, **asked.options)
-    trace = trace_shown(loaded, encoded, skip_special=asked.options["skip_special"])
+    encoded, kept = encode_texts(loaded, texts, skip_short=skip_short, **options)
+    trace = trace_shown(loaded, encoded, skip_special=options["skip_special"])
     return loaded, Analysis(trace, encoded), tuple(texts[row] for row in kept)
 
 
-def analyze_pictures(asked: Asked, files: Sequence[Path]) -> tuple[Loaded, Analysis]:
+def analyze_pictures(
+    model: str,
+    files: Sequence[Path],
+    *,
+    dtype: Literal["float32", "float64"],
+    skip_special: bool,
+) -> tuple[Loaded, Analysis]:
     """Return a model, and its readings on images."""
-    loaded = load_model(asked.model, images=True, dtype=asked.dtype)
+    loaded = load_model(model, images=True, dtype=dtype)
     from simulations.capture.shown import encode_pictures, trace_shown  # torch is there by now
 
-    skip: Any = asked.options["skip_special"]
-    encoded = encode_pictures(loaded, files, skip_special=skip)
-    return loaded, Analysis(trace_shown(loaded, encoded, skip_special=skip), encoded)
+    encoded = encode_pictures(loaded, files, skip_special=skip_special)
+    return loaded, Analysis(trace_shown(loaded, encoded, skip_special=skip_special), encoded)

@@ -43,12 +43,26 @@ class Asked(NamedTuple):
 
 
 class Told(Protocol):
-    """A model as reports tell of it, whoever read it."""
+    """A model as reports tell of it, whoever read it.
 
-    name: str
-    source: str
-    weights_sha256: str
-    widened: str | None
+    `simulations.models.checkpoint.Checkpoint` says more of each.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def source(self) -> str:
+        """Where its weights came from."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """The digest of their file."""
+
+    @property
+    def widened(self) -> str | None:
+        """In how many bits they were kept, if that was not all."""
 
 
 def find_texts(path: Path | None) -> tuple[Iterable[str], bool]:
@@ -108,7 +122,8 @@ def _measured(asked: Asked, texts: tuple[str, ...]) -> tuple[Told, Analysis, tup
     if asked.via == "capture":
         from paper_figures.command.captured import analyze_texts  # it asks for torch
 
-        return analyze_texts(asked, texts)
+        options: dict[str, Any] = {"dtype": asked.dtype, "skip_short": asked.skip_short}
+        return analyze_texts(asked.model, texts, **options, options=asked.options)
     checkpoint, kept = load_checkpoint(asked.model, dtype=asked.dtype), texts
     if asked.skip_short:
         kept = long_enough(checkpoint, texts, **asked.options)
@@ -166,7 +181,8 @@ def _captured_corpus(
     given = tuple(texts)
     with err.status(f"{asked.model}: {len(given)} texts"):
         model, found, kept = _measured(asked, given)
-    at = np.array([row for row, text in enumerate(given) if any(text is each for each in kept)])
+    left = {id(text) for text in kept}
+    at = np.array([row for row, text in enumerate(given) if id(text) in left])
     window = _window(found, kept, skipped=len(given) - len(kept))._replace(numbers=at)
     write(window)
     return model, window

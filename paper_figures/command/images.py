@@ -26,10 +26,10 @@ def analyze_files(asked: Asked, files: Sequence[Path]) -> tuple[Trace, dict[str,
 
 
 def _measured(asked: Asked, files: Sequence[Path]) -> tuple[Told, Analysis]:
+    skip_special = asked.options["skip_special"]
     if asked.via == "capture":
         from paper_figures.command.captured import analyze_pictures  # it asks for torch
 
-        return analyze_pictures(asked, files)
+        return analyze_pictures(asked.model, files, dtype=asked.dtype, skip_special=skip_special)
     checkpoint = load_checkpoint(asked.model, dtype=asked.dtype)
-    skip_special = asked.options["skip_special"]
     return checkpoint, analyze_images(checkpoint, files, skip_special=skip_special, on=asked.on)

@@ -59,7 +59,8 @@ def load_model(
     """
     require_libraries()
     place = find_place(name, revision=revision, also=_ALSO)
-    folder, options = place.path, {"local_files_only": True, "trust_remote_code": False}
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    folder = place.path
     files = [place.path]
     if not place.path.is_dir():
         _require_gguf(place)

@@ -36,8 +36,8 @@ def test_it_says_what_the_default_says(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "each.jsonl"
-    argv = ("analyze", model, "--text", texts(tmp_path, "a graph of tokens", "a", "of a"))
-    argv = (*argv, "--skip-special", "--skip-short")
+    file = texts(tmp_path, "a graph of tokens", "a", "of a")
+    argv = ("analyze", model, "--text", file, "--skip-special", "--skip-short")
     wanted = said(capsys, *argv, "--json")
     found = said(capsys, *argv, *VIA, "--json", "--out", str(out))
     assert (found[0], found[2]) == (wanted[0], wanted[2])
