@@ -119,6 +119,9 @@ def _tower(model: Any, *, images: bool) -> Any:
     towers = [getattr(model, f"{kind}_model", None) for kind in ("text", "vision")]
     if None not in towers:
         return towers[images]
+    alone = getattr(model, "vision_tower" if images else "language_model", None)
+    if alone is not None:
+        return alone
     if hasattr(model, "encoder") and hasattr(model, "decoder"):
         return model.get_encoder()
     return model
@@ -175,6 +178,17 @@ def _told(place: Place) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what torch and transformers say while they load off the standard error."""
-    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        from transformers.utils import logging  # not below: its log would go nowhere for good
+
+        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):
+                yield
+        finally:
+            logging.set_verbosity(level)
+            if bars:
+                logging.enable_progress_bar()

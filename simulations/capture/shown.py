@@ -1,8 +1,8 @@
 """What do the instruments read where transformers itself splits the texts and scales the images?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from simulations.models.messages import quote, reason
 from simulations.models.tokens import Encoded, require_two_tokens
 from theory.arrays import InputError, require_finite
 
+_Found = TypeVar("_Found")
 _AT_ONCE: Final = 2048
 """Tokens that the model gets at a time, about."""
 _NO_LIMIT: Final = 10**9  # transformers' word for it is larger
@@ -71,8 +72,13 @@ def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool
     """
     _require_main(loaded, "pixel_values", "images", "leave --images out, and --text shows it some")
     pixels = np.stack([_pixels(loaded, file) for file in files])
-    with torch.no_grad():
-        first = _run(loaded, torch.as_tensor(pixels[:1]))
+
+    def run() -> Any:
+        like = next(loaded.model.parameters())
+        with torch.no_grad():
+            return loaded.model(torch.as_tensor(pixels[:1]).to(like)).last_hidden_state
+
+    first = _tried(loaded, run)
     n = int(first.shape[1]) if first.ndim == 3 else 0
     patch = getattr(loaded.model.config, "patch_size", None)
     side = patch if isinstance(patch, list | tuple) else (patch, patch)
@@ -90,8 +96,6 @@ def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool
 def trace_shown(loaded: Loaded, encoded: Encoded, *, skip_special: bool = False) -> Trace:
     """Measure a model on what it is shown, a few inputs at a time.
 
-    A model that does not compute in float64 is widened no further than float32.
-
     Raises: InputError as `simulations.capture.trace.trace_model` does, or if the model cannot run
     """
     mask = encoded.token_mask
@@ -101,12 +105,17 @@ def trace_shown(loaded: Loaded, encoded: Encoded, *, skip_special: bool = False)
     options: dict[str, Any] = {"at_once": max(1, _AT_ONCE // max(1, mask.shape[1]))}
     if skip_special:
         options["token_mask"] = mask & ~encoded.special_mask
+    return _tried(loaded, lambda: trace_model(loaded.model, inputs, **options))
+
+
+def _tried(loaded: Loaded, run: Callable[[], _Found]) -> _Found:
+    """Run a model, in single precision where some layer knows no other, or say why it does not."""
     try:
         try:
-            return trace_model(loaded.model, inputs, **options)
-        except (RuntimeError, TypeError):  # some layers know single precision alone
+            return run()
+        except (RuntimeError, TypeError):
             loaded.model.float()
-            return trace_model(loaded.model, inputs, **options)
+            return run()
     except InputError:
         raise
     except Exception as error:  # a model has endless ways to fail
@@ -200,11 +209,3 @@ def _pixels(loaded: Loaded, file: Path) -> NDArray[Any]:
     except Exception as error:
         said = getattr(error, "strerror", None) or reason(error)
         raise InputError(f"{name} cannot be read: {said}") from error
-
-
-def _run(loaded: Loaded, pixels: Any) -> Any:
-    first = next(loaded.model.parameters())
-    try:
-        return loaded.model(pixels.to(first.device, first.dtype)).last_hidden_state
-    except Exception as error:
-        raise InputError(f"{quote(loaded.name)} cannot be run: {reason(error)}") from error

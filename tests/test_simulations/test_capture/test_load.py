@@ -90,6 +90,26 @@ def test_an_encoder_is_taken_without_its_decoder(tmp_path: Path) -> None:
     assert (np.ravel(trace.inequality) == "holds").all()  # type: ignore[arg-type]
 
 
+def test_a_model_that_knows_single_precision_alone_runs_in_it(tmp_path: Path) -> None:
+    loaded = load_model(save("gpt2", tmp_path))
+
+    def single(module: Any, given: Any) -> None:
+        if "float64" in str(given[0].dtype):
+            raise RuntimeError("no kernel for Double")
+
+    loaded.model.h[1].register_forward_pre_hook(single)
+    trace = trace_shown(loaded, encode_texts(loaded, TEXTS)[0])
+    assert 1e-9 < trace.blocks["reconstruction_error"].max() < 1e-5
+
+
+def test_loading_leaves_the_log_of_transformers_as_it_was(tmp_path: Path) -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    load_model(save("gpt2", tmp_path))
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
 def test_weights_that_the_file_lacks_are_not_made_up(tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
