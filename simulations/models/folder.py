@@ -1,9 +1,8 @@
 """How is a Hugging Face checkpoint read from its folder?"""
 
-import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,18 +20,16 @@ from simulations.models.assemble import (
 from simulations.models.checkpoint import Checkpoint, Patches, Tokenizer
 from simulations.models.families.family import Names
 from simulations.models.grid import stretched
-from simulations.models.messages import quote, quote_path, reason
-from simulations.models.pickled import CONVERT, open_pickled
-from simulations.models.pickled import FILE as PICKLE
+from simulations.models.messages import quote, reason
+from simulations.models.pickled import open_pickled
 from simulations.models.pixels import crop_of, read_pixels
-from simulations.models.present import is_there
 from simulations.models.settings import read_architecture, read_json
 from simulations.models.shapes import expected_shapes
+from simulations.models.shards import INDEX, digest_of, weight_files
 from simulations.models.tokenizer.read import read_tokenizer
 from simulations.models.tokens import missing_extra
 from theory.arrays import InputError
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _DTYPES = {"F64", "F32", "F16", "BF16"}
 _HALVES = {"F16", "BF16"}  # both become float32 without rounding
 # What tasks add to an encoder, and numbers that older files keep though nobody trained them.
@@ -95,51 +92,6 @@ def read_folder(
 def _is_tied(folder: Path) -> bool:
     """Whether the matrix that guesses words is the table of words, as it mostly is."""
     return read_json(folder / "config.json").get("tie_word_embeddings") is not False
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """Return the files that hold the weights, in order of name.
-
-    Raises: InputError if there are none, or several that could run code
-    """
-    if is_there(folder / WEIGHTS):
-        return [folder / WEIGHTS]
-    if is_there(folder / INDEX):
-        files = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(files, dict) or not files:
-            raise InputError(f"{INDEX} must have an object weight_map, but has {quote(files)}")
-        there = {file.name for file in folder.iterdir()}  # asks nothing about a name too long
-        for file in files.values():
-            if not isinstance(file, str) or file not in there:
-                raise InputError(f"{INDEX} names {quote(file)}, which is not in the folder")
-        shards = [folder / file for file in sorted(set(files.values()))]
-        for shard in shards:
-            is_there(shard)
-        return shards
-    if is_there(folder / PICKLE):
-        return [folder / PICKLE]
-    if any(folder.glob("pytorch_model*.bin")):
-        raise InputError(
-            f"{quote_path(folder)} keeps its weights in several pickles, which can run code when "
-            f"they are read; {CONVERT}"
-        )
-    raise InputError(f"{quote_path(folder)} has neither {WEIGHTS} nor {INDEX}")
-
-
-def digest_of(shards: Sequence[Path]) -> str:
-    """Return the sha256 of several files, one after the other.
-
-    Raises: InputError if one cannot be read
-    """
-    digest = hashlib.sha256()
-    for shard in shards:
-        try:
-            with shard.open("rb") as file:
-                while chunk := file.read(1 << 22):
-                    digest.update(chunk)
-        except OSError as error:
-            raise InputError(f"{quote(shard.name)} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 class _Kept(NamedTuple):
