@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NamedTuple
+from typing import IO, Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from simulations.instruments.corpus import Window, analyze_corpus, count_texts, 
 from simulations.instruments.trace import Trace
 from simulations.machine.backends import Backend
 from simulations.machine.files import opened_over
-from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.texts import DEFAULT_TEXTS, TextFile, read_texts, require_some
 from simulations.numbers import Numbers
@@ -40,6 +39,30 @@ class Asked(NamedTuple):
     on: Backend | None
     skip_short: bool
     options: dict[str, Any]
+    via: Literal["files", "capture"] = "files"
+
+
+class Told(Protocol):
+    """A model as reports tell of it, whoever read it.
+
+    `simulations.models.checkpoint.Checkpoint` says more of each.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def source(self) -> str:
+        """Where its weights came from."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """The digest of their file."""
+
+    @property
+    def widened(self) -> str | None:
+        """In how many bits they were kept, if that was not all."""
 
 
 def find_texts(path: Path | None) -> tuple[Iterable[str], bool]:
@@ -77,10 +100,7 @@ def analyze_few(
 ) -> tuple[Trace, dict[str, Any], str]:
     """Measure texts that are told one by one: return the trace, what it is about, and a title."""
     with _written(out_file) as write, err.status(f"{asked.model}: {len(texts)} text(s)"):
-        checkpoint, kept = load_checkpoint(asked.model, dtype=asked.dtype), texts
-        if asked.skip_short:
-            kept = long_enough(checkpoint, texts, **asked.options)
-        found = analyze(checkpoint, kept, on=asked.on, **asked.options)
+        checkpoint, found, kept = _measured(asked, texts)
         write(_window(found, kept, skipped=len(texts) - len(kept)))
     encoded = found.encoded
     lengths = encoded.token_mask.sum(axis=-1)
@@ -97,24 +117,26 @@ def analyze_few(
     return found.trace, about, _title(checkpoint, lengths, encoded.prefix)
 
 
+def _measured(asked: Asked, texts: tuple[str, ...]) -> tuple[Told, Analysis, tuple[str, ...]]:
+    """Return a model, its readings on texts, and which of these are left."""
+    if asked.via == "capture":
+        from paper_figures.command.captured import analyze_texts  # it asks for torch
+
+        options: dict[str, Any] = {"dtype": asked.dtype, "skip_short": asked.skip_short}
+        return analyze_texts(asked.model, texts, **options, options=asked.options)
+    checkpoint, kept = load_checkpoint(asked.model, dtype=asked.dtype), texts
+    if asked.skip_short:
+        kept = long_enough(checkpoint, texts, **asked.options)
+    return checkpoint, analyze(checkpoint, kept, on=asked.on, **asked.options), kept
+
+
 def show_corpus(
     asked: Asked, texts: Iterable[str], *, json: bool, out_file: Path | None, plot: Path | None
 ) -> int:
     """Measure a corpus, print what it comes to; 1 if the inequality is refuted on any text."""
     with _written(out_file) as write:
-        with err.status(f"{asked.model}: reading the texts"):
-            checkpoint = load_checkpoint(asked.model, dtype=asked.dtype)
-            count = count_texts(checkpoint, texts, skip_short=asked.skip_short, **asked.options)
-        with _progress(checkpoint.name, count.texts - count.short) as advance:
-            window = analyze_corpus(
-                checkpoint,
-                texts,
-                skip_short=asked.skip_short,
-                on=asked.on,
-                on_progress=advance,
-                on_window=write,
-                **asked.options,
-            )
+        measure = _captured_corpus if asked.via == "capture" else _read_corpus
+        checkpoint, window = measure(asked, texts, write)
     _warn(window.skipped, window.truncated, window.text_tokens)
     title = _title(checkpoint, window.text_tokens, window.prefix)
     if json:
@@ -130,6 +152,40 @@ def show_corpus(
         plot_trace(window.trace, plot, title=title)
     inequality = window.trace.inequality
     return 1 if inequality is not None and (inequality == "refuted").any() else 0
+
+
+def _read_corpus(
+    asked: Asked, texts: Iterable[str], write: Callable[[Window], object]
+) -> tuple[Told, Window]:
+    """Measure a part of the texts after the other, and write each down."""
+    with err.status(f"{asked.model}: reading the texts"):
+        checkpoint = load_checkpoint(asked.model, dtype=asked.dtype)
+        count = count_texts(checkpoint, texts, skip_short=asked.skip_short, **asked.options)
+    with _progress(checkpoint.name, count.texts - count.short) as advance:
+        window = analyze_corpus(
+            checkpoint,
+            texts,
+            skip_short=asked.skip_short,
+            on=asked.on,
+            on_progress=advance,
+            on_window=write,
+            **asked.options,
+        )
+    return checkpoint, window
+
+
+def _captured_corpus(
+    asked: Asked, texts: Iterable[str], write: Callable[[Window], object]
+) -> tuple[Told, Window]:
+    """Measure all texts as one part: a text in memory is small beside a model that runs."""
+    given = tuple(texts)
+    with err.status(f"{asked.model}: {len(given)} texts"):
+        model, found, kept = _measured(asked, given)
+    left = {id(text) for text in kept}
+    at = np.array([row for row, text in enumerate(given) if id(text) in left])
+    window = _window(found, kept, skipped=len(given) - len(kept))._replace(numbers=at)
+    write(window)
+    return model, window
 
 
 @contextmanager
@@ -215,7 +271,7 @@ def _window(found: Analysis, texts: tuple[str, ...], *, skipped: int) -> Window:
     )
 
 
-def about_model(checkpoint: Checkpoint) -> dict[str, Any]:
+def about_model(checkpoint: Told) -> dict[str, Any]:
     """Return what a model is called, and where its weights came from."""
     return {
         "model": checkpoint.name,
@@ -233,7 +289,7 @@ def _warn(short: int, truncated: Numbers, lengths: Numbers) -> None:
         complain(f"{cut} of {len(lengths)} texts were cut at {lengths.max()} tokens")
 
 
-def _title(checkpoint: Checkpoint, lengths: Numbers, prefix: str) -> str:
+def _title(checkpoint: Told, lengths: Numbers, prefix: str) -> str:
     title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
     if checkpoint.widened is not None:
         title += f", weights widened from {checkpoint.widened}"

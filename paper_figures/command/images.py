@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paper_figures.command.corpus import Asked, about_model
+from paper_figures.command.corpus import Asked, Told, about_model
 from paper_figures.command.terminal import err
-from simulations.instruments.analysis import analyze_images
+from simulations.instruments.analysis import Analysis, analyze_images
 from simulations.instruments.trace import Trace
 from simulations.models.find import load_checkpoint
 
@@ -14,9 +14,8 @@ from simulations.models.find import load_checkpoint
 def analyze_files(asked: Asked, files: Sequence[Path]) -> tuple[Trace, dict[str, Any], str]:
     """Measure images: return the trace, what it is about, and a title."""
     with err.status(f"{asked.model}: {len(files)} image(s)"):
-        checkpoint = load_checkpoint(asked.model, dtype=asked.dtype)
         skip_special = asked.options["skip_special"]
-        found = analyze_images(checkpoint, files, skip_special=skip_special, on=asked.on)
+        checkpoint, found = _measured(asked, files)
     tokens = found.encoded.ids.shape[-1]
     about = about_model(checkpoint) | {
         "images": [file.name for file in files],
@@ -24,3 +23,13 @@ def analyze_files(asked: Asked, files: Sequence[Path]) -> tuple[Trace, dict[str,
         "skip_special": skip_special,
     }
     return found.trace, about, f"{checkpoint.name}: {len(files)} image(s) of {tokens} tokens"
+
+
+def _measured(asked: Asked, files: Sequence[Path]) -> tuple[Told, Analysis]:
+    skip_special = asked.options["skip_special"]
+    if asked.via == "capture":
+        from paper_figures.command.captured import analyze_pictures  # it asks for torch
+
+        return analyze_pictures(asked.model, files, dtype=asked.dtype, skip_special=skip_special)
+    checkpoint = load_checkpoint(asked.model, dtype=asked.dtype)
+    return checkpoint, analyze_images(checkpoint, files, skip_special=skip_special, on=asked.on)

@@ -105,6 +105,7 @@ def analyze(
     skip_special: Flag = False,
     prefix: str | None = None,
     skip_short: Flag = False,
+    via: Literal["files", "capture"] = "files",
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
@@ -132,6 +133,10 @@ def analyze(
         Put before every text, and counted; the model's own if not given ("query: " for e5-small).
     skip_short
         Leave out, and count, the texts of which fewer than two tokens are measured.
+    via
+        files: the weights are read here, without torch. capture: transformers loads and runs the
+        model, its tokenizer and image processor too, and its blocks are watched: any family
+        that docs/capture.md lists (extra capture). No code of a model is ever run.
     backend
         numpy, torch or cupy.
     device
@@ -148,6 +153,10 @@ def analyze(
     from paper_figures.command import corpus
     from simulations.machine.backends import backend as load_backend
 
+    if via == "capture":
+        from paper_figures.command.captured import require_fitting
+
+        require_fitting(backend=backend, device=device)
     on = load_backend(backend, device=device, dtype=dtype)
     if images and (text is not None or out is not None or max_length is not None):
         raise InputError("images exclude text, max-length and out, but come with one of them")
@@ -164,6 +173,7 @@ def analyze(
             "skip_special": skip_special,
             "prefix": prefix,
         },
+        via,
     )
     if images:
         from paper_figures.command.images import analyze_files

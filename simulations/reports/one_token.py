@@ -68,7 +68,7 @@ def warning(trace: Trace) -> str:
     token = trace.tokens["largest_token"].reshape(trace.depth + 1, -1)[layer, member]
     several = f", in {members} of {shares.shape[1]} texts or seeds" if shares.shape[1] > 1 else ""
     return (
-        f"Warning: one token makes more than half of d_M^2 after {_ranges(layers)}{several}; at "
+        f"Warning: one token makes more than half of d_M^2 after {ranges(layers)}{several}; at "
         f"most {shares.max():.3f}, token {token:.0f} after layer {layer}. There d_M, its ratio, "
         'd_M/|H| and CosSim speak of that token; tables and names with "without" have the others.'
     )
@@ -104,8 +104,8 @@ def _table(trace: Trace, columns: Sequence[tuple[str, str, str, Any]], *, title:
     return table
 
 
-def _ranges(layers: Numbers) -> str:
-    """Write whole numbers that follow each other as ranges."""
+def ranges(layers: Numbers, of: str = "layer") -> str:
+    """Write whole numbers that follow each other as ranges: "layers 1 to 3, 5"."""
     parts = np.split(layers, np.flatnonzero(np.diff(layers) > 1) + 1)
     told = [f"{part[0]}" if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts]
-    return f"layer{'s' if len(layers) > 1 else ''} {', '.join(told)}"
+    return f"{of}{'s' if len(layers) > 1 else ''} {', '.join(told)}"

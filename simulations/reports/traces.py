@@ -1,5 +1,6 @@
 """How results become JSON and tables that people can read."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -8,11 +9,21 @@ from rich import box
 from rich.table import Table
 
 from simulations.instruments.trace import EXACT, SUBSPACE, Trace
-from simulations.reports.one_token import is_massive, mean_of_known, warning, without_tables
+from simulations.reports.one_token import (
+    is_massive,
+    largest_known,
+    mean_of_known,
+    ranges,
+    warning,
+    without_tables,
+)
 from simulations.reports.tables import count_words, number
 
 # How many columns of a terminal the whole table needs, and that of the blocks.
 _WIDE, _MIDDLE = 138, 92
+
+_NAME = re.compile(r"^block \d+ \(.*?\): ")  # tables count the blocks from 1
+_NUMBER = re.compile(r"\d[\d.e+-]*")
 
 # Columns of a trace's table: heading, group, name, how several texts or seeds are put together.
 _COLUMNS = (
@@ -28,6 +39,7 @@ _COLUMNS = (
     ("v", "blocks", "v", np.max),
     ("v sharp", "blocks", "v_sharp", np.max),
     ("v stacked", "blocks", "v_stacked", np.max),
+    ("v secant", "blocks", "v_secant", largest_known),  # where the theorem does not apply
     ("ratio", "blocks", "measured_ratio", np.max),
 )
 
@@ -36,6 +48,8 @@ def trace_json(trace: Trace) -> dict[str, Any]:
     """Return a trace as one object; lists run over layers, then over texts or seeds."""
     found: dict[str, Any] = {"tokens": dict(trace.tokens), "blocks": dict(trace.blocks)}
     found["warnings"] = [warned] if (warned := warning(trace)) else []
+    if trace.reasons:
+        found["reasons"] = list(trace.reasons)
     if (inequality := trace.inequality) is not None:
         found["inequality"] = inequality
         found["undecided"] = trace.undecided
@@ -110,7 +124,7 @@ def reading(trace: Trace) -> str:
     """Say in words what the table's verdicts mean, the inequality and its implication apart."""
     inequality, converges = trace.inequality, trace.converges
     warned = warning(trace)
-    warned = warned and f"{warned}\n"
+    warned = f"{warned}\n" * bool(warned) + _reasons(trace)
     if inequality is None or converges is None:
         return (
             f"{warned}No weights, so no v: the theorem has nothing to say about captured tokens "
@@ -130,6 +144,26 @@ def reading(trace: Trace) -> str:
     )
 
 
+def _reasons(trace: Trace) -> str:
+    """Say of each block to which the theorem does not apply why; "" where it applies to all."""
+    alike: dict[str, list[int]] = {}  # but for numbers, which are another block's
+    for layer, reason in enumerate(trace.reasons):
+        alike.setdefault(_NUMBER.sub("", _NAME.sub("", reason)), []).append(layer)
+    lines = []
+    for layers in (each for kind, each in alike.items() if kind):
+        first = trace.reasons[layers[0]]
+        differ = len({_NAME.sub("", trace.reasons[layer]) for layer in layers}) > 1
+        which = f" (block {layers[0] + 1}; --json has the others)" if differ else ""
+        told = ranges(np.array(layers) + 1, "block")
+        lines.append(f"The theorem does not apply to {told}: {_NAME.sub('', first)}{which}.\n")
+    if "v_secant" in trace.blocks:
+        lines.append(
+            "v secant has the largest ratio over pairs of these tokens in the place of the "
+            "sublayer's Lipschitz constant: a measurement, and no bound.\n"
+        )
+    return "".join(lines)
+
+
 def _measured(trace: Trace) -> str:
     """Say by how much d_M changes, the first block apart: what enters it may be small."""
     ratios = trace.blocks["measured_ratio"].reshape(trace.depth, -1)
@@ -146,6 +180,8 @@ def _product(trace: Trace) -> str:
     """Say what the theorem says about these tokens after all of these blocks."""
     log10, v = trace.log10_bound, trace.blocks["v_upper"].reshape(trace.depth, -1).max(axis=1)
     assert log10 is not None
+    if without := int(np.isnan(v).sum()):
+        return f"They bound no product: {without} of {trace.depth} blocks have no v."
     below = f"{(v < 1).sum()} of {trace.depth} blocks have v < 1"
     if not np.isfinite(np.max(log10)):
         return f"They bound no product: {below}."
