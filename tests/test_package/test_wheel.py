@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("oversmooth", "theory", "simulations", "paper_figures")
 _RESULTS = ROOT / "paper_figures" / "out"
 _OWN = ("derived", "this project's")
-_CITATION = re.compile(r"\b[a-z]+(?:19|20)\d\d[a-z]*\b")
+_CITATION = re.compile(r"\b[a-z]+(?:19|20)\d\d[a-z0-9]*\b")
 
 
 def _sources() -> list[Path]:

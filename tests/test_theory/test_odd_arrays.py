@@ -168,7 +168,7 @@ NO_ARRAYS = {
         *("block_coefficient", "coefficient_floor", "cosine_from_distance", "critical_spread"),
         *("explicit_first_order", "first_order", "formula", "gate_stationarity"),
         *("lipschitz_constant", "sharp_coefficient", "std_threshold", "tau_degeneracy"),
-        *("two_token_effective_rank", "two_tokens"),
+        *("two_token_effective_rank", "two_tokens", "gated_coefficient", "product_identity"),
     },
 }
 # A list, or labels on the host beside tokens on a device, will do here.
