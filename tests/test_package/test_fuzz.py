@@ -41,6 +41,7 @@ def _asked(seed: int, count: int) -> list[dict[str, Any]]:
     return lines
 
 
+@pytest.mark.once
 def test_sixty_strange_questions_get_an_answer_or_a_line() -> None:
     *faults, total = _asked(seed=1, count=63)
     assert faults == []

@@ -36,6 +36,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", READERS)
 def test_an_endless_file_is_refused_and_none_takes_memory(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
