@@ -56,20 +56,20 @@ test test-without-torch deep mutation: export OMP_NUM_THREADS := 1
 
 .PHONY: test
 test: $(VENV)/.test $(VENV)/.models
-	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 # What is the same with and without torch, make test has looked at; here imports count. Of theory
 # a contract says that it imports no torch, and all other tests go through it.
 .PHONY: test-without-torch
 test-without-torch: export HYPOTHESIS_PROFILE := few
 test-without-torch: $(BARE)/.test $(BARE)/.models
-	$(BARE)/bin/python -m pytest --numprocesses $(WORKERS) -m "not slow and not once" \
+	$(BARE)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m "not slow and not once" \
 		--ignore tests/test_theory $(ARGS)
 
 .PHONY: deep
 deep: export HYPOTHESIS_PROFILE := deep
 deep: $(VENV)/.test $(VENV)/.models
-	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) -m "slow or not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m "slow or not slow" $(ARGS)
 
 .PHONY: mutation
 mutation: $(VENV)/.test

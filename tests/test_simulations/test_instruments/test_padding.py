@@ -21,7 +21,6 @@ from theory.measures.tokens import measure_tokens
 from theory.statements.instances import member
 
 
-@pytest.mark.once
 @given(stack=st.lists(blocks(), min_size=1, max_size=2), seed=st.integers(0, 999))
 def test_a_padded_batch_gives_the_numbers_of_its_sentences(stack: list[Block], seed: int) -> None:
     present = np.asarray([[True] * N, [True] * 3 + [False] * 2, [False, True, True, False, True]])
