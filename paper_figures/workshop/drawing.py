@@ -1,7 +1,7 @@
 """How are many runs, what is missing, small panels and graphs of tokens drawn?"""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import networkx as nx
@@ -96,6 +96,21 @@ def say_missing(column: Iterable[Axes], title: str, lines: str) -> None:
     )
     for axes in (first, *others):
         axes.set_axis_off()
+
+
+def each_installed(
+    panels: NDArray[Any], models: Mapping[str, str], data: Dataset
+) -> Iterator[tuple[Any, str, str]]:
+    """Yield a column of panels, a model's key in the data and its title, if it is installed.
+
+    The column of another says how it is installed: the data have a text ``missing_KEY`` of it.
+    """
+    for column, (name, title) in zip(panels.T, models.items(), strict=True):
+        key = name.replace("-", "_")
+        if f"missing_{key}" in data.attrs:
+            say_missing(column, title, data.attrs[f"missing_{key}"])
+        else:
+            yield column, key, title
 
 
 def legend_below(canvas: Canvas, panels: Iterable[Axes]) -> None:

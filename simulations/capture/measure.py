@@ -10,17 +10,15 @@ from simulations.capture.feed_forward import secant
 from simulations.capture.pieces import Reading
 from simulations.instruments.readings import (
     attention_row,
-    block_row,
     coupling_row,
+    judged_row,
     ratio_row,
 )
 from simulations.numbers import Numbers
 from theory.arrays import Floats
 from theory.blocks.norms import norm_std
 from theory.blocks.weights import Block, BlockStep, FeedForward
-from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms, block_coefficients, compose
-from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling
 
 _VERDICT = ("v", "v_sharp", "v_stacked", "v_lower", "v_upper", "v_error", "rounding")
@@ -49,12 +47,7 @@ def measure_block(
     assert block is not None
     assert step is not None
     norms = norms_of(block)
-    found |= block_row(block, tokens, step, norms, present=present)
-    noise = block_rounding(block, tokens, step, found["v"], norms=norms)
-    found |= ratio_row(tokens, step.output, present=present, noise=noise)
-    distance = consensus_distance(tokens, token_mask=present)
-    found["rounding"] = np.where(distance > 0, noise / np.where(distance > 0, distance, 1), 0.0)
-    return found
+    return found | judged_row(block, tokens, step, norms, present=present)
 
 
 def _without_theorem(reading: Reading, norms_of: NormsOf) -> dict[str, Any]:

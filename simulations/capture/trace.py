@@ -10,14 +10,12 @@ from simulations.capture.family import Family
 from simulations.capture.measure import measure_block
 from simulations.capture.pieces import Reading
 from simulations.capture.run import batches, make_watched, read_batch
-from simulations.instruments.readings import counting, token_row
+from simulations.instruments.readings import counting, norms_of_blocks, token_row
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers, host, stack_rows
 from theory.arrays import Array, Floats, as_mask, to_numpy
 from theory.blocks.weights import Block
-from theory.bounds.coefficients import WeightNorms, weight_norms
-
-_TOLERANCE = 1e-6  # of s in wide layers: the digits that are printed stay true
+from theory.bounds.coefficients import WeightNorms
 
 
 def trace_model(
@@ -112,7 +110,7 @@ class _Rows:
 
         def norms_of(block: Block) -> WeightNorms:
             if reading.name not in self.known:
-                self.known[reading.name] = weight_norms(block, tolerance=_TOLERANCE)
+                (self.known[reading.name],) = norms_of_blocks([block], reading.tokens)
             return self.known[reading.name]
 
         self.blocks.append(host(measure_block(reading, norms_of, self.earlier)))

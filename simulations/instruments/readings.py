@@ -10,7 +10,7 @@ from simulations.machine.backends import backend
 from simulations.numbers import log, ratio
 from theory.arrays import Array, namespace, require_mask
 from theory.blocks.weights import Block, BlockStep
-from theory.bounds.block_rounding import coefficient_bounds
+from theory.bounds.block_rounding import block_rounding, coefficient_bounds
 from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_norms
 from theory.measures.attention import attention_entropy, attention_similarity
 from theory.measures.subspace import consensus_distance
@@ -111,6 +111,25 @@ def block_row(
     row = {name: value for name, value in found.items() if value is not None}
     excess = 0 * found.v + norms.excess
     return row | dict(ends.items()) | {"v_error": ends.v_upper - found.v, "s_excess": excess}
+
+
+def judged_row(
+    block: Block,
+    tokens: Array,
+    step: BlockStep,
+    norms: WeightNorms,
+    *,
+    present: Array | None,
+) -> dict[str, Array]:
+    """As `block_row`, with the measured ratios and how far rounding alone can lift them."""
+    found = block_row(block, tokens, step, norms, present=present)
+    noise = block_rounding(block, tokens, step, found["v"], norms=norms)
+    found |= ratio_row(tokens, step.output, present=present, noise=noise)
+    distance = consensus_distance(tokens, token_mask=present)
+    xp = namespace(distance)
+    apart = distance > 0
+    found["rounding"] = xp.where(apart, noise / xp.where(apart, distance, 1.0), 0.0)
+    return found
 
 
 def attention_row(

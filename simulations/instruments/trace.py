@@ -16,7 +16,7 @@ from simulations.instruments.readings import (
     centred_ratio_row,
     centred_token_row,
     counting,
-    ratio_row,
+    judged_row,
     token_row,
 )
 from simulations.models.scores import Scores, adjacency
@@ -24,10 +24,8 @@ from simulations.numbers import Numbers, host, stack_rows
 from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
-from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms
 from theory.bounds.implications import FINITELY_MANY, Convergence, log_factor
-from theory.measures.subspace import consensus_distance
 from theory.records import brief_repr
 
 _Part = TypeVar("_Part")
@@ -194,13 +192,7 @@ def trace_blocks(
             given = adjacency(exact, judge.move(own), before, mask=judged_mask)
             after = apply_block(exact, before, mask=judged_mask, adjacency=given)
         found = attention_row(step.adjacency, earlier, present)
-        found |= block_row(exact, before, after, sizes, present=there)
-        noise = block_rounding(exact, before, after, found["v"], norms=sizes)
-        found |= ratio_row(before, after.output, present=there, noise=noise)
-        distance = consensus_distance(before, token_mask=there)
-        xp = namespace(distance)
-        apart = distance > 0
-        found["rounding"] = xp.where(apart, noise / xp.where(apart, distance, 1.0), 0.0)
+        found |= judged_row(exact, before, after, sizes, present=there)
         rows.append(host(token_row(step.output, counts)))
         columns.append(host(found))
         tokens, earlier = step.output, step.adjacency

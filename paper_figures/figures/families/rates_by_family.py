@@ -7,7 +7,12 @@ from matplotlib.ticker import NullFormatter
 from paper_figures.sources.families import FAMILIES, PACKAGES, counts, runs_by_family
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from paper_figures.workshop.drawing import band_variables, draw_band, legend_below, say_missing
+from paper_figures.workshop.drawing import (
+    band_variables,
+    draw_band,
+    each_installed,
+    legend_below,
+)
 from simulations.numbers import geometric_mean
 
 _BOUNDS = {"v": "$v$ (theorem)", "v_sharp": "$v$ sharp"}
@@ -76,11 +81,7 @@ def refuted(data: Dataset) -> bool:
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw a column for each model, all on logarithmic axes: lambda, both bounds, the ratios."""
     panels = canvas.subplots(3, len(FAMILIES), sharey="row", sharex="col")
-    for column, (name, title) in zip(panels.T, FAMILIES.items(), strict=True):
-        key = name.replace("-", "_")
-        if f"missing_{key}" in data.attrs:
-            say_missing(column, title, data.attrs[f"missing_{key}"])
-            continue
+    for column, key, title in each_installed(panels, FAMILIES, data):
         layer = f"layer_{key}"
         own, bounds, ratios = column
         own.plot(data[layer], data[f"lambda_{key}"], color="0.3")

@@ -8,7 +8,12 @@ from matplotlib.figure import Figure as Canvas
 from paper_figures.sources.families import FAMILIES, PACKAGES, FamilyRuns, runs_by_family
 from paper_figures.workshop.build import DOUBLE_COLUMN, Figure, Settings
 from paper_figures.workshop.data import Dataset, Values, Variable
-from paper_figures.workshop.drawing import band_variables, draw_band, legend_below, say_missing
+from paper_figures.workshop.drawing import (
+    band_variables,
+    draw_band,
+    each_installed,
+    legend_below,
+)
 
 _DECODER = "smollm2"
 _ROWS = {"cosine_similarity": "CosSim", "relative_distance": "$d_M / |H|$"}
@@ -91,11 +96,7 @@ def refuted(data: Dataset) -> bool:
 def draw(canvas: Canvas, data: Dataset) -> None:
     """Draw a column for each model: CosSim, relative distance, the largest token's share."""
     panels = canvas.subplots(3, len(FAMILIES), sharey="row", sharex="col")
-    for column, (name, title) in zip(panels.T, FAMILIES.items(), strict=True):
-        key = name.replace("-", "_")
-        if f"missing_{key}" in data.attrs:
-            say_missing(column, title, data.attrs[f"missing_{key}"])
-            continue
+    for column, key, title in each_installed(panels, FAMILIES, data):
         depth = f"depth_{key}"
         for axes, row in zip(column, _ROWS, strict=False):
             for index, (curve, label) in enumerate(_CURVES.items()):

@@ -14,6 +14,7 @@ from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
 from simulations.models.texts import DEFAULT_TEXTS
 from simulations.models.tokens import Encoded, encode
+from tests.test_simulations.helpers.against_transformers import random_model
 from tests.test_simulations.helpers.tiny import write_tokenizer
 from theory.arrays import InputError
 
@@ -159,14 +160,7 @@ def as_transformers(checkpoint: Checkpoint, words: NDArray[np.int64]) -> Any:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_supported_family_agrees(family: str, tmp_path: Path) -> None:
     kind, settings = FAMILIES[family]
-    torch.manual_seed(0)
-    config = getattr(transformers, kind + "Config")(**settings, attn_implementation="eager")
-    model = getattr(transformers, kind + "Model")(config).eval()
-    with torch.no_grad():  # biases and norms start at zeros and ones, which would hide mistakes
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    model.save_pretrained(tmp_path)
-    write_tokenizer(tmp_path)
+    model = random_model(kind, tmp_path, **settings)
     checkpoint = load_checkpoint(tmp_path)
     texts = ["a graph of tokens fades slowly", "of a graph", "slowly slowly a"]
     encoded = encode(checkpoint, texts)
