@@ -40,6 +40,7 @@ def write_inputs(folder: Path) -> None:
         "failing.toml": _FAILING_FILE,
         "wrong.toml": _WRONG_FILE,
         "texts.txt": "A short one.\nThe film was long, and it was not good at all.\nÄpfel, 7 €!\n",
+        "corpus.txt": "".join(f"Sentence {i} of many, {i * i} in all.\n" for i in range(70)),
         "empty.txt": "",
         "weights.txt": "0.5 0.5 0 0\n0.2,0.2,0.3,0.3\n0 1 1 2\n1 0 0 1\n",
         "row.txt": "1 0 1\n",
@@ -93,6 +94,9 @@ def _blocks() -> dict[str, dict[str, Any]]:
     even = {**bare, **nothing, "tokens": close, "adjacency": np.full((1, n, n), 1 / n)}
     names = ("relu", "gelu", "gelu_tanh", "silu", "tanh", "identity")
     single = {name: array.astype(np.float32) for name, array in (plain | biases).items()}
+    later = np.random.default_rng(21)  # so that the blocks that were first here stay as they were
+    gate = {"ffn_gate": d**-0.5 * later.standard_normal((d, f)), "activation": "silu"}
+    flat = {**plain, "tokens": np.concatenate([np.full((1, d), 3.0), plain["tokens"][1:]])}
     wrong_values = plain["tokens"].copy()
     wrong_values[2, 3] = np.nan
     numbers = {"ln_eps": 1e-5, "tau_1": 1.5, "tau_2": 0.7, "residual": 0.5}
@@ -115,6 +119,12 @@ def _blocks() -> dict[str, dict[str, Any]]:
         "no-ffn": plain | nothing,
         "scales": plain | numbers,
         "averaging": even,
+        "gated": plain | gate,
+        "gated-biases": {**plain, **biases, **gate, "ffn_gate_bias": later.standard_normal(f)},
+        "parallel": {**plain, **gains, "placement": "parallel"},
+        "two-residuals": {**plain, "residual_attention": 0.5, "residual_ffn": -1.5},
+        "rms": {**plain, "norm": "rms"},
+        "flat-token": flat,
         "no-values": {name: plain[name] for name in ("tokens", "query", "key")},
         "no-scores": bare,
         "misspelt": {**plain, "tokns": plain["tokens"]},

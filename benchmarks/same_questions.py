@@ -17,7 +17,7 @@ ATTACKED = (
 )
 COMMANDS = (
     *("figures", "verify", "check", "attack", "replay", "law", "sweep", "status", "export"),
-    *("fuse", "simulate", "analyze"),
+    *("fuse", "simulate", "analyze", "models"),
 )
 BAD_BLOCKS = (
     *("no-values", "no-scores", "misspelt", "whole", "nan", "one-token", "lengths", "rows", "deaf"),
@@ -54,6 +54,10 @@ _SIMULATED = """
     --weights identity --initial orthogonal --ln-eps 1e-5
     --dtype float32 --seeds 2
     --backend torch
+    --gated --activation silu
+    --gated --placement pre --norm rms --residual-attention 0.5 --residual-ffn 0.25
+    --placement parallel
+    --placement parallel --gated --weights bert
 """
 _LAWS = """
     --graph complete
@@ -68,6 +72,9 @@ _LAWS = """
     --graph window:2 --no-tied
     --graph causal-window:3 --weights orthogonal
     --graph blocks:5,7 --activation tanh
+    --graph star --gated --placement pre
+    --graph ring --placement parallel
+    --graph tree --residual-attention 0.5 --residual-ffn -1.5
     --graph star --critical value_gain --points 5
     --graph ring --critical residual ffn_gain --critical-range 0.1 4 --points 5
 """
@@ -78,7 +85,8 @@ _FILES_OF_GRAPHS = """
 _GOOD_BLOCKS = (
     *("plain", "causal", "biases", "gains", "gelu", "gelu_tanh", "silu", "tanh", "identity"),
     *("pre", "heads", "adjacency", "single", "not-stochastic-quite", "equal", "rank-one", "tiny"),
-    *("huge", "no-residual", "no-ffn", "scales", "averaging"),
+    *("huge", "no-residual", "no-ffn", "scales", "averaging", "gated", "gated-biases"),
+    *("parallel", "two-residuals", "rms", "flat-token"),
 )
 _WRONG = """
     chekc x
@@ -152,6 +160,11 @@ _MODELS = """
     minilm --text @texts.txt
     minilm --dtype float32 --json
     minilm --text @texts.txt --plot @trace.png
+    minilm --text @corpus.txt
+    minilm --text @corpus.txt --max-length 8 --skip-short --json
+    minilm --text @texts.txt --via capture --json
+    rxnmapper --json
+    smollm2 --text @texts.txt
 """
 
 PARTS: dict[str, tuple[str, ...]] = {
