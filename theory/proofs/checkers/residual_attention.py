@@ -1,0 +1,164 @@
+"""Is it proved by how much residual attention stretches the distance to M at worst?
+
+Claim: |P (H + sum_k A_k H V_k)| <= G |P H|, P = I - 1 1^T / n, for all tokens H (n rows, any
+width), all row-stochastic A_k and all V_k whose spectral norms sum to at most t. The left side is
+convex in A_k and V_k, so that A may be a map f (token i hears token f(i)) and V a number t w,
+|w| = 1 (in the complex planes of an orthogonal V): it is enough that |P (u + t w A u)| <= G |u| for
+all f, w and complex u with P u = u. Proof of that, for one f of each orbit under relabelling: a
+symmetric X for which this form of u and v is positive (put v = u / w, and both X cancel):
+    (G^2 - 1) |u|^2 - t^2 |P A u|^2 - u* X u - 2 t Re(v* A u) + v* X v.
+All is written in the basis e_i - e_n, exactly. Standard library only: python THIS_FILE CERTIFICATE.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from fractions import Fraction
+from itertools import permutations
+from math import isqrt, lcm
+from typing import Any
+
+LONGEST, MOST_TOKENS, MOST_DIGITS = 2**19, 7, 30
+
+
+class NoCertificateError(ValueError):
+    """It is no certificate of this statement."""
+
+
+def require(true: object, line: str) -> None:
+    if not true:
+        raise ValueError(line)
+
+
+def whole(text: str) -> int:
+    require(len(text) <= MOST_DIGITS, "a whole number has too many digits")
+    return int(text)
+
+
+def no_float(text: str) -> int:
+    raise ValueError(f"numbers are whole or fractions, but one is {text[:20]}")
+
+
+def fields(found: Any, *names: str) -> list[Any]:
+    right = isinstance(found, dict) and set(found) == set(names)
+    require(right, f"what it holds must be {', '.join(names)}")
+    return [found[name] for name in names]
+
+
+def written(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def read(data: bytes) -> tuple[Any, Any]:
+    """Return claim and proof, once the envelope is in order."""
+    try:
+        require(len(data) <= LONGEST, f"it has more than {LONGEST} bytes")
+        kinds = {"parse_int": whole, "parse_float": no_float, "parse_constant": no_float}
+        envelope = json.loads(data.decode("ascii"), **kinds)
+        names = ("oversmooth_certificate", "statement", "claim", "proof", "sha256")
+        version, statement, claim, proof, digest = fields(envelope, *names)
+        require(type(version) is int and version == 1, "it is of another version")
+        require(statement == "residual-attention", "it is of another statement")
+    except (ValueError, RecursionError) as error:
+        raise NoCertificateError(f"no certificate of residual-attention: {error}") from None
+    require(
+        written(envelope) == data, "it is not written as certificates are, or a key comes twice"
+    )
+    del envelope["sha256"]
+    require(
+        hashlib.sha256(written(envelope)).hexdigest() == digest, "it is damaged: see its sha256"
+    )
+    return claim, proof
+
+
+def rational(text: Any) -> Fraction:
+    pattern = rf"[1-9]\d{{0,{MOST_DIGITS}}}(/[1-9]\d{{0,{MOST_DIGITS}}})?"
+    right = isinstance(text, str) and re.fullmatch(pattern, text, re.ASCII)
+    require(right and str(Fraction(text)) == text, "a fraction must be p/q in lowest terms")
+    return Fraction(text)
+
+
+def numbers(values: Any, count: int) -> list[int]:
+    right = isinstance(values, list) and len(values) == count
+    require(right and all(type(v) is int for v in values), f"{count} whole numbers must be here")
+    return list(values)
+
+
+def form(f: list[int], t: Fraction, square: Fraction, x: list[list[Fraction]]) -> list[list[Any]]:
+    """Return the matrix of the form above."""
+    n, m = len(f), len(f) - 1
+    heard = [[(k == j) - (k == m) for k in f] for j in range(m)]  # A (e_j - e_n)
+    rows = [[Fraction(0)] * (2 * m) for _ in range(2 * m)]
+    for i in range(m):
+        for j in range(m):
+            both = sum(a * b for a, b in zip(heard[i], heard[j], strict=True))
+            projected = both - Fraction(sum(heard[i]) * sum(heard[j]), n)
+            rows[i][j] = (square - 1) * (1 + (i == j)) - t * t * projected - x[i][j]
+            rows[m + i][m + j] = x[i][j]
+            rows[m + i][j] = rows[j][m + i] = -t * (heard[j][i] - heard[j][m])
+    return rows
+
+
+def positive(matrix: list[list[Any]]) -> bool:
+    """Whether a symmetric matrix is positive definite: all its leading minors are positive."""
+    common = lcm(*(value.denominator for row in matrix for value in row))
+    rows, before = [[int(value * common) for value in row] for row in matrix], 1
+    for k, pivot in enumerate(rows):
+        if pivot[k] <= 0:
+            return False
+        for row in rows[k + 1 :]:  # each quotient is a minor, hence whole (Bareiss)
+            for j in range(len(rows) - 1, k - 1, -1):
+                row[j] = (row[j] * pivot[k] - pivot[j] * row[k]) // before
+        before = pivot[k]
+    return True
+
+
+def spread(x: list[Any]) -> Fraction:
+    """Return |P x|^2."""
+    return sum(a * a for a in x) - Fraction(sum(x)) ** 2 / len(x)
+
+
+def root(square: Fraction, *, up: bool) -> str:
+    digits = isqrt(square.numerator * 10**20 // square.denominator) + up
+    return f"{digits // 10**10}.{digits % 10**10:010d}"
+
+
+def check(data: bytes) -> str:
+    """Return what a certificate proves, in a sentence; a ValueError says why it is no proof."""
+    claim, proof = read(data)
+    n, *fractions = fields(claim, "tokens", "t", "at_most_squared", "reached_squared")
+    t, square, reached = map(rational, fractions)
+    require(type(n) is int and 2 <= n <= MOST_TOKENS, f"tokens must be 2 to {MOST_TOKENS}")
+    unit, cases, worst = fields(proof, "denominator", "cases", "worst")
+    require(type(unit) is int and unit > 0, "denominator must be a positive whole number")
+    require(isinstance(cases, list) and len(cases) <= n**n, "cases must be a list of maps")
+    relabel = [(p, sorted(range(n), key=p.__getitem__)) for p in permutations(range(n))]
+    proved: set[tuple[int, ...]] = set()
+    for case in cases:
+        values = numbers(case, n + n * (n - 1) // 2)
+        f, lower = values[:n], iter(values[n:])
+        require(all(0 <= j < n for j in f), "a token hears one that is not there")
+        require(tuple(f) not in proved, f"{f} is proved twice")
+        half = [[Fraction(next(lower), unit) for _ in range(i + 1)] for i in range(n - 1)]
+        x = [[half[max(i, j)][min(i, j)] for j in range(n - 1)] for i in range(n - 1)]
+        require(positive(form(f, t, square, x)), f"nothing is proved where {f} are heard")
+        proved.update(tuple(p[f[i]] for i in inverse) for p, inverse in relabel)
+    require(len(proved) == n**n, f"{n**n - len(proved)} maps are not looked at")
+    f, tokens = (numbers(values, n) for values in fields(worst, "listens", "tokens"))
+    require(tuple(f) in proved and len(set(tokens)) > 1, "worst is no instance")
+    after = [own + t * tokens[heard] for own, heard in zip(tokens, f, strict=True)]
+    require(spread(after) / spread(tokens) == reached, "reached_squared is not reached")
+    return (
+        f"Of {n} tokens, residual attention with sum |V_k| <= {t} stretches d_M by at most "
+        f"{root(square, up=True)}, and by {root(reached, up=False)} where {f} are heard."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        with open(sys.argv[1], "rb") as file:
+            print(check(file.read(LONGEST + 1)))
+    except (OSError, IndexError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2 - (type(error) is ValueError))
