@@ -68,6 +68,38 @@ def residual_attention(*, tokens: int, t: str, out_file: _Out) -> int:
     return _keep(out_file, lambda: make(tokens=tokens, t=t))
 
 
+@prove.command
+def activation_slope(*, activation: str, out_file: _Out) -> int:
+    """Prove how steep an activation is at most.
+
+    Parameters
+    ----------
+    activation
+        gelu, gelu_tanh, silu or quick_gelu.
+    out_file
+        A file for the certificate, which is not there yet.
+    """
+    from theory.proofs.slopes import activation_slope as make
+
+    return _keep(out_file, lambda: make(activation))
+
+
+@prove.command
+def smallest_counterexample(*, nodes: int = 7, out_file: _Out) -> int:
+    """Prove which graphs are the smallest that refute a claim of Cai and Wang.
+
+    Parameters
+    ----------
+    nodes
+        All graphs with up to so many are looked at.
+    out_file
+        A file for the certificate, which is not there yet.
+    """
+    from theory.proofs.graphs import smallest_counterexample as make
+
+    return _keep(out_file, lambda: make(nodes=nodes))
+
+
 def _keep(file: Path, make: Callable[[], dict[str, Any]]) -> int:
     """Make a certificate, check it, write it where nothing is yet, and say what it proves."""
     from simulations.machine.files import write_new

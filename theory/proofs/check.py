@@ -7,6 +7,8 @@ from theory.arrays import InputError
 
 STATEMENTS = {
     "residual-attention": "residual_attention",
+    "activation-slope": "activation_slope",
+    "smallest-counterexample": "smallest_counterexample",
 }
 """The file in `theory.proofs.checkers` of each statement that can be proved."""
 
