@@ -1,6 +1,6 @@
 """Which checker is a certificate for, and what does it say?"""
 
-import json
+import re
 from importlib import import_module
 
 from theory.arrays import InputError
@@ -14,6 +14,9 @@ STATEMENTS = {
 
 LONGEST = 2**26
 """How many bytes a certificate may have; most checkers take far less."""
+_END = re.compile(
+    rb'"sha256":"[0-9a-f]{64}","statement":"([a-z0-9-]{1,80})"\}$'
+)  # keys are in order
 
 
 class NoCertificateError(InputError):
@@ -37,21 +40,17 @@ def check(data: bytes) -> str:
 
 
 def _statement(data: bytes) -> str:
+    """Return the statement without parsing what may be hostile: it stands at the end."""
     if len(data) > LONGEST:
+        raise NoCertificateError(f"a certificate has at most {LONGEST:,} bytes: {len(data):,} came")
+    found = _END.search(data[-200:])
+    if not data.startswith(b'{"claim":') or found is None:
+        raise NoCertificateError("it is no certificate, or not all of one")
+    if b',"oversmooth_certificate":1,"proof":' not in data:
+        raise NoCertificateError("it is a certificate of another version than 1")
+    statement = found[1].decode("ascii")
+    if statement not in STATEMENTS:
         raise NoCertificateError(
-            f"a certificate has at most {LONGEST:,} bytes, but this {len(data):,}"
-        )
-    try:
-        whole = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise NoCertificateError(f"it is no certificate, for it is no JSON: {error}") from error
-    if not isinstance(whole, dict) or whole.get("oversmooth_certificate") != 1:
-        raise NoCertificateError(
-            "it is no certificate of version 1: see oversmooth_certificate in it"
-        )
-    statement = whole.get("statement")
-    if not isinstance(statement, str) or statement not in STATEMENTS:
-        raise NoCertificateError(
-            f"statement must be one of {', '.join(STATEMENTS)}, but is {str(statement)[:60]!r}"
+            f"statement must be one of {', '.join(STATEMENTS)}, but is {statement!r}"
         )
     return statement

@@ -55,10 +55,10 @@ def read(data: bytes) -> tuple[Any, Any]:
         whole = json.loads(data.decode("ascii"), **kinds)
         claim, proof, digest = fields(whole, "claim", "proof", "sha256", *HEAD)[:3]
         require(all(written(whole[key]) == written(HEAD[key]) for key in HEAD), f"it is not {HEAD}")
+        rest = written({key: whole[key] for key in whole if key != "sha256"})
+        right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
     except (ValueError, RecursionError) as error:
         raise NoCertificateError(f"no certificate of {HEAD['statement']}: {error}") from None
-    rest = written({key: whole[key] for key in whole if key != "sha256"})
-    right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
     require(right, "it is damaged: its sha256, or how it is written, is not right")
     return claim, proof
 
@@ -124,11 +124,11 @@ def check(data: bytes) -> str:
     require(isinstance(name, str) and name in known, f"activation must be one of {known}")
     (point,) = map(rational, fields(proof, "steepest"))
     low, high = map(rational, ends)
-    ctx.prec = BITS
-    least, most, at = (arb(end.numerator) / end.denominator for end in (low, high, point))
-    require(slopes(name, at)[0] >= least, "at_least is not reached at steepest")
-    require(beyond(name) <= most, f"at_most is not proved beyond {FAR}")
-    require(bounded(name, most), "at_most is not proved: it is too small, or too near to the truth")
+    with ctx.workprec(BITS):
+        least, most, at = (arb(end.numerator) / end.denominator for end in (low, high, point))
+        require(slopes(name, at)[0] >= least, "at_least is not reached at steepest")
+        require(beyond(name) <= most, f"at_most is not proved beyond {FAR}")
+        require(bounded(name, most), "at_most is too small, or too near to the truth")
     about = f"about {float(high):.12f}"
     return f"The steepest slope of {name} is at least {low} and at most {high}, {about}."
 

@@ -55,10 +55,10 @@ def read(data: bytes) -> tuple[Any, Any]:
         whole = json.loads(data.decode("ascii"), **kinds)
         claim, proof, digest = fields(whole, "claim", "proof", "sha256", *HEAD)[:3]
         require(all(written(whole[key]) == written(HEAD[key]) for key in HEAD), f"it is not {HEAD}")
+        rest = written({key: whole[key] for key in whole if key != "sha256"})
+        right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
     except (ValueError, RecursionError) as error:
         raise NoCertificateError(f"no certificate of {HEAD['statement']}: {error}") from None
-    rest = written({key: whole[key] for key in whole if key != "sha256"})
-    right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
     require(right, "it is damaged: its sha256, or how it is written, is not right")
     return claim, proof
 
