@@ -19,7 +19,7 @@ from typing import Any
 
 from flint import arb, ctx
 
-LONGEST, MOST_INTERVALS, FAR, BITS = 2**12, 20_000, 32, 120
+LONGEST, MOST_INTERVALS, FAR, BITS = 2**12, 4_000, 32, 120
 HEAD = {"oversmooth_certificate": 1, "statement": "activation-slope"}
 
 
