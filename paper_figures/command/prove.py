@@ -43,6 +43,10 @@ def check(*, check: Path | None = None, json: Flag = False) -> int:
         else:
             complain(f"not proved: {error}")
         return 1
+    return _say(proved, json=json)
+
+
+def _say(proved: str, *, json: bool) -> int:
     if json:
         emit({"proved": True, "statement": proved})
     else:
@@ -51,7 +55,7 @@ def check(*, check: Path | None = None, json: Flag = False) -> int:
 
 
 @prove.command
-def residual_attention(*, tokens: int, t: str, out_file: _Out) -> int:
+def residual_attention(*, tokens: int, t: str, out_file: _Out, json: Flag = False) -> int:
     """Prove how much a residual attention sublayer stretches the distance to M at worst.
 
     Parameters
@@ -62,14 +66,16 @@ def residual_attention(*, tokens: int, t: str, out_file: _Out) -> int:
         The sum of the heads' spectral norms of V, as a fraction P/Q.
     out_file
         A file for the certificate, which is not there yet.
+    json
+        Print one JSON object and nothing else.
     """
     from theory.proofs.attention import residual_attention as make
 
-    return _keep(out_file, lambda: make(tokens=tokens, t=t))
+    return _keep(out_file, lambda: make(tokens=tokens, t=t), json=json)
 
 
 @prove.command
-def activation_slope(*, activation: str, out_file: _Out) -> int:
+def activation_slope(*, activation: str, out_file: _Out, json: Flag = False) -> int:
     """Prove how steep an activation is at most.
 
     Parameters
@@ -78,14 +84,16 @@ def activation_slope(*, activation: str, out_file: _Out) -> int:
         gelu, gelu_tanh, silu or quick_gelu.
     out_file
         A file for the certificate, which is not there yet.
+    json
+        Print one JSON object and nothing else.
     """
     from theory.proofs.slopes import activation_slope as make
 
-    return _keep(out_file, lambda: make(activation))
+    return _keep(out_file, lambda: make(activation), json=json)
 
 
 @prove.command
-def smallest_counterexample(*, nodes: int = 7, out_file: _Out) -> int:
+def smallest_counterexample(*, nodes: int = 7, out_file: _Out, json: Flag = False) -> int:
     """Prove which graphs are the smallest that refute a claim of Cai and Wang.
 
     Parameters
@@ -94,13 +102,15 @@ def smallest_counterexample(*, nodes: int = 7, out_file: _Out) -> int:
         All graphs with up to so many are looked at.
     out_file
         A file for the certificate, which is not there yet.
+    json
+        Print one JSON object and nothing else.
     """
     from theory.proofs.graphs import smallest_counterexample as make
 
-    return _keep(out_file, lambda: make(nodes=nodes))
+    return _keep(out_file, lambda: make(nodes=nodes), json=json)
 
 
-def _keep(file: Path, make: Callable[[], dict[str, Any]]) -> int:
+def _keep(file: Path, make: Callable[[], dict[str, Any]], *, json: bool) -> int:
     """Make a certificate, check it, write it where nothing is yet, and say what it proves."""
     from simulations.machine.files import write_new
     from simulations.search.counterexamples import require_free
@@ -112,5 +122,4 @@ def _keep(file: Path, make: Callable[[], dict[str, Any]]) -> int:
     proved = check_certificate(data)
     if not write_new(file, data):
         raise InputError(f"{file} is there already; choose another name or remove it")
-    out.print(proved, highlight=False, markup=False, soft_wrap=True)
-    return 0
+    return _say(proved, json=json)
