@@ -148,7 +148,7 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "extended": ([_TOKENS], {}),
         "recheck": ([CATALOGUE["attention"], _DRAWN.sizes, dict(_DRAWN.params)], {}),
     },
-    **{"symbolic": {}, "proofs": {}},
+    **dict.fromkeys(("symbolic", "proofs"), {}),
 }
 
 # What takes no array, and records: their arrays are looked at where a function takes the record.
