@@ -148,7 +148,7 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "extended": ([_TOKENS], {}),
         "recheck": ([CATALOGUE["attention"], _DRAWN.sizes, dict(_DRAWN.params)], {}),
     },
-    **dict.fromkeys(("symbolic", "proofs"), {}),
+    **{room: {} for room in ("symbolic", "proofs")},  # they take no array
 }
 
 # What takes no array, and records: their arrays are looked at where a function takes the record.
