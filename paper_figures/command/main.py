@@ -56,6 +56,7 @@ COMMANDS = {
         "theorems",
         "Put one block, given as arrays from any framework, through the block theorem.",
     ),
+    "prove": Command("prove", "Prove a statement, kept as a certificate; or check a certificate."),
     "simulate": Command(
         "traces", "Send random tokens through a random stack and measure layer by layer."
     ),

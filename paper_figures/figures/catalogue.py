@@ -9,6 +9,7 @@ from paper_figures.figures.bounds import (
     lambda_heads,
     ln_std_drivers,
     phase_diagram,
+    residual_attention_exact,
     tau,
     tightness,
 )
@@ -60,6 +61,7 @@ _MODULES = (
     bound_vs_rate,
     lambda_heads,
     tightness,
+    residual_attention_exact,
     phase_diagram,
     law_vs_simulation,
     law_by_eigenvalue,

@@ -1,3 +1,4 @@
+from paper_figures.sources.certificates import WorstCase, worst_cases
 from paper_figures.sources.families import FamilyRuns, runs_by_family
 from paper_figures.sources.fusion_collect import collect
 from paper_figures.sources.fusion_plans import PLANS
@@ -14,6 +15,7 @@ __all__ = [
     "FamilyRuns",
     "FusionExperiment",
     "ModelRuns",
+    "WorstCase",
     "collect",
     "layer_verdicts",
     "layers_of_texts",
@@ -28,4 +30,5 @@ __all__ = [
     "theorem_record",
     "trend_record",
     "typical_verdict",
+    "worst_cases",
 ]

@@ -25,7 +25,7 @@ from theory.theorems.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("theory", "simulations", "paper_figures")
-MOST_NAMES = 22
+MOST_NAMES = 24
 _RESULTS = ROOT / "paper_figures" / "out"
 
 

@@ -148,7 +148,7 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "extended": ([_TOKENS], {}),
         "recheck": ([CATALOGUE["attention"], _DRAWN.sizes, dict(_DRAWN.params)], {}),
     },
-    "symbolic": {},
+    **{room: {} for room in ("symbolic", "proofs")},  # they take no array
 }
 
 # What takes no array, and records: their arrays are looked at where a function takes the record.
@@ -170,6 +170,7 @@ NO_ARRAYS = {
         *("lipschitz_constant", "sharp_coefficient", "std_threshold", "tau_degeneracy"),
         *("two_token_effective_rank", "two_tokens", "gated_coefficient", "product_identity"),
     },
+    "proofs": {"STATEMENTS", "NoCertificateError", "as_bytes", "check_certificate", "seal"},
 }
 # A list, or labels on the host beside tokens on a device, will do here.
 LISTS_WELCOME = {

@@ -1,6 +1,7 @@
 from theory.theorems.attention.castin2024 import AttentionPair
 from theory.theorems.attention.dovonon2024 import LinearStack
 from theory.theorems.attention.kim2021 import DistancePair
+from theory.theorems.attention.residual import ResidualAttention
 from theory.theorems.attention.steps import Steps
 from theory.theorems.attention.zhai2023 import Scored
 from theory.theorems.block.first_tokens import Repeated
@@ -37,6 +38,7 @@ __all__ = [
     "Passed",
     "PureAttention",
     "Repeated",
+    "ResidualAttention",
     "Scored",
     "Steps",
     "TwoRuns",

@@ -4,6 +4,7 @@ from paper_figures.figures.bounds import (
     lambda_heads,
     ln_std_drivers,
     phase_diagram,
+    residual_attention_exact,
     tau,
     tightness,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "lambda_heads",
     "ln_std_drivers",
     "phase_diagram",
+    "residual_attention_exact",
     "tau",
     "tightness",
 ]

@@ -1,0 +1,188 @@
+"""Does a checker stand alone, and does it refuse what is false?"""
+
+import ast
+import subprocess
+import sys
+from fractions import Fraction
+from importlib import import_module
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from theory.arrays import InputError
+from theory.proofs import attention
+from theory.proofs.certificates import as_bytes, seal
+from theory.proofs.check import STATEMENTS, check
+from theory.proofs.checkers.smallest_counterexample import Graph, characteristic, refutes
+from theory.proofs.graphs import smallest_counterexample
+from theory.proofs.slopes import activation_slope
+
+FOLDER = Path(__file__).parents[3] / "theory" / "proofs"
+CHECKERS = sorted(set((FOLDER / "checkers").glob("*.py")) - {FOLDER / "checkers" / "__init__.py"})
+
+
+def _foreign(text: str) -> set[str]:
+    """Return what a file imports that is neither Python's own nor flint."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names - set(sys.stdlib_module_names) - {"flint"}
+
+
+@pytest.mark.parametrize("path", CHECKERS, ids=lambda path: path.stem)
+def test_a_checker_is_short_and_imports_nothing_of_ours(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert _foreign(text) == set()
+    assert len(text.splitlines()) <= 175
+
+
+def test_an_import_of_ours_is_noticed() -> None:
+    assert _foreign("import json, flint\nfrom theory.proofs import seal") == {"theory"}
+
+
+def _run(file: Path) -> tuple[int, str, str]:
+    checker = FOLDER / "checkers" / "residual_attention.py"
+    command = [sys.executable, "-I", "-S", str(checker), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_checker_runs_alone_and_says_how_it_ended(tmp_path: Path) -> None:
+    stored = FOLDER / "stored" / "attention-3-tokens-t-1.json"
+    assert _run(stored)[:2] == (0, check(stored.read_bytes()) + "\n")
+    wrong = tmp_path / "wrong.json"
+    wrong.write_bytes(stored.read_bytes().replace(b'"t":"1"', b'"t":"2"'))
+    code, out, err = _run(wrong)
+    assert (code, out) == (1, "")
+    assert "damaged" in err
+    wrong.write_bytes(b"{}")
+    assert _run(wrong)[0] == 2
+    assert _run(tmp_path / "none.json")[0] == 2
+
+
+# --- residual attention -------------------------------------------------------------------------
+
+
+def test_a_bound_below_what_two_hubs_reach_has_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("clarabel")
+    assert "3 tokens" in check(as_bytes(attention.residual_attention(tokens=3, t="1/3")))
+    monkeypatch.setattr(attention, "_SLACK", -Fraction(1, 10**6))
+    with pytest.raises(InputError, match=r"no X was found for \d of 7 maps"):
+        attention.residual_attention(tokens=3, t="1/3")
+
+
+@pytest.mark.parametrize(("tokens", "t"), [(1, "1"), (8, "1"), (3, "0"), (3, "x"), (3, "1/9999")])
+def test_a_question_that_cannot_be_meant_is_refused(tokens: int, t: str) -> None:
+    with pytest.raises(InputError, match=r"^(tokens|t) must be"):
+        attention.residual_attention(tokens=tokens, t=t)
+
+
+# --- slopes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "silu", "quick_gelu"])
+def test_a_slope_is_proved_and_a_smaller_or_larger_one_is_not(name: str) -> None:
+    pytest.importorskip("flint")
+    whole = activation_slope(name)
+    assert "steepest slope" in check(as_bytes(whole))
+    hair = Fraction(5, 10**12)
+    claim, proof = whole["claim"], whole["proof"]
+    for changed in (
+        {"at_most": str(Fraction(claim["at_most"]) - hair)},
+        {"at_least": str(Fraction(claim["at_least"]) + hair)},
+        {"activation": "gelu_tanh" if name == "gelu" else "gelu"},
+        {"activation": "relu"},
+    ):
+        with pytest.raises(ValueError, match=r"at_most|at_least|activation"):
+            check(as_bytes(seal("activation-slope", {**claim, **changed}, proof)))
+    with pytest.raises(ValueError, match="not reached"):
+        check(as_bytes(seal("activation-slope", claim, {"steepest": "7/5"})))
+
+
+def test_an_activation_that_is_not_gated_has_no_such_proof() -> None:
+    with pytest.raises(InputError, match="activation must be one of gelu"):
+        activation_slope("relu")
+
+
+# --- graphs -------------------------------------------------------------------------------------
+
+
+def _refutes(nodes: int, edges: Graph) -> bool:
+    """The same with floats, from the definition."""
+    weights = np.eye(nodes)
+    for i, j in edges:
+        weights[i, j] = weights[j, i] = 1.0
+    root = np.sqrt(weights.sum(axis=1))
+    values = np.linalg.eigvalsh(weights / root[:, None] / root)
+    values = values[values < 1 - 1e-9]
+    return bool(values.size) and bool(np.abs(values).max() > np.abs(values.max()) + 1e-9)
+
+
+def test_exact_roots_and_floats_agree_on_random_graphs() -> None:
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(300):
+        nodes = int(rng.integers(2, 8))
+        some = rng.random() < rng.random()
+        sides = rng.integers(2, size=nodes)
+        pairs = combinations(range(nodes), 2)
+        edges = Graph(
+            (i, j) for i, j in pairs if (sides[i] != sides[j] if some else rng.random() < 0.5)
+        )
+        found = refutes(characteristic(nodes, edges))
+        assert found == _refutes(nodes, edges)
+        seen.add(found)
+    assert seen == {False, True}
+
+
+def test_a_tie_refutes_nothing() -> None:
+    path = Graph({(0, 1), (1, 2)})  # P has the eigenvalues 1, 1/2 and -1/6
+    square = tuple(Fraction(x) for x in (1, 0, Fraction(-1, 4)))  # 1/2 and -1/2
+    assert not refutes(characteristic(3, path))
+    assert not refutes(square)
+    assert refutes((*square[:2], Fraction(0), Fraction(0))) is False
+    assert refutes(tuple(Fraction(x) for x in (4, 1, Fraction(-1, 2))))  # 1/4 and -1/2
+
+
+def _claim(nodes: int) -> dict[str, Any]:
+    claim: dict[str, Any] = smallest_counterexample(nodes=nodes)["claim"]
+    return claim
+
+
+def test_all_graphs_with_five_nodes_are_counted() -> None:
+    claim = _claim(5)
+    assert claim["refuting"] == [0, 0, 0, 0, 1]
+    assert "1 to 5 nodes" in check(as_bytes(seal("smallest-counterexample", claim, {})))
+    star = [[[0, 1], [0, 2], [0, 3], [0, 4]]]
+    for changed in (
+        {"refuting": [0, 0, 0, 0, 0]},
+        {"refuting": [0, 0, 0, 0, 2]},
+        {"refuting": [0, 0, 0, 0, True]},
+        {"refuting": [0] * 8},
+        {"smallest": []},
+        {"smallest": star},
+        {"smallest": None},
+    ):
+        with pytest.raises(ValueError, match=r"refut|smallest"):
+            check(as_bytes(seal("smallest-counterexample", {**claim, **changed}, {})))
+
+
+@pytest.mark.parametrize("nodes", [1, 8])
+def test_too_few_or_too_many_nodes_are_refused(nodes: int) -> None:
+    with pytest.raises(InputError, match="nodes must be 2 to 7"):
+        smallest_counterexample(nodes=nodes)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_every_checker_has_its_own_envelope(statement: str) -> None:
+    module = import_module(f"theory.proofs.checkers.{STATEMENTS[statement]}")
+    for data in (b"", b"\xff", b"[]", b"{}", as_bytes(seal("other", {}, {})), b"[" * 10**5):
+        with pytest.raises(module.NoCertificateError, match=f"no certificate of {statement}"):
+            module.check(data)
+    with pytest.raises(ValueError, match=r"where .* must be"):
+        module.check(as_bytes(seal(statement, {}, {})))

@@ -1,0 +1,149 @@
+"""Is it proved by how much residual attention stretches the distance to M at worst?
+
+Claim: |P (H + sum_k A_k H V_k)| <= G |P H|, P = I - 1 1^T / n, for all tokens H (n rows, any
+width), all row-stochastic A_k and all V_k whose spectral norms sum to at most t. The left side is
+convex in A_k and V_k, so that A may be a map f (token i hears token f(i)) and V a number t w,
+|w| = 1 (in the complex planes of an orthogonal V): it is enough that |P (u + t w A u)| <= G |u| for
+all f, w and complex u with P u = u. Proof of that, for one f of each orbit under relabelling: a
+symmetric X for which this form of u and v is positive (put v = u / w, and both X cancel):
+    (G^2 - 1) |u|^2 - t^2 |P A u|^2 - u* X u - 2 t Re(v* A u) + v* X v.
+All is written in the basis e_i - e_n, exactly. Standard library only: python THIS_FILE CERTIFICATE.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from fractions import Fraction
+from itertools import permutations
+from math import isqrt, lcm
+from typing import Any
+
+LONGEST, MOST_TOKENS = 2**19, 7
+HEAD = {"oversmooth_certificate": 1, "statement": "residual-attention"}
+
+
+class NoCertificateError(ValueError):
+    """It is no certificate of this statement."""
+
+
+def require(true: object, line: str) -> None:
+    if not true:
+        raise ValueError(line)
+
+
+def number(text: str) -> int:
+    require(re.fullmatch(r"-?[0-9]{1,30}", text), "a number is not whole, or has over 30 digits")
+    return int(text)
+
+
+def fields(found: Any, *names: str) -> list[Any]:
+    right = isinstance(found, dict) and set(found) == set(names)
+    require(right, f"where {', '.join(names)} must be, something else is")
+    return [found[name] for name in names]
+
+
+def written(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def read(data: bytes) -> tuple[Any, Any]:
+    """Return claim and proof, once the envelope is in order."""
+    try:
+        require(len(data) <= LONGEST, f"it has more than {LONGEST} bytes")
+        kinds: Any = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), number)
+        whole = json.loads(data.decode("ascii"), **kinds)
+        claim, proof, digest = fields(whole, "claim", "proof", "sha256", *HEAD)[:3]
+        require(all(written(whole[key]) == written(HEAD[key]) for key in HEAD), f"it is not {HEAD}")
+        rest = written({key: whole[key] for key in whole if key != "sha256"})
+        right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
+    except (ValueError, RecursionError) as error:
+        raise NoCertificateError(f"no certificate of {HEAD['statement']}: {error}") from None
+    require(right, "it is damaged: its sha256, or how it is written, is not right")
+    return claim, proof
+
+
+def rational(text: Any) -> Fraction:
+    right = isinstance(text, str) and re.fullmatch(r"[1-9][0-9]{0,30}(/[1-9][0-9]{0,30})?", text)
+    require(right and str(Fraction(text)) == text, "a fraction must be p/q in lowest terms")
+    return Fraction(text)
+
+
+def numbers(values: Any, count: int) -> list[int]:
+    right = isinstance(values, list) and len(values) == count
+    require(right and all(type(v) is int for v in values), f"{count} whole numbers must be here")
+    return list(values)
+
+
+def form(f: list[int], t: Fraction, square: Fraction, x: list[list[Fraction]]) -> list[list[Any]]:
+    """Return the matrix of the form above."""
+    n, m = len(f), len(f) - 1
+    heard = [[(k == j) - (k == m) for k in f] for j in range(m)]  # A (e_j - e_n)
+    rows = [[Fraction(0)] * (2 * m) for _ in range(2 * m)]
+    for i in range(m):
+        for j in range(m):
+            both = sum(a * b for a, b in zip(heard[i], heard[j], strict=True))
+            projected = both - Fraction(sum(heard[i]) * sum(heard[j]), n)
+            rows[i][j] = (square - 1) * (1 + (i == j)) - t * t * projected - x[i][j]
+            rows[m + i][m + j] = x[i][j]
+            rows[m + i][j] = rows[j][m + i] = -t * (heard[j][i] - heard[j][m])
+    return rows
+
+
+def positive(matrix: list[list[Any]]) -> bool:
+    """Whether a symmetric matrix is positive: all its leading minors are."""
+    common = lcm(*(value.denominator for row in matrix for value in row))
+    rows, before = [[int(value * common) for value in row] for row in matrix], 1
+    for k, pivot in enumerate(rows):
+        if pivot[k] <= 0:
+            return False
+        for row in rows[k + 1 :]:  # each quotient is a minor, hence whole (Bareiss)
+            for j in range(len(rows) - 1, k - 1, -1):
+                row[j] = (row[j] * pivot[k] - pivot[j] * row[k]) // before
+        before = pivot[k]
+    return True
+
+
+def spread(x: list[Any]) -> Fraction:  # |P x|^2
+    return sum(a * a for a in x) - Fraction(sum(x)) ** 2 / len(x)
+
+
+def check(data: bytes) -> str:
+    """Return what a certificate proves, in a sentence; a ValueError says why it is no proof."""
+    claim, proof = read(data)
+    n, *fractions = fields(claim, "tokens", "t", "at_most_squared", "reached_squared")
+    t, square, reached = map(rational, fractions)
+    require(type(n) is int and 2 <= n <= MOST_TOKENS, f"tokens must be 2 to {MOST_TOKENS}")
+    unit, cases, worst = fields(proof, "denominator", "cases", "worst")
+    require(type(unit) is int and unit > 0, "denominator must be a positive whole number")
+    require(isinstance(cases, list), "cases must be a list of maps")
+    relabel = [(p, sorted(range(n), key=p.__getitem__)) for p in permutations(range(n))]
+    proved: set[tuple[int, ...]] = set()
+    for case in cases:
+        values = numbers(case, n + n * (n - 1) // 2)
+        f, lower = values[:n], iter(values[n:])
+        require(all(0 <= j < n for j in f), "a token hears one that is not there")
+        require(tuple(f) not in proved, f"{f} is proved twice")
+        half = [[Fraction(next(lower), unit) for _ in range(i + 1)] for i in range(n - 1)]
+        x = [[half[max(i, j)][min(i, j)] for j in range(n - 1)] for i in range(n - 1)]
+        require(positive(form(f, t, square, x)), f"nothing is proved where {f} are heard")
+        proved.update(tuple(p[f[i]] for i in inverse) for p, inverse in relabel)
+    require(len(proved) == n**n, f"{n**n - len(proved)} maps are not looked at")
+    f, tokens = (numbers(values, n) for values in fields(worst, "listens", "tokens"))
+    require(tuple(f) in proved and len(set(tokens)) > 1, "worst is no instance")
+    after = [own + t * tokens[heard] for own, heard in zip(tokens, f, strict=True)]
+    require(spread(after) / spread(tokens) == reached, "reached_squared is not reached")
+    low, high = (isqrt(10**16 * x.numerator // x.denominator) for x in (reached, square))
+    return (
+        f"Of {n} tokens, residual attention with sum |V_k| <= {t} stretches d_M by at most "
+        f"{(high + 1) / 10**8:.8f}, and by at least {low / 10**8:.8f} where {f} are heard."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        with open(sys.argv[1], "rb") as file:
+            print(check(file.read(LONGEST + 1)))
+    except (OSError, IndexError, ValueError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2 - (type(error) is ValueError))
