@@ -65,7 +65,7 @@ def _rows_differ(at: BlockInput) -> Array:
     xp, weights = namespace(at.tokens), at.step.adjacency
     sums = xp.sum(weights, axis=-1)
     spread = xp.max(sums, axis=-1) - xp.min(sums, axis=-1)
-    return xp.max(spread, axis=-1) - row_sum_allowance(weights.shape[-1])
+    return xp.max(spread, axis=-1) - row_sum_allowance(weights)
 
 
 def _smallest_std(at: BlockInput) -> Array:

@@ -1,0 +1,155 @@
+"""What are the product and the eigenvalues of matrices of rationals and balls?"""
+
+import math
+from typing import Any
+
+import numpy as np
+from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
+
+from theory.balls.numbers import Number, between, brief, in_order, root, square
+from theory.balls.undecided import UndecidedError
+from theory.extended.array import Entries
+
+_EXACT = 2**15  # products of single numbers up to which rationals stay exact: more take too long
+_START = 45  # bits that eigenvectors in float64 are good for
+
+
+def rational(*matrices: Entries) -> bool:
+    """Say whether every entry is known exactly, as a rational."""
+    return all(type(x) is fmpq for matrix in matrices for x in matrix.flat)
+
+
+def product(left: Entries, right: Entries) -> Entries:
+    """Return a product of two matrices, (p, q) and (q, r), exact where that is no great work."""
+    (p, q), r = left.shape, right.shape[-1]
+    found = np.empty((p, r), dtype=object)
+    if p * q * r <= _EXACT and rational(left, right):
+        exact = fmpq_mat(p, q, list(left.flat)) * fmpq_mat(q, r, list(right.flat))
+        found[...] = [[brief(x) for x in row] for row in exact.tolist()]
+    elif found.size:
+        found[...] = (arb_mat(left.tolist()) * arb_mat(right.tolist())).tolist()
+    return found
+
+
+def gram(rows: Entries) -> Entries:
+    """Return A A^T, whose diagonal is not negative."""
+    found = product(rows, rows.T)
+    for i in range(len(rows)):
+        if type(found[i, i]) is not fmpq:
+            found[i, i] = sum((square(x) for x in rows[i]), fmpq(0))
+    return found
+
+
+def eigenvalues(matrix: Entries) -> list[Number]:
+    """Return enclosures of the eigenvalues of a symmetric matrix, the smallest first."""
+    return decompose(matrix)[0]
+
+
+def decompose(matrix: Entries) -> tuple[list[Number], Entries, list[Number]]:
+    """Return the eigenvalues, vectors near the eigenvectors, and |A v - m v| / |v| of each.
+
+    With exact vectors V near orthonormal, |V^T V - 1| <= e, the eigenvalues of V^T A V are those
+    of A times numbers between 1 - e and 1 + e (Ostrowski), and its diagonal in order is off by at
+    most the norm of what stands beside it (Weyl). Norms of symmetric matrices are at most their
+    largest sums of sizes of a row. Clusters need no care. Where all beside the diagonal is zero,
+    the eigenvalues stand there. As LAPACK does, only the lower triangle is read.
+
+    Shapes: matrix (k, k) -> k numbers, (k, k) with the vectors as columns, k residuals
+    """
+    k = len(matrix)
+    matrix = np.where(np.tri(k).astype(np.bool_), matrix, matrix.T)
+    one = np.full((k, k), fmpq(0), dtype=object)
+    one[np.diag_indices(k)] = fmpq(1)
+    if all(matrix[i, j] == 0 for i in range(k) for j in range(k) if i != j):
+        order = sorted(range(k), key=lambda i: float(arb(matrix[i, i]).mid()))
+        return in_order([matrix[i, i] for i in range(k)]), one[:, order], [fmpq(0)] * k
+    whole = arb_mat(matrix.tolist())
+    if not all(x.is_finite() for x in whole.entries()):
+        raise UndecidedError("the eigenvalues of a matrix of which not all is known")
+    unit = _power_of_two(whole)
+    scaled = whole * (1 / unit)
+    vectors = _refined(scaled.mid(), _vectors(scaled))
+    across = vectors.transpose()
+    off, inner = across * vectors - arb_mat(one.tolist()), across * scaled * vectors
+    lost = _norm(off.tolist())
+    if not lost < 1:
+        raise UndecidedError("the eigenvectors of a matrix are not found well enough")
+    diagonal = [inner[i, i] for i in range(k)]
+    beside = inner.tolist()
+    for i in range(k):
+        beside[i][i] = arb(0)
+    doubt, stretch = arb(0, _norm(beside)), 1 + arb(0, lost)
+    values = [unit * ((x + doubt) / stretch) for x in in_order(diagonal)]
+    order = sorted(range(k), key=lambda i: float(diagonal[i].mid()))
+    found = np.asarray(vectors.tolist(), dtype=object).reshape(k, k)[:, order]
+    images = np.asarray((scaled * vectors).tolist(), dtype=object).reshape(k, k)[:, order]
+    residuals = []
+    for j, i in enumerate(order):
+        rest = images[:, j] - diagonal[i] * found[:, j]
+        residuals.append(unit * length(rest) / length(found[:, j]))
+    return values, found, residuals
+
+
+def _power_of_two(matrix: Any) -> Any:
+    """Return a power of two near the largest entry, so that float64 holds the scaled ones."""
+    largest = max(abs(x).upper() for x in matrix.entries())
+    mantissa, exponent = largest.man_exp()
+    return arb(2) ** (int(exponent) + int(mantissa).bit_length())
+
+
+def _norm(rows: list[list[Any]]) -> Any:
+    """Return a number that the norm of a symmetric matrix does not exceed."""
+    sums = [sum((abs(x) for x in row), arb(0)).upper() for row in rows]
+    return max(sums)
+
+
+def _vectors(matrix: Any) -> Any:
+    """Return the eigenvectors that float64 finds: a start, of which nothing is claimed."""
+    plain = np.asarray([[float(x.mid()) for x in row] for row in matrix.tolist()])
+    try:
+        return arb_mat(np.linalg.eigh((plain + plain.T) / 2)[1].tolist())
+    except np.linalg.LinAlgError as error:
+        raise UndecidedError("the eigenvectors of a matrix are not found") from error
+
+
+def _refined(matrix: Any, vectors: Any) -> Any:
+    """Bring vectors nearer to the eigenvectors, until they have as many bits as the balls.
+
+    Each step doubles them (Ogita and Aishima 2018, algorithm 1); nothing is claimed of the result.
+    """
+    k = matrix.nrows()
+    for _ in range(max(0, math.ceil(math.log2(ctx.prec / _START)))):
+        across = vectors.transpose()
+        rest, inner = (across * vectors).mid().tolist(), (across * matrix * vectors).mid().tolist()
+        for i in range(k):
+            rest[i][i] -= 1
+        values = [inner[i][i] / (1 + rest[i][i]) for i in range(k)]
+        beside = max((abs(inner[i][j]) for i in range(k) for j in range(k) if i != j), default=0)
+        close = 2 * k * (beside + max(abs(x) for row in rest for x in row))
+        moved = [[-rest[i][j] / 2 for j in range(k)] for i in range(k)]
+        for i in range(k):
+            for j in range(k):
+                gap = values[j] - values[i]
+                if i != j and abs(gap) > close:
+                    moved[i][j] = (inner[i][j] - values[j] * rest[i][j]) / gap
+        vectors = (vectors + vectors * arb_mat(moved).mid()).mid()
+    return vectors
+
+
+def length(vector: Entries) -> Any:
+    """Return the Euclidean length."""
+    squares = arb(sum((square(x) for x in vector), fmpq(0)))
+    return _root(squares)
+
+
+def singular_values(matrix: Entries) -> list[Number]:
+    """Return enclosures of the singular values, the largest first."""
+    rows = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    return [_root(x) for x in reversed(eigenvalues(gram(rows)))]
+
+
+def _root(x: Number) -> Number:
+    """Return the root of an eigenvalue of a Gram matrix, which is not negative."""
+    if type(x) is fmpq or x >= 0:
+        return root(x)
+    return between(arb(0), root(x.upper()) if x.upper() > 0 else arb(0))
