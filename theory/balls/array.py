@@ -1,14 +1,20 @@
 """What is an array of numbers that are known for certain, and one of answers that may be open?"""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory.arrays import Array
 from theory.balls.numbers import UNKNOWN, as_float
-from theory.balls.undecided import UndecidedError
-from theory.extended.array import Entries, ExtendedArray
+from theory.arrays import UndecidedError
+from theory.extended.array import Entries, ExtendedArray, Namespace
+
+
+class Library(Namespace, Protocol):
+    """What an array needs of its library; ``left_open`` says that somebody got no answer."""
+
+    left_open: bool
 
 
 class BallArray(ExtendedArray):
@@ -17,6 +23,8 @@ class BallArray(ExtendedArray):
     Whoever needs a number, an index or a truth value of one gets it where it is certain, and else
     an UndecidedError: nothing is rounded on the way.
     """
+
+    library: Library
 
     def rounded(self) -> Entries:
         """Return the same numbers in float64, where they are such numbers."""
@@ -71,6 +79,7 @@ def sure(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(sure(part) for part in value)
     if isinstance(value, OpenAnswers):
+        value.library.left_open = True
         raise UndecidedError("a branch depends on a comparison that the enclosures leave open")
     return value
 

@@ -9,7 +9,7 @@ from flint import arb, fmpq, fmpq_mat
 from theory.arrays import Array
 from theory.balls.matrices import decompose, eigenvalues, gram, length, rational, singular_values
 from theory.balls.numbers import Number, root
-from theory.balls.undecided import UndecidedError
+from theory.arrays import UndecidedError
 from theory.extended.array import Entries
 from theory.extended.decompositions import EighResult
 

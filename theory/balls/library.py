@@ -15,8 +15,8 @@ from theory.arrays import Array
 from theory.balls.array import BallArray, OpenAnswers, either, sure
 from theory.balls.decompositions import Decompositions
 from theory.balls.matrices import product
-from theory.balls.numbers import COMPARISONS, UNKNOWN, Enclosures, hull, in_order, square
-from theory.balls.undecided import UndecidedError
+from theory.balls.numbers import COMPARISONS, UNKNOWN, Enclosures, hull, in_order, root_of_square, square
+from theory.arrays import UndecidedError
 from theory.extended.array import Entries
 from theory.extended.creation import Creation
 from theory.extended.reductions import Reductions
@@ -24,6 +24,7 @@ from theory.extended.shapes import Shapes
 
 _COMPARED = {name: np.frompyfunc(function, 2, 1) for name, function in COMPARISONS.items()}
 _HULL = np.frompyfunc(hull, 3, 1)
+_ROOT = np.frompyfunc(root_of_square, 1, 1)
 _SQUARE = np.frompyfunc(square, 1, 1)
 
 
@@ -35,6 +36,7 @@ class BallLibrary(Reductions, Creation, Shapes):
         super().__init__(reals)
         self._ufuncs |= {name: reals.ufunc(name, 2) for name in ("add", "subtract", "multiply")}
         self.linalg = Decompositions(self)
+        self.left_open = False
 
     def wrap(self, data: Any) -> Array:
         """Return numbers, or answers as int8, as an array."""
@@ -85,6 +87,10 @@ class BallLibrary(Reductions, Creation, Shapes):
         if x1 is x2 and isinstance(x1, BallArray) and x1.data.dtype == object:
             return self.wrap(_SQUARE(x1.data))
         return super().multiply(x1, x2)
+
+    def root(self, x: Any, /) -> Array:
+        """Return the square roots of what is not negative: see `theory.magnitude.root`."""
+        return self.wrap(_ROOT(self.numbers(x)))
 
     def vecdot(self, left: Any, right: Any, /, *, axis: int = -1) -> Array:
         """Return sums of products along an axis."""

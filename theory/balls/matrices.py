@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
-from theory.balls.numbers import Number, between, brief, in_order, root, square
-from theory.balls.undecided import UndecidedError
+from theory.balls.numbers import NO, Number, between, brief, equal, in_order, root_of_square, square
+from theory.arrays import UndecidedError
 from theory.extended.array import Entries
 
 _EXACT = 2**15  # products of single numbers up to which rationals stay exact: more take too long
+_SMALL, _SHORT = 8, 64  # rows, and bits of an entry, of matrices with a characteristic polynomial
 _START = 45  # bits that eigenvectors in float64 are good for
 
 
@@ -41,8 +42,24 @@ def gram(rows: Entries) -> Entries:
 
 
 def eigenvalues(matrix: Entries) -> list[Number]:
-    """Return enclosures of the eigenvalues of a symmetric matrix, the smallest first."""
-    return decompose(matrix)[0]
+    """Return enclosures of the eigenvalues of a symmetric matrix, the smallest first.
+
+    Of a small one of short rationals, those that are rational are exact: as many enclosures as the
+    characteristic polynomial has roots of that value hold it, and no others do.
+    """
+    found = decompose(matrix)[0]
+    if len(matrix) > _SMALL or not rational(matrix):
+        return found
+    if max(x.height_bits() for x in matrix.flat) > _SHORT:
+        return found
+    whole = fmpq_mat(*matrix.shape, list(matrix.flat))
+    for factor, times in whole.charpoly().factor()[1]:
+        if factor.degree() == 1:
+            value = -fmpq(factor[0]) / factor[1]
+            holding = [i for i, x in enumerate(found) if equal(x, value) != NO]
+            if len(holding) == times:
+                found = [value if i in holding else x for i, x in enumerate(found)]
+    return found
 
 
 def decompose(matrix: Entries) -> tuple[list[Number], Entries, list[Number]]:
@@ -139,17 +156,10 @@ def _refined(matrix: Any, vectors: Any) -> Any:
 def length(vector: Entries) -> Any:
     """Return the Euclidean length."""
     squares = arb(sum((square(x) for x in vector), fmpq(0)))
-    return _root(squares)
+    return root_of_square(squares)
 
 
 def singular_values(matrix: Entries) -> list[Number]:
     """Return enclosures of the singular values, the largest first."""
     rows = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    return [_root(x) for x in reversed(eigenvalues(gram(rows)))]
-
-
-def _root(x: Number) -> Number:
-    """Return the root of an eigenvalue of a Gram matrix, which is not negative."""
-    if type(x) is fmpq or x >= 0:
-        return root(x)
-    return between(arb(0), root(x.upper()) if x.upper() > 0 else arb(0))
+    return [root_of_square(x) for x in reversed(eigenvalues(gram(rows)))]

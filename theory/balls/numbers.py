@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from flint import arb, fmpq, fmpz
 
-from theory.balls.undecided import UndecidedError
+from theory.arrays import UndecidedError
 
 Number: TypeAlias = Any
 """A rational (fmpq) or a ball (arb)."""
@@ -145,6 +145,14 @@ def root(x: Number) -> Number:
     if x >= 0 or x < 0 or x.is_nan():
         return x.sqrt()
     raise UndecidedError(f"the root of {_short(x)}, which may be negative")
+
+
+def root_of_square(x: Number) -> Number:
+    """Return the square root of what is not negative, whatever its enclosure leaves open."""
+    if type(x) is fmpq or x >= 0 or not x.is_finite():
+        return root(x)
+    far = x.upper()
+    return between(arb(0), far.sqrt()) if far >= 0 else arb.nan()
 
 
 class Enclosures:

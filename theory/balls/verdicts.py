@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from theory.arrays import Array, InputError, to_numpy
-from theory.balls.undecided import UndecidedError
+from theory.arrays import UndecidedError
 from theory.records import brief_repr, one_line
 from theory.statements.domains import Params, Sizes
 from theory.statements.evaluation import require_about
@@ -21,6 +21,9 @@ Met: TypeAlias = Literal["met", "broken", "open"]
 
 PRECISIONS = (64, 128, 256, 512)
 """Bits of the balls: more only where fewer do not decide."""
+
+NOT_REFUSED = "no function refuses its arguments"
+"""What is open where a function asked whether to refuse and got no answer, and went on."""
 
 AS_GIVEN = "the numbers as they are given, each taken as exact"
 BUILT = "the instance that the domain builds of the free numbers, in exact arithmetic"
@@ -153,6 +156,7 @@ def _try(
     theorem: Theorem[Any], exact: "Callable[[BallLibrary], Any]", xp: "BallLibrary"
 ) -> _Tried:
     hypotheses: dict[str, Met] = {}
+    xp.left_open = False
     try:
         instance = exact(xp)
         if any(array.dtype == xp.float64 and _not_finite(array, xp) for array in leaves(instance)):
@@ -172,6 +176,8 @@ def _try(
         ) from error
     from theory.balls.numbers import UNKNOWN, less_equal
 
+    if xp.left_open:
+        hypotheses[NOT_REFUSED] = "open"
     answer = less_equal(lhs, rhs)
     return _Tried(None if answer == UNKNOWN else answer, hypotheses, lhs, rhs)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, eps, namespace, rounds, tiny
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
@@ -241,12 +241,11 @@ def row_sum_allowance(adjacency: Array) -> float:
 
     Attention weights often were in single precision once, where they were shares of one; large
     entries of either sign earn no more. What the rows really miss is no rounding of the check,
-    and enters it through `row_defect`. Arithmetic that rounds nothing (eps 0) allows nothing.
+    and enters it through `row_defect`. Where nothing is rounded, nothing is allowed.
 
     Shapes: adjacency (*b, n, n)
     """
-    rounds = eps(adjacency) > 0
-    return float(adjacency.shape[-1] * np.finfo(np.float32).eps) if rounds else 0.0
+    return float(adjacency.shape[-1] * np.finfo(np.float32).eps) if rounds(adjacency) else 0.0
 
 
 def row_defect(adjacency: Array) -> Array:
