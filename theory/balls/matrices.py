@@ -78,8 +78,8 @@ def decompose(matrix: Entries) -> tuple[list[Number], Entries, list[Number]]:
     one = np.full((k, k), fmpq(0), dtype=object)
     one[np.diag_indices(k)] = fmpq(1)
     if all(matrix[i, j] == 0 for i in range(k) for j in range(k) if i != j):
-        order = sorted(range(k), key=lambda i: float(arb(matrix[i, i]).mid()))
-        return in_order([matrix[i, i] for i in range(k)]), one[:, order], [fmpq(0)] * k
+        diagonal = [matrix[i, i] for i in range(k)]
+        return in_order(diagonal), one[:, _order(diagonal)], [fmpq(0)] * k
     whole = arb_mat(matrix.tolist())
     if not all(x.is_finite() for x in whole.entries()):
         raise UndecidedError("the eigenvalues of a matrix of which not all is known")
@@ -97,7 +97,7 @@ def decompose(matrix: Entries) -> tuple[list[Number], Entries, list[Number]]:
         beside[i][i] = arb(0)
     doubt, stretch = arb(0, _norm(beside)), 1 + arb(0, lost)
     values = [unit * ((x + doubt) / stretch) for x in in_order(diagonal)]
-    order = sorted(range(k), key=lambda i: float(diagonal[i].mid()))
+    order = _order(diagonal)
     found = np.asarray(vectors.tolist(), dtype=object).reshape(k, k)[:, order]
     images = np.asarray((scaled * vectors).tolist(), dtype=object).reshape(k, k)[:, order]
     residuals = []
@@ -151,6 +151,13 @@ def _refined(matrix: Any, vectors: Any) -> Any:
                     moved[i][j] = (inner[i][j] - values[j] * rest[i][j]) / gap
         vectors = (vectors + vectors * arb_mat(moved).mid()).mid()
     return vectors
+
+
+def _order(numbers: list[Number]) -> list[int]:
+    """Return the order of the rationals, or of the midpoints, which are exact too."""
+    exact = all(type(x) is fmpq for x in numbers)
+    keys = numbers if exact else [arb(x).mid() for x in numbers]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 def length(vector: Entries) -> Any:

@@ -44,7 +44,7 @@ def as_float(x: Number) -> float:
     Raises: UndecidedError if it is none: rounding would be no enclosure
     """
     exact = x if isinstance(x, fmpq) else x.fmpq() if x.is_exact() and x.is_finite() else None
-    if exact is not None and exact.height_bits() < 1000:
+    if exact is not None and exact.height_bits() < 2200:
         found = int(exact.p) / int(exact.q)
         if number(found) == exact:
             return found
