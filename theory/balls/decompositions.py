@@ -64,7 +64,7 @@ class Decompositions:
     def vector_norm(self, x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
         """Return the Euclidean length of all entries, or along some axes."""
         squares = self._library.sum(x * x, axis=axis, keepdims=keepdims)
-        return self._library.sqrt(squares)
+        return self._library.root(squares)
 
     def _each(self, function: Callable[[Entries], tuple[Any, ...]], x: Array) -> list[Array]:
         """Apply a function to every matrix of a batch, and stack what it returns."""

@@ -281,7 +281,7 @@ class Enclosures:
 
     def hypot(self, a: Number, b: Number) -> Number:
         """Return the root of the sum of the squares."""
-        return root(square(a) + square(b))
+        return root_of_square(square(a) + square(b))
 
     def maximum(self, a: Number, b: Number) -> Number:
         """Return the larger one."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
 from theory.arrays import Array, InputError, to_numpy
 from theory.arrays import UndecidedError
 from theory.records import brief_repr, one_line
@@ -82,6 +84,9 @@ def certify(
     if theorem.batch(instance):
         raise InputError("certify takes one instance, but this is a batch; take a member of it")
 
+    if not all(map(_is_finite, leaves(instance))):
+        return _not_finite(theorem, about)
+
     def exact(xp: "BallLibrary") -> Any:
         return map_arrays(lambda array, _: xp.asarray(_host(array)), instance)
 
@@ -98,6 +103,8 @@ def certify_built(
 
     Raises: InputError as `certify`
     """
+    if not all(map(_is_finite, params.values())):
+        return _not_finite(theorem, about)
 
     def exact(xp: "BallLibrary") -> Any:
         return theorem.domain.build(
@@ -115,6 +122,20 @@ def require_flint() -> None:
         raise InputError(
             f"certifying needs python-flint: pip install 'oversmooth[proof]' ({error})"
         ) from error
+
+
+def _is_finite(array: Array) -> bool:
+    host = _host(array)
+    return bool(host.dtype == object or np.isfinite(host).all())
+
+
+def _not_finite(theorem: Theorem[Any], about: str) -> CertifiedVerdict:
+    """Return what is said of a NaN or an infinity: no number, nothing to enclose."""
+    reason = f"broken: {FINITE}"
+    found: dict[str, Met] = {FINITE: "broken"}
+    return CertifiedVerdict(
+        theorem.key, "does not apply", True, None, None, found, PRECISIONS[0], about, reason
+    )
 
 
 def _host(array: Array) -> Any:
@@ -159,8 +180,6 @@ def _try(
     xp.left_open = False
     try:
         instance = exact(xp)
-        if any(array.dtype == xp.float64 and _not_finite(array, xp) for array in leaves(instance)):
-            return _Tried(None, {FINITE: "broken"})
         for hypothesis in theorem.hypotheses:
             hypotheses[hypothesis.name] = _met(hypothesis.violation, instance, xp)
         lhs, rhs = (_one(side(instance), xp) for side in (theorem.lhs, theorem.rhs))
@@ -180,10 +199,6 @@ def _try(
         hypotheses[NOT_REFUSED] = "open"
     answer = less_equal(lhs, rhs)
     return _Tried(None if answer == UNKNOWN else answer, hypotheses, lhs, rhs)
-
-
-def _not_finite(array: Array, xp: "BallLibrary") -> bool:
-    return not bool(xp.all(xp.isfinite(array)))
 
 
 def _met(violation: Callable[[Any], Array], instance: Any, xp: "BallLibrary") -> Met:

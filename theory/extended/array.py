@@ -97,7 +97,7 @@ class ExtendedArray:
 
     def __repr__(self) -> str:
         entries = np.array2string(self.data, separator=", ", formatter={"object": str})
-        return f"ExtendedArray({entries}, digits={self.library.digits})"
+        return f"{type(self).__name__}({entries}, digits={self.library.digits})"
 
     def __len__(self) -> int:
         return len(self.data)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import mpmath
 import numpy as np
 import pytest
 
@@ -48,14 +47,16 @@ def test_eigenvalues_are_held(kind: str, bits: int) -> None:
     size = float(abs(matrix).max()) + 2.0**-1000
     for ball, value in zip(found, wanted, strict=True):
         wide = flint.arb(ball) + flint.arb(0, 1) * flint.arb(size) * flint.arb(10) ** -100
-        assert holds(wide, mpmath.mpf(value))
-        assert flint.arb(ball).rad() < 2.0 ** (12 - bits) * size
+        assert holds(wide, value)
+        assert flint.arb(ball).rad() <= 2.0 ** (12 - bits) * size
 
 
 def test_rational_eigenvalues_of_small_matrices_are_exact_with_their_multiplicities() -> None:
     xp = library(64)
     graph = (np.ones((4, 4)) + np.eye(4)) / 4
-    assert xp.linalg.eigvalsh(xp.asarray(graph)).data.tolist() == [0.25, 0.25, 0.25, 1.25]
+    quarter = flint.fmpq(1, 4)
+    wanted = [quarter, quarter, quarter, 5 * quarter]
+    assert xp.linalg.eigvalsh(xp.asarray(graph)).data.tolist() == wanted
     assert xp.linalg.svdvals(xp.asarray(np.diag([3.0, -4.0]))).data.tolist() == [4, 3]
 
 
@@ -70,7 +71,7 @@ def test_singular_values_are_held_and_those_that_vanish_are_not_negative(
             many = extended(matrix, digits=100)
             wanted = many.library.linalg.svdvals(many).data
             for ball, value in zip(found, wanted, strict=True):
-                assert holds(flint.arb(ball) + flint.arb(0, 1e-80), mpmath.mpf(value))
+                assert holds(flint.arb(ball) + flint.arb(0, 1e-80), value)
                 assert flint.arb(ball).upper() >= 0
 
 
@@ -84,7 +85,7 @@ def test_every_matrix_within_the_balls_has_its_eigenvalues_within() -> None:
         moved = np.tril(moved) + np.tril(moved, -1).T
         for ball, value in zip(found, np.linalg.eigvalsh(matrix + moved), strict=True):
             assert ball.overlaps(flint.arb(value, 1e-13))
-    assert max(float(x.rad()) for x in found) < 10 * radius
+    assert max(float(x.rad()) for x in found) < 32 * radius
 
 
 def test_eigenvectors_are_held_and_of_a_cluster_only_their_norm_is_known() -> None:
@@ -95,7 +96,8 @@ def test_eigenvectors_are_held_and_of_a_cluster_only_their_norm_is_known() -> No
         assert all(x.contains(0) and x.rad() < 1e-30 for x in rest.flat)
         same = xp.linalg.eigh(xp.asarray(np.ones((3, 3)))).eigenvectors.data
     assert all(abs(x).contains(1) for x in same[:, :2].flat), "any basis of the cluster is within"
-    assert holds(abs(same[0, 2]), mpmath.mpf(1) / mpmath.sqrt(3)) or same[0, 2].rad() < 1e-30
+    assert (same[:, 2] ** 2 - flint.fmpq(1, 3))[0].contains(0)
+    assert same[0, 2].rad() < 1e-30
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (14, 13), (3, 3)])
@@ -108,7 +110,7 @@ def test_a_triangle_has_the_gram_matrix_of_what_it_came_from(shape: tuple[int, i
         r = xp.linalg.qr(xp.asarray(each)).R
         assert r.shape == (min(shape), shape[1])
         rest = (r.mT @ r - xp.asarray(each.T) @ xp.asarray(each)).data
-        assert all(abs(flint.arb(x)).lower() == 0 for x in rest.flat)
+        assert all(flint.arb(x).contains(0) for x in rest.flat)
         assert max(float(flint.arb(x).rad()) for x in rest.flat) < 1e-10
         assert all(x == 0 for x in xp.tril(r, k=-1).data.flat)
 
