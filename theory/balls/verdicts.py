@@ -87,8 +87,8 @@ def certify(
     if not all(map(_is_finite, leaves(instance))):
         return _not_finite(theorem, about)
 
-    def exact(xp: "BallLibrary") -> Any:
-        return map_arrays(lambda array, _: xp.asarray(_host(array)), instance)
+    def exact(balls: "BallLibrary") -> Any:
+        return map_arrays(lambda array, _: balls.asarray(_host(array)), instance)
 
     return _rising(theorem, exact, about)
 
@@ -106,9 +106,9 @@ def certify_built(
     if not all(map(_is_finite, params.values())):
         return _not_finite(theorem, about)
 
-    def exact(xp: "BallLibrary") -> Any:
+    def exact(balls: "BallLibrary") -> Any:
         return theorem.domain.build(
-            sizes, {name: xp.asarray(_host(values)) for name, values in params.items()}
+            sizes, {name: balls.asarray(_host(values)) for name, values in params.items()}
         )
 
     return _rising(theorem, exact, about)
@@ -174,15 +174,15 @@ def _rising(
 
 
 def _try(
-    theorem: Theorem[Any], exact: "Callable[[BallLibrary], Any]", xp: "BallLibrary"
+    theorem: Theorem[Any], exact: "Callable[[BallLibrary], Any]", balls: "BallLibrary"
 ) -> _Tried:
     hypotheses: dict[str, Met] = {}
-    xp.left_open = False
+    balls.left_open = False
     try:
-        instance = exact(xp)
+        instance = exact(balls)
         for hypothesis in theorem.hypotheses:
-            hypotheses[hypothesis.name] = _met(hypothesis.violation, instance, xp)
-        lhs, rhs = (_one(side(instance), xp) for side in (theorem.lhs, theorem.rhs))
+            hypotheses[hypothesis.name] = _met(hypothesis.violation, instance, balls)
+        lhs, rhs = (_one(side(instance), balls) for side in (theorem.lhs, theorem.rhs))
     except UndecidedError as error:
         return _Tried(None, hypotheses, reason=str(error))
     except InputError as error:
@@ -195,25 +195,25 @@ def _try(
         ) from error
     from theory.balls.numbers import UNKNOWN, less_equal
 
-    if xp.left_open:
+    if balls.left_open:
         hypotheses[NOT_REFUSED] = "open"
     answer = less_equal(lhs, rhs)
     return _Tried(None if answer == UNKNOWN else answer, hypotheses, lhs, rhs)
 
 
-def _met(violation: Callable[[Any], Array], instance: Any, xp: "BallLibrary") -> Met:
+def _met(violation: Callable[[Any], Array], instance: Any, balls: "BallLibrary") -> Met:
     from theory.balls.numbers import UNKNOWN, fmpq, less_equal
 
     try:
-        answer = less_equal(_one(violation(instance), xp), fmpq(0))
+        answer = less_equal(_one(violation(instance), balls), fmpq(0))
     except (UndecidedError, InputError):
         return "open"
     return "open" if answer == UNKNOWN else "met" if answer else "broken"
 
 
-def _one(values: Array, xp: "BallLibrary") -> Any:
+def _one(values: Array, balls: "BallLibrary") -> Any:
     """Return the one number of a side."""
-    return xp.numbers(values)[()]
+    return balls.numbers(values)[()]
 
 
 def _verdict(

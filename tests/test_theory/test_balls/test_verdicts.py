@@ -23,6 +23,7 @@ pytest.importorskip("flint")
 
 REFUTED = [key for key, theorem in CATALOGUE.items() if theorem.expected == "refuted"]
 TIGHT = [key for key, theorem in CATALOGUE.items() if theorem.tight]
+ONE_FEATURE = {"tokens": 3, "features": 1, "width": 1, "scale": 0}
 EQUALITIES = {"tau-is-a-temperature", "path-decomposition"}
 """Claims that a difference is zero: no ball says that it is, unless both sides are rational."""
 
@@ -98,14 +99,13 @@ def planted() -> Any:
 
 def test_a_planted_wrong_constant_is_refuted_and_certified() -> None:
     wrong, refuted = planted(), 0
-    sizes = {"tokens": 3, "features": 1, "width": 1, "scale": 0}
     for number in range(5):
         rng = np.random.default_rng(number)
-        shapes = LINEAR.domain.shapes(sizes)
+        shapes = LINEAR.domain.shapes(ONE_FEATURE)
         params = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
-        right = certify_built(LINEAR, sizes, params)
+        right = certify_built(LINEAR, ONE_FEATURE, params)
         assert right.outcome in ("tie", "holds"), right
-        refuted += certify_built(wrong, sizes, params).words == "refuted, certified"
+        refuted += certify_built(wrong, ONE_FEATURE, params).words == "refuted, certified"
     assert refuted == 5
 
 
@@ -181,12 +181,14 @@ def test_a_refutation_with_an_open_hypothesis_is_no_proof() -> None:
         assert each.about == BUILT
 
 
-def test_precision_rises_only_where_it_is_needed() -> None:
-    close = replace(LINEAR, rhs=lambda at: LINEAR.rhs(at) * (1 + at.tokens[0, 0] * 0 + 2.0**-90))
-    sizes = {"tokens": 3, "features": 1, "width": 1, "scale": 0}
-    params = {name: np.ones(shape) / 3 for name, shape in LINEAR.domain.shapes(sizes).items()}
+@pytest.mark.parametrize(("share", "bits"), [(1.0, 64), (2.0**-90, 128), (2.0**-300, 512)])
+def test_precision_rises_only_where_it_is_needed(share: float, bits: int) -> None:
+    """One feature is stretched by the norm exactly: the share on the right is all there is."""
+    close = replace(LINEAR, rhs=lambda at: LINEAR.rhs(at) + share * LINEAR.rhs(at))
+    params = {name: np.ones(shape) / 3 for name, shape in LINEAR.domain.shapes(ONE_FEATURE).items()}
     params["tokens"] = np.asarray([[0.1], [0.7], [0.4]])
-    assert certify_built(replace(close, rhs=lambda at: 2 * LINEAR.rhs(at)), sizes, params).bits == 64
+    found = certify_built(close, ONE_FEATURE, params)
+    assert (found.words, found.bits) == ("holds, certified", bits)
 
 
 def test_a_batch_and_what_check_refuses_are_refused_in_one_line() -> None:
