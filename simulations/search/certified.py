@@ -21,7 +21,8 @@ class Certification:
     """How many draws of a theorem have which outcome for certain, and how many stay open.
 
     ``draws`` counts the outcomes, in the words of `CertifiedVerdict.words`, and says of which
-    numbers where these are not the draw's, built in exact arithmetic. ``witness`` is the verdict on the instance that refutes a claim as stated, None where none is expected to.
+    numbers where these are not the draw's, built in exact arithmetic. ``witness`` is the verdict on
+    the instance that refutes a claim as stated, None where none is expected to.
     """
 
     draws: Mapping[str, int]

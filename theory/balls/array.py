@@ -5,9 +5,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from theory.arrays import Array
+from theory.arrays import Array, UndecidedError
 from theory.balls.numbers import UNKNOWN, as_float
-from theory.arrays import UndecidedError
 from theory.extended.array import Entries, ExtendedArray, Namespace
 
 

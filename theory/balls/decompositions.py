@@ -1,20 +1,17 @@
-"""Which enclosures are there of the factors of small matrices: singular values, QR, eigenvectors?"""
+"""Which enclosures are there of the factors of small matrices?"""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb, fmpq, fmpq_mat
 
-from theory.arrays import Array
+from theory.arrays import Array, UndecidedError
 from theory.balls.matrices import decompose, eigenvalues, gram, length, rational, singular_values
-from theory.balls.numbers import Number, root
-from theory.arrays import UndecidedError
+from theory.balls.numbers import Number, root, root_of_square
 from theory.extended.array import Entries
 from theory.extended.decompositions import EighResult
-
-if TYPE_CHECKING:
-    from theory.balls.library import BallLibrary
+from theory.extended.reductions import Reductions
 
 _FEW = 12  # columns up to which rationals are taken apart as such at once
 
@@ -32,7 +29,7 @@ class Triangle(NamedTuple):
 class Decompositions:
     """The extension linalg of the standard, those parts that kernels call."""
 
-    def __init__(self, library: "BallLibrary") -> None:
+    def __init__(self, library: Reductions) -> None:
         self._library = library
 
     def svdvals(self, x: Array, /) -> Array:
@@ -64,7 +61,7 @@ class Decompositions:
     def vector_norm(self, x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
         """Return the Euclidean length of all entries, or along some axes."""
         squares = self._library.sum(x * x, axis=axis, keepdims=keepdims)
-        return self._library.root(squares)
+        return self._library.wrap(np.frompyfunc(root_of_square, 1, 1)(squares.data))
 
     def _each(self, function: Callable[[Entries], tuple[Any, ...]], x: Array) -> list[Array]:
         """Apply a function to every matrix of a batch, and stack what it returns."""

@@ -11,12 +11,19 @@ from typing import Any
 import numpy as np
 from flint import ctx
 
-from theory.arrays import Array
+from theory.arrays import Array, UndecidedError
 from theory.balls.array import BallArray, OpenAnswers, either, sure
 from theory.balls.decompositions import Decompositions
 from theory.balls.matrices import product
-from theory.balls.numbers import COMPARISONS, UNKNOWN, Enclosures, hull, in_order, root_of_square, square
-from theory.arrays import UndecidedError
+from theory.balls.numbers import (
+    COMPARISONS,
+    UNKNOWN,
+    Enclosures,
+    hull,
+    in_order,
+    root_of_square,
+    square,
+)
 from theory.extended.array import Entries
 from theory.extended.creation import Creation
 from theory.extended.reductions import Reductions
@@ -160,5 +167,3 @@ def library(bits: int) -> BallLibrary:
     """Return the namespace of arrays whose balls have so many bits, the same object every time."""
     with ctx.workprec(bits):  # pi is computed here
         return BallLibrary(bits)
-
-

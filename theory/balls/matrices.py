@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
-from theory.balls.numbers import NO, Number, between, brief, equal, in_order, root_of_square, square
 from theory.arrays import UndecidedError
+from theory.balls.numbers import NO, Number, brief, equal, in_order, root_of_square, square
 from theory.extended.array import Entries
 
 _EXACT = 2**15  # products of single numbers up to which rationals stay exact: more take too long

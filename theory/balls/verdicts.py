@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from theory.arrays import Array, InputError, to_numpy
-from theory.arrays import UndecidedError
+from theory.arrays import Array, InputError, UndecidedError, to_numpy
 from theory.records import brief_repr, one_line
 from theory.statements.domains import Params, Sizes
 from theory.statements.evaluation import require_about
@@ -126,7 +125,7 @@ def require_flint() -> None:
 
 def _is_finite(array: Array) -> bool:
     host = _host(array)
-    return bool(host.dtype == object or np.isfinite(host).all())
+    return bool(host.dtype.kind == "O" or np.isfinite(host).all())
 
 
 def _not_finite(theorem: Theorem[Any], about: str) -> CertifiedVerdict:
@@ -139,7 +138,8 @@ def _not_finite(theorem: Theorem[Any], about: str) -> CertifiedVerdict:
 
 
 def _host(array: Array) -> Any:
-    return array if getattr(array, "dtype", None) == object else to_numpy(array)
+    fractions = isinstance(array, np.ndarray) and array.dtype.kind == "O"
+    return array if fractions else to_numpy(array)
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,7 @@ def _one(values: Array, balls: "BallLibrary") -> Any:
     return balls.numbers(values)[()]
 
 
-def _verdict(
-    theorem: Theorem[Any], tried: list[_Tried], bits: int, about: str
-) -> CertifiedVerdict:
+def _verdict(theorem: Theorem[Any], tried: list[_Tried], bits: int, about: str) -> CertifiedVerdict:
     last = tried[-1]
     broken = [name for name, met in last.hypotheses.items() if met == "broken"]
     still = [name for name, met in last.hypotheses.items() if met == "open"]

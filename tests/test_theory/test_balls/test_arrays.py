@@ -49,7 +49,9 @@ def test_products_sorting_and_shapes_are_numpys() -> None:
     np.testing.assert_array_equal(plain(x.mT), MATRIX.swapaxes(-1, -2))
     np.testing.assert_allclose(plain(XP.vecdot(x, x)), np.vecdot(MATRIX, MATRIX), rtol=1e-14)
     np.testing.assert_array_equal(plain(XP.where(x > 0, x, 0.0)), np.maximum(MATRIX, 0))
-    np.testing.assert_array_equal(plain(XP.cumulative_sum(x > 0, axis=1))[0, -1], (MATRIX[0] > 0).sum(0))
+    np.testing.assert_array_equal(
+        plain(XP.cumulative_sum(x > 0, axis=1))[0, -1], (MATRIX[0] > 0).sum(0)
+    )
 
 
 def test_large_products_are_balls_that_hold_the_exact_ones() -> None:

@@ -80,7 +80,9 @@ def test_many_random_instances_are_certified(key: str) -> None:
         assert outcomes["holds, certified"] + outcomes["refuted, certified"] >= 8, outcomes
 
 
-@pytest.mark.parametrize("key", ["linear", "attention", "layer-norm", "block-v", "gated-feed-forward"])
+@pytest.mark.parametrize(
+    "key", ["linear", "attention", "layer-norm", "block-v", "gated-feed-forward"]
+)
 def test_the_enclosures_hold_what_float64_computes_up_to_its_rounding(key: str) -> None:
     theorem = CATALOGUE[key]
     for number in range(3):

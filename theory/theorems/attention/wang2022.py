@@ -230,6 +230,7 @@ ONE_STEP_SHARP = Theorem[Steps](
     "Two hubs reach n / 2 as a grows.",
 )
 
+
 def _two_hubs(rest: float, *, bound: float) -> Steps:
     """Three tokens that listen to one of two, and hear the others as little as ``rest``.
 
