@@ -6,6 +6,7 @@ zero. Of a root, what may be negative is refused and not cut off.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from math import isfinite
 from typing import Any, TypeAlias
@@ -22,6 +23,8 @@ NO, YES, UNKNOWN = 0, 1, 2
 """What a comparison says."""
 
 _LONGEST = 4096  # bits of a rational; longer ones become balls, which are never slow
+
+_FLOAT_BITS = 1075  # of the smallest number of float64
 
 
 def number(value: Any) -> Number:
@@ -44,10 +47,11 @@ def as_float(x: Number) -> float:
     Raises: UndecidedError if it is none: rounding would be no enclosure
     """
     exact = x if isinstance(x, fmpq) else x.fmpq() if x.is_exact() and x.is_finite() else None
-    if exact is not None and exact.height_bits() < 2200:
-        found = int(exact.p) / int(exact.q)
-        if number(found) == exact:
-            return found
+    if exact is not None and exact.height_bits() <= _FLOAT_BITS:
+        with suppress(OverflowError):
+            found = int(exact.p) / int(exact.q)
+            if number(found) == exact:
+                return found
     raise UndecidedError(f"{_short(x)} is no number of float64, and rounding is no enclosure")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from theory.arrays import Array, InputError, UndecidedError, to_numpy
+from theory.arrays import Array, InputError, to_numpy
 from theory.records import brief_repr, one_line
 from theory.statements.domains import Params, Sizes
 from theory.statements.evaluation import require_about
@@ -183,7 +183,7 @@ def _try(
         for hypothesis in theorem.hypotheses:
             hypotheses[hypothesis.name] = _met(hypothesis.violation, instance, balls)
         lhs, rhs = (_one(side(instance), balls) for side in (theorem.lhs, theorem.rhs))
-    except UndecidedError as error:
+    except ArithmeticError as error:  # mostly an UndecidedError
         return _Tried(None, hypotheses, reason=str(error))
     except InputError as error:
         return _Tried(None, hypotheses, reason=f"refused: {error}", refused=True)
@@ -206,7 +206,7 @@ def _met(violation: Callable[[Any], Array], instance: Any, balls: "BallLibrary")
 
     try:
         answer = less_equal(_one(violation(instance), balls), fmpq(0))
-    except (UndecidedError, InputError):
+    except (ArithmeticError, InputError):
         return "open"
     return "open" if answer == UNKNOWN else "met" if answer else "broken"
 
