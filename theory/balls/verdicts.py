@@ -202,10 +202,10 @@ def _try(
 
 
 def _met(violation: Callable[[Any], Array], instance: Any, balls: "BallLibrary") -> Met:
-    from theory.balls.numbers import UNKNOWN, fmpq, less_equal
+    from theory.balls.numbers import UNKNOWN, less_equal, number
 
     try:
-        answer = less_equal(_one(violation(instance), balls), fmpq(0))
+        answer = less_equal(_one(violation(instance), balls), number(0))
     except (ArithmeticError, InputError):
         return "open"
     return "open" if answer == UNKNOWN else "met" if answer else "broken"
@@ -233,9 +233,9 @@ def _verdict(theorem: Theorem[Any], tried: list[_Tried], bits: int, about: str) 
     elif _is_tie(tried):
         outcome = "tie"
         reason = "the two sides agree in as many digits as the balls have: an equality, or near one"
-    sides = [None if side is None else _text(side) for side in (last.lhs, last.rhs)]
+    lhs, rhs = (None if side is None else _text(side) for side in (last.lhs, last.rhs))
     return CertifiedVerdict(
-        theorem.key, outcome, certified, *sides, last.hypotheses, bits, about, reason
+        theorem.key, outcome, certified, lhs, rhs, last.hypotheses, bits, about, reason
     )
 
 

@@ -200,7 +200,7 @@ def test_a_batch_and_what_check_refuses_are_refused_in_one_line() -> None:
     with pytest.raises(InputError, match="is about a LinearMap"):
         certify(LINEAR, uneven())
     with pytest.raises(InputError, match="must be a Theorem"):
-        certify("linear", uneven())  # type: ignore[arg-type]
+        certify("linear", uneven())  # type: ignore[arg-type, misc]
 
 
 def test_a_theorem_whose_kernel_leaves_the_library_is_refused() -> None:
