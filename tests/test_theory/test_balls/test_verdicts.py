@@ -197,10 +197,11 @@ def test_a_batch_and_what_check_refuses_are_refused_in_one_line() -> None:
     batch = draw(LINEAR.domain, np.random.default_rng(0), members=2).instance
     with pytest.raises(InputError, match="certify takes one instance"):
         certify(LINEAR, batch)
+    other: Any = uneven()
     with pytest.raises(InputError, match="is about a LinearMap"):
-        certify(LINEAR, uneven())
+        certify(LINEAR, other)
     with pytest.raises(InputError, match="must be a Theorem"):
-        certify("linear", uneven())  # type: ignore[arg-type, misc]
+        certify("linear", other)  # type: ignore[arg-type]
 
 
 def test_a_theorem_whose_kernel_leaves_the_library_is_refused() -> None:
