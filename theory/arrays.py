@@ -24,6 +24,10 @@ class ShapeError(InputError):
     """An array has other axes than those it meets: no reading of it makes sense."""
 
 
+class UndecidedError(ArithmeticError):
+    """A branch, a root or an order depends on a comparison that enclosures leave open."""
+
+
 def namespace(*arrays: Array | None) -> ModuleType:
     """Return the array library that all the given arrays belong to (None is skipped).
 
@@ -186,13 +190,15 @@ def as_mask(name: str, mask: Array) -> Array:
 def known(condition: Array) -> bool | None:
     """Return what a condition says, or None where nobody can look at its numbers.
 
-    That is so within torch.func.vmap. What only refuses bad numbers is left out there; what
-    chooses between two ways has to take one that is right for all.
+    That is so within torch.func.vmap, and where enclosures leave it open. What only refuses bad
+    numbers is left out there; what chooses between two ways has to take one that is right for all.
 
     Shapes: condition boolean ()
     """
     try:
         return bool(condition)
+    except UndecidedError:
+        return None
     except RuntimeError as error:
         if not (array_api_compat.is_torch_array(condition) and "vmap" in str(error)):
             raise
@@ -215,6 +221,11 @@ def _library(name: str, array: Array) -> ModuleType:
 def eps(array: Array) -> float:
     """Return the spacing of floating-point numbers at 1 in the dtype of ``array``."""
     return float(namespace(array).finfo(array.dtype).eps)
+
+
+def rounds(array: Array) -> bool:
+    """Say whether arithmetic rounds, overflows and vanishes: that of enclosures widens instead."""
+    return type(array) is np.ndarray or eps(array) > 0  # a look at the type is cheap
 
 
 def tiny(array: Array) -> float:

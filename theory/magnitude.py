@@ -18,6 +18,7 @@ from theory.arrays import (
     require_float,
     require_mask,
     require_shape,
+    rounds,
     tiny,
     to_numpy,
 )
@@ -103,6 +104,8 @@ def gather(array: Array, units: Array) -> tuple[Array, Array]:
     Shapes: array (*b, n, d), units (*b, 1, d) -> (*b, n, d) and (*b, 1, 1)
     """
     xp = namespace(array)
+    if not rounds(array):
+        return array * units, xp.ones_like(units[..., :1])
     counts = xp.any(array != 0, axis=-2, keepdims=True)
     unit = xp.max(xp.where(counts, units, 0.0), axis=-1, keepdims=True)
     unit = xp.where(unit > 0, unit, 1.0)
@@ -122,6 +125,8 @@ def rescale(array: Array, *, axis: tuple[int, ...]) -> tuple[Array, Array]:
     high, low = (f(array, axis=axis, keepdims=True) for f in (xp.max, xp.min))
     peak = xp.maximum(high, -low)
     highest = -math.log2(tiny(array))  # 1022 for 64 bits
+    if not rounds(array):
+        return array, xp.ones_like(peak)
     exponent = xp.floor(xp.log2(xp.where(peak > 0, peak, xp.ones_like(peak))))
     # An eighth: squares of deviations eps below the peak must be normal numbers with 32 bits too.
     if known(xp.any(xp.abs(exponent) > highest / 8)) is False:
@@ -158,6 +163,8 @@ def root(squares: Array) -> Array:
     Shapes: (*b,), none negative -> (*b,)
     """
     xp = namespace(squares)
+    if not rounds(squares):
+        return xp.root(squares)  # of what an enclosure leaves open, the part that is possible
     some = squares > 0
     return xp.where(some, xp.sqrt(xp.where(some, squares, 1.0)), squares)
 

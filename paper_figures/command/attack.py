@@ -83,23 +83,27 @@ def _readable(instance: dict[str, Any]) -> list[tuple[str, Any]]:
     return [("sizes", sizes), *shown, *([("all zero", hidden)] if hidden else [])]
 
 
-def replay(file: Path, *, json: Flag = False) -> int:
+def replay(file: Path, *, certify: Flag = False, json: Flag = False) -> int:
     """Build a stored instance again and check it: 0 if what it claims still comes out.
 
     Parameters
     ----------
     file
         What ``attack --out`` or ``verify --out`` wrote.
+    certify
+        Build it in exact arithmetic too, enclose all rounding, and say what is certain then.
     json
         Print one JSON object and nothing else.
     """
     from simulations.reports.tables import pairs_table
-    from simulations.search.counterexamples import comes_out, read_counterexample
+    from simulations.reports.verdicts import certified_rows
+    from simulations.search.counterexamples import certified, comes_out, read_counterexample
     from simulations.search.counterexamples import replay as replay_instance
 
     example = read_counterexample(file)
     verdict = replay_instance(example)
-    confirmed = comes_out(example, verdict)
+    certain = certified(example) if certify else None
+    confirmed = comes_out(example, verdict, certain=certain)
     found = {
         "theorem": example.key,
         "claim": example.claim,
@@ -112,7 +116,8 @@ def replay(file: Path, *, json: Flag = False) -> int:
         "rhs_stored": example.rhs,
     }
     if json:
-        emit(found)
+        emit(found | ({} if certain is None else {"certified": certain.as_json()}))
     else:
-        out.print(pairs_table(found.items(), title=str(file.name)))
+        rows = [*found.items(), *certified_rows(certain)]
+        out.print(pairs_table(rows, title=str(file.name)))
     return 0 if confirmed else 1

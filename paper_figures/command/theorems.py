@@ -42,6 +42,7 @@ def verify(
     seed: int = 0,
     workers: int | None = None,
     out_dir: Annotated[Path | None, Parameter(name="--out")] = None,
+    certify: Flag = False,
     json: Flag = False,
 ) -> int:
     """Try to refute every theorem and every trend, or the named ones.
@@ -58,12 +59,14 @@ def verify(
         Processes; as many as there are cores, two at most, where many statements are tried.
     out_dir
         A folder for the counterexamples that were found, one JSON file each.
+    certify
+        Say what is certain, all rounding enclosed, of each theorem's first draws; trends have none.
     json
         Print one JSON object and nothing else.
     """
     if out_dir is not None:
         _make(out_dir)
-    reports = _verify(keys, trials, seed, workers)
+    reports = _verify(keys, trials, seed, workers, certify=certify)
     if out_dir is not None:
         _write_counterexamples(reports, out_dir)
     if json:
@@ -83,7 +86,9 @@ def _make(folder: Path) -> None:
         raise InputError(f"out must be a folder that can be written, but: {error}") from error
 
 
-def _verify(keys: Iterable[str], trials: int, seed: int, workers: int | None) -> "_Reports":
+def _verify(
+    keys: Iterable[str], trials: int, seed: int, workers: int | None, *, certify: bool
+) -> "_Reports":
     """Try the statements while a bar shows how many are done."""
     from rich.progress import Progress
 
@@ -104,7 +109,9 @@ def _verify(keys: Iterable[str], trials: int, seed: int, workers: int | None) ->
 
         if workers is None:
             workers = min(2, cores()) if len(names) >= _MANY else 1
-        return verify_statements(names, trials=trials, seed=seed, workers=workers, on_progress=show)
+        return verify_statements(
+            names, trials=trials, seed=seed, workers=workers, certify=certify, on_progress=show
+        )
 
 
 def _write_counterexamples(reports: "_Reports", folder: Path) -> None:
@@ -122,6 +129,7 @@ def check(
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
+    certify: Flag = False,
     json: Flag = False,
 ) -> int:
     """Put one block, given as arrays from any framework, through the block theorem.
@@ -136,23 +144,28 @@ def check(
         A device of that backend, such as cuda.
     dtype
         What the arrays are rounded to first; the verdicts are always computed in float64.
+    certify
+        Enclose all rounding as well, and say whether the verdict is certain.
     json
         Print one JSON object and nothing else.
     """
     from simulations.machine.backends import backend as load_backend
 
-    found = _check(block, load_backend(backend, device=device, dtype=dtype), dtype)
+    on = load_backend(backend, device=device, dtype=dtype)
+    found = _check(block, on, dtype, certify=certify)
     if json:
         emit(found.as_dict())
     else:
         from simulations.reports.tables import pairs_table
+        from simulations.reports.verdicts import certified_rows
 
-        rows = ((_ROWS.get(name, name), value) for name, value in found.as_dict().items())
-        out.print(pairs_table(rows, title=block.name))
-    return 1 if found.verdict == "refuted" else 0
+        values = found.as_dict().items()
+        rows = [(_ROWS.get(name, name), value) for name, value in values if name != "certified"]
+        out.print(pairs_table([*rows, *certified_rows(found.certified)], title=block.name))
+    return 1 if "refuted" in found.verdicts else 0
 
 
-def _check(file: Path, on: "Backend", dtype: str) -> "BlockReport":
+def _check(file: Path, on: "Backend", dtype: str, *, certify: bool) -> "BlockReport":
     import numpy as np
 
     from simulations.instruments.block_file import read_block
@@ -162,7 +175,7 @@ def _check(file: Path, on: "Backend", dtype: str) -> "BlockReport":
     with np.errstate(all="ignore"):  # what leaves the range is refused, or does not apply, by name
         exact, tokens, adjacency, mask = map(on.move, given)
         try:
-            return check_block(exact, tokens, adjacency=adjacency, mask=mask)
+            return check_block(exact, tokens, adjacency=adjacency, mask=mask, certify=certify)
         except np.linalg.LinAlgError as error:
             raise InputError(
                 f"the numbers of this block leave the range of {dtype}: {error}"

@@ -19,6 +19,8 @@ from theory.arrays import (
     require_mask,
     to_numpy,
 )
+from theory.balls.nearest import certify_given
+from theory.balls.verdicts import CertifiedVerdict
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.implications import Convergence, convergence
@@ -55,6 +57,8 @@ class BlockReport:
     `simulations.law.one_block.block_law` says on which orbit. ``law_method`` says how it was
     found, or why there is none; ``law_error`` is None where no error is known. With several
     components ``law_consensus`` is the rate of the distance to ``subspace``.
+
+    ``certified`` is the block theorem's verdict with all rounding enclosed, if that was asked for.
     """
 
     coefficients: dict[str, float | None]
@@ -82,17 +86,35 @@ class BlockReport:
     transverse_modes: int
     law_consensus: float | None
     tier: str = EXACT
+    certified: CertifiedVerdict | None = None
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The verdict in float64 and, if it was asked for, the certified one."""
+        return (self.verdict,) if self.certified is None else (self.verdict, self.certified.outcome)
 
     def as_dict(self) -> dict[str, Any]:
         """Return one flat object, as ``oversmooth check --json`` prints it."""
         fields = dict(vars(self))
+        if self.certified is None:
+            del fields["certified"]
+        else:
+            fields["certified"] = self.certified.as_json()
         return {**fields.pop("coefficients"), **fields}
 
 
 def check_block(
-    block: Block, tokens: Array, *, adjacency: Array | None = None, mask: Array | None = None
+    block: Block,
+    tokens: Array,
+    *,
+    adjacency: Array | None = None,
+    mask: Array | None = None,
+    certify: bool = False,
 ) -> BlockReport:
     """Put one block and the tokens that enter it through the block theorem, in float64.
+
+    ``certify`` adds what `theory.balls.nearest.certify_given` says of the same numbers, where
+    nothing is rounded; it needs python-flint.
 
     Shapes: tokens (n, d), adjacency (h, n, n) in the place of queries and keys, mask (n, n),
             boolean or the integers 0 and 1
@@ -120,6 +142,7 @@ def check_block(
     }
     ends = coefficient_bounds(given.block, given.tokens, step, found)
     coefficients |= {name: float(to_numpy(value)) for name, value in ends.items()}
+    certified = certify_given(CATALOGUE["block-v"], given) if certify else None
     upper = float(to_numpy(ends.v_upper))
     implied = _implied(given, upper) if verdict.applies else _NOTHING
     word, reasons = verdict.status, [f"not met: {reason}" for reason in verdict.reasons]
@@ -165,6 +188,7 @@ def check_block(
         law_rank=law.rank,
         transverse_modes=law.modes,
         law_consensus=law.consensus,
+        certified=certified,
     )
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from simulations.reports.tables import number
 from simulations.search.theorem import Report
 from simulations.search.trend import TrendReport
+from theory.balls.verdicts import CertifiedVerdict
 
 
 def verify_tables(reports: Iterable[Report | TrendReport]) -> list[Table]:
@@ -17,6 +18,21 @@ def verify_tables(reports: Iterable[Report | TrendReport]) -> list[Table]:
     trends = [found for found in reports if isinstance(found, TrendReport)]
     tables = [verify_table(theorems)] if theorems else []
     return tables + ([trend_table(trends)] if trends else [])
+
+
+def certified_rows(found: CertifiedVerdict | None) -> list[tuple[str, str]]:
+    """Return what is certain, row by row, of one instance; nothing where that was not asked for."""
+    if found is None:
+        return []
+    rows = [("all rounding enclosed", f"{found.words} (with {found.bits} bits)")]
+    rows.append(("which is about", found.about))
+    rows += [
+        (f"the {side} side", ball)
+        for side, ball in (("left", found.lhs), ("right", found.rhs))
+        if ball is not None
+    ]
+    rows += [(f"hypothesis: {name}", met) for name, met in found.hypotheses.items()]
+    return rows + ([("why", found.reason)] if found.reason else [])
 
 
 def trend_table(reports: Iterable[TrendReport]) -> Table:
@@ -58,13 +74,17 @@ def verify_table(reports: Iterable[Report]) -> Table:
     for heading in ("trials", "decided", "worst lhs", "rhs", "ratio"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
+    reports = list(reports)
+    if certified := any(found.certified is not None for found in reports):
+        table.add_column("draws, all rounding enclosed", overflow="fold")
     for found in reports:
         ratio = number(found.ratio)
         if found.rhs == 0 and 0 < found.ratio <= 1:
             ratio += " of rounding"
         counts, sides = (found.trials, found.decided), (found.lhs, found.rhs)
         cells = (*map(str, counts), *map(number, sides), ratio)
-        table.add_row(found.key, *cells, _remark(found))
+        more = (str(found.certified),) if certified else ()
+        table.add_row(found.key, *cells, _remark(found), *more)
     return table
 
 

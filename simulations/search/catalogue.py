@@ -28,6 +28,7 @@ def verify(
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
     workers: int = 1,
+    certify: bool = False,
     on_progress: Progress | None = None,
 ) -> list[Report | TrendReport]:
     """Search for counterexamples to the theorems and trends with these keys, or to all of them.
@@ -37,7 +38,8 @@ def verify(
     stop. Trends draw samples until they can decide, whatever ``trials`` is. ``on_progress`` is
     called with the key, the trials done and the trials wanted; these are equal at the end, which
     is all that is told of another process. A script that asks for several workers needs the usual
-    ``if __name__ == "__main__":``.
+    ``if __name__ == "__main__":``. ``certify`` asks what is certain of the first draws of each
+    theorem; trends, of rates and expectations, have no certificates.
 
     Raises: InputError for an unknown key, a negative seed, an impossible number of trials or
         workers, or if a worker dies
@@ -48,24 +50,28 @@ def verify(
     require_trials(trials)
     require_count(workers, "workers", _MOST_WORKERS)
     if min(workers, len(wanted)) > 1:
-        return _in_processes(wanted, trials, seed, min(workers, len(wanted)), on_progress)
-    return [_verify_one(key, trials, seed, on_progress) for key in wanted]
+        calls = [(key, trials, seed, certify) for key in wanted]
+        return _in_processes(calls, min(workers, len(wanted)), on_progress)
+    return [_verify_one(key, trials, seed, certify, on_progress) for key in wanted]
 
 
 def _verify_one(
-    key: str, trials: int, seed: int, on_progress: Progress | None = None
+    key: str, trials: int, seed: int, certify: bool, on_progress: Progress | None = None
 ) -> Report | TrendReport:
     if key in CATALOGUE:
-        return verify_theorem(CATALOGUE[key], trials=trials, seed=seed, on_progress=on_progress)
+        theorem = CATALOGUE[key]
+        return verify_theorem(
+            theorem, trials=trials, seed=seed, certify=certify, on_progress=on_progress
+        )
     return verify_trend(TRENDS[key], seed=seed, on_progress=on_progress)
 
 
 def _in_processes(
-    keys: list[str], trials: int, seed: int, workers: int, on_progress: Progress | None
+    calls: list[tuple[str, int, int, bool]], workers: int, on_progress: Progress | None
 ) -> list[Report | TrendReport]:
     """Try each statement in one of several processes, the next one as soon as one is free."""
     found: dict[str, Report | TrendReport] = {}
-    calls = [(key, trials, seed) for key in keys]
+    keys = [key for key, *_ in calls]
     with closing(each_in_processes(_verify_one, calls, workers=workers)) as finished:
         for number, report in finished:
             found[keys[number]] = report

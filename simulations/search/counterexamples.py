@@ -15,6 +15,7 @@ from simulations.machine.files import write_new
 from simulations.machine.formats import FormatError, read_json
 from simulations.machine.provenance import versions
 from theory.arrays import InputError
+from theory.balls.verdicts import CertifiedVerdict, certify_built
 from theory.records import brief_repr
 from theory.statements.evaluation import check
 from theory.statements.theorem import Theorem
@@ -79,12 +80,27 @@ def _known(key: str) -> Theorem[Any]:
     return CATALOGUE[key]
 
 
-def comes_out(example: Counterexample, verdict: Verdict) -> bool:
+def certified(example: Counterexample) -> CertifiedVerdict:
+    """Build the instance again in exact arithmetic, and say what is certain of it.
+
+    Raises: InputError as `Counterexample.instance` does, and without python-flint
+    """
+    return certify_built(_known(example.key), example.sizes, example.params)
+
+
+def comes_out(
+    example: Counterexample, verdict: Verdict, *, certain: CertifiedVerdict | None = None
+) -> bool:
     """Say whether a verdict on the instance is what the example claims.
+
+    What is ``certain`` must not say the opposite.
 
     An instance that is claimed to reach its bound must have the stored sides again, up to the
     rounding of another machine, and these must stand out of it: 0 <= 0 reaches nothing.
     """
+    opposite = "holds" if example.claim == "refuted" else "refuted"
+    if certain is not None and certain.outcome == opposite:
+        return False
     if example.claim == "refuted":
         return bool(verdict.refuted)
     allowed = 2 * float(verdict.rounding)  # here and there; what a file says allows nothing

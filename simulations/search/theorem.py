@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from simulations.machine.json import finite
+from simulations.search.certified import Certification, certify_draws
 from simulations.search.counterexamples import Counterexample
 from simulations.search.effort import DEFAULT_TRIALS
 from simulations.search.keys import Progress
@@ -38,6 +39,7 @@ class Report:
     rounding over rhs, or lhs over rounding where rhs is zero in all trials that come near to it,
     as in an equality.
     ``ok`` says that the status is the expected one and that every trial met the hypotheses.
+    ``certified`` is what is certain of the first draws and of a witness, if that was asked for.
     """
 
     key: str
@@ -55,20 +57,24 @@ class Report:
     seconds: float
     seed: int
     counterexample: Counterexample | None
+    certified: Certification | None = None
 
     @property
     def ok(self) -> bool:
         """Whether nothing here is unexpected."""
-        return self.status == self.expected and self.applied == self.trials
+        certain = self.certified is None or self.certified.agrees(self.expected)
+        return certain and self.status == self.expected and self.applied == self.trials
 
-    def as_json(self) -> dict[str, str | int | float | bool | None]:
+    def as_json(self) -> dict[str, Any]:
         """Return the numbers by name; what JSON cannot say (NaN, infinity) becomes None."""
         names = ("key", "source", "expected", "status", "trials", "applied", "decided")
-        values: dict[str, str | int | float | bool | None] = {"kind": "inequality"}
+        values: dict[str, Any] = {"kind": "inequality"}
         values |= {name: getattr(self, name) for name in names}
         values["refuted"] = self.refuted
         for name in ("lhs", "rhs", "rounding", "ratio", "seconds"):
             values[name] = finite(getattr(self, name))
+        if self.certified is not None:
+            values["certified"] = self.certified.as_json()
         return {**values, "seed": self.seed, "ok": self.ok}
 
 
@@ -77,15 +83,20 @@ def verify_theorem(
     *,
     trials: int = DEFAULT_TRIALS,
     seed: int = 0,
+    certify: bool = False,
     on_progress: Progress | None = None,
 ) -> Report:
-    """Search for a counterexample to one theorem, of the catalogue or not."""
+    """Search for a counterexample to one theorem, of the catalogue or not.
+
+    With ``certify`` the first draws, and a witness that refutes it, are certified too.
+    """
     require_trials(trials)
     start = time.perf_counter()
     witnessed = _is_witnessed(theorem)
     applied = decided = refuted = 0
     worst = _Worst()
     found: Counterexample | None = None
+    certified: Certification | None = None
     for number, done in enumerate(range(0, trials, _BATCH)):
         rng = generator(seed, "verify", theorem.key, number)
         members = min(_BATCH, trials - done)
@@ -93,6 +104,8 @@ def verify_theorem(
         sample = draw(theorem.domain, rng, members=_BATCH)
         sample = _first(theorem, sample, members)
         verdict = check(theorem, sample.instance)
+        if certify and number == 0:
+            certified = certify_draws(theorem, sample)
         applied += int(verdict.applies.sum())
         decided += int(verdict.decided.sum())
         refuted += int(verdict.refuted.sum())
@@ -116,6 +129,7 @@ def verify_theorem(
         seconds=time.perf_counter() - start,
         seed=seed,
         counterexample=found,
+        certified=certified,
     )
 
 

@@ -151,6 +151,12 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
     **{room: {} for room in ("symbolic", "proofs")},  # they take no array
 }
 
+if find_spec("flint"):
+    CALLS["balls"] = {
+        "certify": CALLS["extended"]["check_extended"],
+        "certify_built": CALLS["extended"]["recheck"],
+    }
+
 # What takes no array, and records: their arrays are looked at where a function takes the record.
 NO_ARRAYS = {
     "blocks": {
@@ -164,6 +170,7 @@ NO_ARRAYS = {
     },
     "law": {"Attractor", "LawReport", "Linearised", "ModeRates", "NextOrder", "PowerLaw"},
     "extended": {"ExtendedArray", "ExtendedVerdict"},
+    "balls": {"CertifiedVerdict"},
     "symbolic": {  # names of claims and activations, whole numbers, and formulas
         *("block_coefficient", "coefficient_floor", "cosine_from_distance", "critical_spread"),
         *("explicit_first_order", "first_order", "formula", "gate_stationarity"),
@@ -176,12 +183,13 @@ NO_ARRAYS = {
 LISTS_WELCOME = {
     *(("log_factor", "0"), ("partition", "0"), ("mode_rates", "1"), ("transverse_factor", "1")),
     *(("extended", "0"), ("recheck", "2.tokens"), ("recheck", "2.weights")),
+    *(("certify_built", "2.tokens"), ("certify_built", "2.weights")),
 }
 # These bring everything to the host, so that a library may differ from another.
 ON_THE_HOST = {
     *("log_factor", "partition", "suprema", "find_attractor", "operator_rate", "mode_rates"),
     *("transient_growth", "transverse_rates", "linear_distances", "next_order", "power_law"),
-    *("check_extended", "recheck"),
+    *("check_extended", "recheck", "certify", "certify_built"),
 }
 
 

@@ -34,7 +34,7 @@ def refusal(block: Block, heads: Floats | None) -> str:
         return ""
     if (heads < 0).any():
         return "attention weights are negative: averages leave what holds the tokens"
-    if not (np.abs(heads.sum(axis=-1) - 1) <= row_sum_allowance(heads.shape[-1])).all():
+    if not (np.abs(heads.sum(axis=-1) - 1) <= row_sum_allowance(heads)).all():
         return "rows of attention weights do not sum to one: averages leave what holds the tokens"
     return ""
 

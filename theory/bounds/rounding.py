@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.arrays import Array, eps, namespace, tiny
+from theory.arrays import Array, eps, namespace, rounds, tiny
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
@@ -236,14 +236,16 @@ def weight_errors(
     return WeightErrors(norms.largest, error)
 
 
-def row_sum_allowance(n: int) -> float:
+def row_sum_allowance(adjacency: Array) -> float:
     """Return how far rows of n may sum from one to count as rows of attention: n eps of float32.
 
     Attention weights often were in single precision once, where they were shares of one; large
     entries of either sign earn no more. What the rows really miss is no rounding of the check,
-    and enters it through `row_defect`.
+    and enters it through `row_defect`. Where nothing is rounded, nothing is allowed.
+
+    Shapes: adjacency (*b, n, n)
     """
-    return n * float(np.finfo(np.float32).eps)
+    return float(adjacency.shape[-1] * np.finfo(np.float32).eps) if rounds(adjacency) else 0.0
 
 
 def row_defect(adjacency: Array) -> Array:
@@ -254,7 +256,7 @@ def row_defect(adjacency: Array) -> Array:
     xp = namespace(adjacency)
     n = adjacency.shape[-1]
     defect = frobenius_norm(xp.sum(adjacency, axis=-1, keepdims=True) - 1)
-    defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(n))
+    defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(adjacency))
     return defect + n * eps(adjacency) * (frobenius_norm(adjacency) * n**0.5 + n**0.5)
 
 
@@ -267,7 +269,7 @@ def uneven_rows(adjacency: Array) -> Array:
     n = adjacency.shape[-1]
     sums = xp.sum(adjacency, axis=-1, keepdims=True)
     defect = frobenius_norm(sums - xp.mean(sums, axis=-2, keepdims=True))
-    defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(n))
+    defect = xp.clip(defect, max=n**0.5 * row_sum_allowance(adjacency))
     return defect + 2 * n * eps(adjacency) * frobenius_norm(adjacency) * n**0.5
 
 

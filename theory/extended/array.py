@@ -72,14 +72,14 @@ class ExtendedArray:
         return "cpu"
 
     @property
-    def mT(self) -> "ExtendedArray":  # noqa: N802  # the standard's name
+    def mT(self) -> Array:  # noqa: N802  # the standard's name
         """The transposes of the matrices in the last two axes."""
-        return ExtendedArray(self.data.mT, self.library)
+        return self.library.wrap(self.data.mT)
 
     @property
-    def T(self) -> "ExtendedArray":  # noqa: N802  # the standard's name
+    def T(self) -> Array:  # noqa: N802  # the standard's name
         """The transpose of a matrix."""
-        return ExtendedArray(self.data.T, self.library)
+        return self.library.wrap(self.data.T)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> "ExtendedArray":
         """Return the array: there is one device."""
@@ -97,7 +97,7 @@ class ExtendedArray:
 
     def __repr__(self) -> str:
         entries = np.array2string(self.data, separator=", ", formatter={"object": str})
-        return f"ExtendedArray({entries}, digits={self.library.digits})"
+        return f"{type(self).__name__}({entries}, digits={self.library.digits})"
 
     def __len__(self) -> int:
         return len(self.data)

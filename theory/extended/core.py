@@ -7,7 +7,7 @@ import numpy as np
 
 from theory.arrays import Array
 from theory.extended.array import Entries, ExtendedArray
-from theory.extended.numbers import context
+from theory.extended.numbers import Numbers
 
 _SMALLEST = 2.0**-1074  # no number of mpmath underflows; float64 has none below this
 
@@ -25,7 +25,7 @@ class FloatInfo:
 
 
 class Core:
-    """The dtypes and conversions of a library of arrays with one number of digits."""
+    """The dtypes and conversions of a library of arrays whose numbers are of one kind."""
 
     bool, int64, float64 = np.dtype(np.bool_), np.dtype(np.int64), np.dtype(np.float64)
     float32 = np.dtype(np.float32)  # named only to be compared with: there is no such array
@@ -33,13 +33,11 @@ class Core:
     isdtype = staticmethod(np.isdtype)
     __array_api_version__ = "2024.12"
 
-    def __init__(self, digits: int) -> None:
-        self.digits, self.context = digits, context(digits)
-        self.__name__ = f"theory.extended[{digits} digits]"
-        self.inf, self.nan = self.context.inf, self.context.nan
-        self.pi = +self.context.pi
-        self.eps = float(self.context.eps)
-        self._number = np.frompyfunc(self.context.mpf, 1, 1)
+    def __init__(self, reals: Numbers) -> None:
+        self.reals, self.digits = reals, reals.digits
+        self.__name__ = reals.name
+        self.inf, self.nan, self.pi, self.eps = reals.inf, reals.nan, reals.pi, reals.eps
+        self._number = np.frompyfunc(reals.number, 1, 1)
 
     def wrap(self, data: Any) -> Array:
         """Return numbers of this library, or a numpy array of bool or int64, as an array."""
@@ -81,14 +79,13 @@ class Core:
         if dtype != self.float64:
             raise TypeError(f"here float64 is the one dtype of real numbers, but it is {dtype}")
         largest = float(np.finfo(np.float64).max)
-        bits = self.context.prec
-        return FloatInfo(bits, self.eps, largest, -largest, _SMALLEST, self.float64)
+        return FloatInfo(self.reals.bits, self.eps, largest, -largest, _SMALLEST, self.float64)
 
     def binary(self, name: str, left: Any, right: Any) -> Any:
         """Do what an operator between two things does, or leave it to the other's library."""
         for side in (left, right):
             number = isinstance(side, bool | int | float | np.number | np.bool_)
-            if not isinstance(side, ExtendedArray | self.context.mpf) and not number:
+            if not isinstance(side, (ExtendedArray, *self.reals.kinds)) and not number:
                 return NotImplemented
         return getattr(self, name)(left, right)
 

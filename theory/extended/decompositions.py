@@ -34,7 +34,7 @@ class Decompositions:
 
     def __init__(self, library: Reductions) -> None:
         self._library, self._inside = library, guarded(library.digits)
-        self._rounded = np.frompyfunc(library.context.mpf, 1, 1)
+        self._rounded = np.frompyfunc(library.reals.number, 1, 1)
 
     def svdvals(self, x: Array, /) -> Array:
         """Return the singular values, largest first."""

@@ -8,20 +8,20 @@ import numpy as np
 from theory.arrays import Array
 from theory.extended.array import ExtendedArray
 from theory.extended.core import Core
-from theory.extended.numbers import Reals
+from theory.extended.numbers import Numbers
 
 
 class Elementwise(Core):
     """The functions of the standard that take entries one by one, those that kernels call."""
 
-    def __init__(self, digits: int) -> None:
-        super().__init__(digits)
-        reals, one, two = Reals(digits), ("abs", "negative", *_ONE), _TWO
+    def __init__(self, reals: Numbers) -> None:
+        super().__init__(reals)
+        one, two = ("abs", "negative", *_ONE), _TWO
         self._ufuncs: dict[str, Any] = {name: reals.ufunc(name, 1) for name in one}
         self._ufuncs |= {name: reals.ufunc(name, 2) for name in two}
         self._ufuncs |= {name: getattr(np, name) for name in ("add", "subtract", "multiply")}
-        self._finite = np.frompyfunc(self.context.isfinite, 1, 1)
-        self._nan = np.frompyfunc(self.context.isnan, 1, 1)
+        self._finite = np.frompyfunc(reals.isfinite, 1, 1)
+        self._nan = np.frompyfunc(reals.isnan, 1, 1)
 
     def exp(self, x: Any, /) -> Array:
         """Return e to the power of every entry."""

@@ -10,6 +10,7 @@ from functools import cache
 
 from theory.extended.creation import Creation
 from theory.extended.decompositions import Decompositions
+from theory.extended.numbers import Numbers, Reals
 from theory.extended.reductions import Reductions
 from theory.extended.shapes import Shapes
 
@@ -17,8 +18,8 @@ from theory.extended.shapes import Shapes
 class Library(Reductions, Creation, Shapes):
     """The namespace of arrays with one number of digits: get it from `library`."""
 
-    def __init__(self, digits: int) -> None:
-        super().__init__(digits)
+    def __init__(self, reals: Numbers) -> None:
+        super().__init__(reals)
         self.linalg = Decompositions(self)
 
 
@@ -28,4 +29,4 @@ def library(digits: int) -> Library:
 
     Raises: InputError if there are fewer than 20 or more than 250 digits
     """
-    return Library(digits)
+    return Library(Reals(digits))

@@ -5,7 +5,7 @@ a real function is not defined. The kernels were written for IEEE arithmetic: so
 """
 
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import mpmath
 import numpy as np
@@ -47,11 +47,45 @@ def _context(digits: int) -> Any:
     return own
 
 
+class Numbers(Protocol):
+    """What a library of arrays needs of its real numbers, one by one.
+
+    ``kinds`` are their types; ``eps`` is what one operation may round.
+    """
+
+    name: str
+    digits: int
+    bits: int
+    eps: float
+    kinds: tuple[type, ...]
+    inf: Real
+    nan: Real
+    pi: Real
+
+    def number(self, value: Any) -> Real:
+        """Return a number of Python's as one of these."""
+
+    def isfinite(self, x: Real) -> Any:
+        """Say whether it is neither infinite nor NaN."""
+
+    def isnan(self, x: Real) -> Any:
+        """Say whether it is NaN."""
+
+    def ufunc(self, name: str, count: int) -> Any:
+        """Return a function, by the name that the array standard has for it, for object arrays."""
+
+
 class Reals:
     """Functions of real numbers with so many digits, each named as the array standard names it."""
 
     def __init__(self, digits: int) -> None:
         self.context, self.guarded = context(digits), guarded(digits)
+        self.name, self.digits = f"theory.extended[{digits} digits]", digits
+        self.bits, self.eps = self.context.prec, float(self.context.eps)
+        self.inf, self.nan, self.pi = self.context.inf, self.context.nan, +self.context.pi
+        self.kinds: tuple[type, ...] = (self.context.mpf,)
+        self.number, self.isfinite = self.context.mpf, self.context.isfinite
+        self.isnan = self.context.isnan
 
     def ufunc(self, name: str, count: int) -> Any:
         """Return the function as one of numpy's on objects; NaN where it is not defined."""

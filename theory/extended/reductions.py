@@ -17,7 +17,7 @@ class Reductions(Elementwise):
     ) -> Array:
         """Add up; truth values are counted."""
         x = self.astype(x, dtype or (self.float64 if x.dtype == self.float64 else self.int64))
-        zero = self.context.mpf(0) if x.dtype == self.float64 else 0
+        zero = self.reals.number(0) if x.dtype == self.float64 else 0
         return self._fold(np.add, x.data, axis, keepdims, start=zero)
 
     def mean(self, x: Array, /, *, axis: Any = None, keepdims: Any = False) -> Array:

@@ -10,6 +10,7 @@ from theory.arrays import (
     InputError,
     constant,
     eps,
+    known,
     namespace,
     require_finite,
     require_float,
@@ -40,14 +41,14 @@ class Subspace:
         xp = namespace(self.basis)
         gram = xp.matrix_transpose(self.basis) @ self.basis
         unit = xp.eye(m, dtype=gram.dtype, device=array_api_compat.device(gram))
-        error = float(xp.max(xp.abs(gram - unit)))
+        error = xp.max(xp.abs(gram - unit))
         # Householder QR is orthonormal to m**1.5 n eps with a small constant (Higham, Theorem
         # 19.4); the Gram matrix here errs by n eps more, and 8 covers both constants.
         allowed = 8 * n * m**1.5 * eps(gram)
-        if not error <= allowed:
+        if known(error <= allowed) is False:
             raise InputError(
                 f"basis must have orthonormal columns, but its Gram matrix differs from the unit "
-                f"matrix by {error:.3g} (allowed: {allowed:.3g}); general() orthonormalises"
+                f"matrix by {float(error):.3g} (allowed: {allowed:.3g}); general() orthonormalises"
             )
 
     @property

@@ -30,6 +30,12 @@ def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
     domain makes, and for arrays whose shapes do not go together
     Source: the three outcomes are this project's
     """
+    require_about(theorem, instance)
+    return evaluate(theorem, as_float64(instance), read=_read)
+
+
+def require_about(theorem: Theorem[Instance], instance: Instance) -> None:
+    """Raise InputError for what `check` refuses."""
     if not isinstance(theorem, Theorem):
         raise InputError(
             f"theorem must be a Theorem, such as CATALOGUE[key], but is {one_line(theorem)}"
@@ -42,7 +48,6 @@ def check(theorem: Theorem[Instance], instance: Instance) -> Verdict:
         )
     require_axes(instance)
     require_batch(instance, theorem.batch(instance))
-    return evaluate(theorem, as_float64(instance), read=_read)
 
 
 def evaluate(

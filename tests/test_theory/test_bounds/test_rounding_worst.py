@@ -75,7 +75,7 @@ def test_the_defect_is_that_of_the_rows_with_the_rounding_of_their_sums() -> Non
     sloppy = missing_rows(n)
     assert row_defect(sloppy) == approx(7.5e-8 * n**0.5, rel=1e-6)
     allowed = n * 2.0**-23
-    assert row_sum_allowance(n) == allowed
+    assert row_sum_allowance(sloppy) == allowed
     assert row_defect(2 * sloppy) == approx(n**0.5 * allowed, rel=1e-6)
 
 
@@ -85,7 +85,7 @@ def test_rows_of_one_sum_have_no_defect_beside_m() -> None:
         assert uneven_rows(r * np.eye(n)) == approx(2 * n * EPS * abs(r) * n)
     sloppy = missing_rows(4)
     assert uneven_rows(2 * sloppy) == approx(2 * row_defect(sloppy), rel=1e-6)
-    assert uneven_rows(100 * sloppy) == approx(4**0.5 * row_sum_allowance(4), rel=1e-6)
+    assert uneven_rows(100 * sloppy) == approx(4**0.5 * row_sum_allowance(sloppy), rel=1e-6)
 
 
 def test_a_chain_starts_without_error() -> None:

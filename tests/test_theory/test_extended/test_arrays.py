@@ -42,8 +42,8 @@ TWO = (
     *("maximum", "minimum", "multiply", "not_equal", "pow", "remainder", "subtract"),
 )
 REDUCTIONS = ("sum", "max", "min", "mean", "any", "all", "count_nonzero")
-ELSEWHERE = {"from_dlpack", "Device"}
-"""What is asked of other libraries only: how an array comes to another device."""
+ELSEWHERE = {"from_dlpack", "Device", "root"}
+"""What is asked of other libraries only: another device, and the root of a square in balls."""
 
 
 def called_by_kernels() -> set[str]:

@@ -230,6 +230,18 @@ ONE_STEP_SHARP = Theorem[Steps](
     "Two hubs reach n / 2 as a grows.",
 )
 
+
+def _two_hubs(rest: float, *, bound: float) -> Steps:
+    """Three tokens that listen to one of two, and hear the others as little as ``rest``.
+
+    A power of two, so that the rows sum to one exactly.
+    """
+    most = 1 - 2 * rest
+    first, second = [most, rest, rest], [rest, most, rest]
+    tokens = np.asarray([[1.0], [-1.0], [0.0]])
+    return Steps(tokens, np.asarray([[first, second, second]]), np.float64(bound))
+
+
 ONE_STEP_WITHOUT_N = Theorem[Steps](
     key="high-frequency-one-step-below-one",
     claim=r"\|\mathrm{HC}[A H]\|_F \le \sqrt{\frac{e^{2a}}{e^{2a} + n - 1}} \,"
@@ -242,11 +254,7 @@ ONE_STEP_WITHOUT_N = Theorem[Steps](
     from_layers=_layer_by_layer,
     rounding=lambda at: _rounding(at, _without_n(at)),
     expected="refuted",
-    witness=lambda: Steps(
-        np.asarray([[1.0], [-1.0], [0.0]]),
-        softmax(np.asarray([[[3.0, -3.0, -3.0], [-3.0, 3.0, -3.0], [-3.0, 3.0, -3.0]]])),
-        np.float64(3.0),
-    ),
+    witness=lambda: _two_hubs(2.0**-9, bound=3.125),
     correction="high-frequency-one-step: the factor n belongs under the root",
     note="This form, without the n, would be below 1 and imply convergence. Three tokens that "
     "listen to two hubs refute it; with two tokens it is true.",

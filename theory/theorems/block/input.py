@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from theory.arrays import Array, namespace, tiny
+from theory.arrays import Array, namespace, rounds, tiny
 from theory.blocks.activations import ACTIVATIONS
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import Norm
@@ -25,6 +25,7 @@ from theory.statements.sizes import (
 )
 from theory.statements.theorem import Hypothesis
 from theory.theorems.block.shi2022_lemmas import sums_to_one
+from theory.theorems.common import flag
 
 
 @brief_repr
@@ -54,18 +55,27 @@ class BlockInput:
         return block_coefficients(self.block, self.step)
 
 
+def _is_softmax(at: BlockInput) -> bool:
+    """Say whether rows sum to one by construction: where nothing rounds they then do exactly."""
+    return at.adjacency is None and not rounds(at.tokens)
+
+
 def _rows_miss_one(at: BlockInput) -> Array:
     """Return by how much the rows of any head miss one."""
     xp = namespace(at.tokens)
+    if _is_softmax(at):
+        return flag(broken=False, like=at.tokens[..., 0, 0])
     return xp.max(sums_to_one(at.step.adjacency), axis=-1)
 
 
 def _rows_differ(at: BlockInput) -> Array:
     """Return by how much the sums of two rows of one head differ, beyond what is allowed."""
     xp, weights = namespace(at.tokens), at.step.adjacency
+    if _is_softmax(at):
+        return flag(broken=False, like=at.tokens[..., 0, 0])
     sums = xp.sum(weights, axis=-1)
     spread = xp.max(sums, axis=-1) - xp.min(sums, axis=-1)
-    return xp.max(spread, axis=-1) - row_sum_allowance(weights.shape[-1])
+    return xp.max(spread, axis=-1) - row_sum_allowance(weights)
 
 
 def _smallest_std(at: BlockInput) -> Array:

@@ -66,12 +66,12 @@ def _build_general(sizes: Chosen, params: Params) -> Normalised:
 
 
 _TWO_CLASSES = partition([0, 0, 1], like=np.empty(0)).basis
-_WEIGHTED = np.asarray([[0.6], [0.8]])
+_WEIGHTED = np.asarray([[3.0], [2.0], [1.0], [1.0], [1.0]]) / 4  # of norm one, exactly
 _IN_WEIGHTED_M = _WEIGHTED @ np.asarray([[1.0, -1.0]])
 
 
 def _outside_partition() -> Normalised:
-    return Normalised(_IN_WEIGHTED_M, Norm(), np.float64(0.5), _WEIGHTED)
+    return Normalised(_IN_WEIGHTED_M, Norm(), np.float64(0.25), _WEIGHTED)
 
 
 LAYER_NORM_PARTITION = Theorem[Normalised](

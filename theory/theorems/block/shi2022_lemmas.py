@@ -34,7 +34,7 @@ def scaled(tokens: Array, sizes: Chosen) -> Array:
 
 def sums_to_one(weights: Array) -> Array:
     """Return by how much some row of A misses one beyond what is allowed: (*b, n, n) -> (*b,)."""
-    return row_sum_error(weights) - row_sum_allowance(weights.shape[-1])
+    return row_sum_error(weights) - row_sum_allowance(weights)
 
 
 @brief_repr

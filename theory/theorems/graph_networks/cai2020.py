@@ -172,9 +172,9 @@ def on_graph(
 
 
 TWO_NODES = [[0.0, 3.0], [3.0, 0.0]]
-_PARTS = np.asarray([0, 0, 1, 1, 1])
-_K23 = np.where(_PARTS[:, None] != _PARTS, 1.0, 0.0)
-_K23_TOKENS = [4.0, 4.0, -3.0, -3.0, -3.0]
+_PARTS = np.asarray([0, 0, 0, 1, 1, 1])
+_K33 = np.where(_PARTS[:, None] != _PARTS, 1.0, 0.0)
+_K33_TOKENS = [1.0, 1.0, 1.0, -1.0, -1.0, -1.0]
 
 SMOOTHING = Theorem[GraphTokens](
     key="dirichlet-energy-smoothing",
@@ -203,10 +203,11 @@ SMALLEST = Theorem[GraphTokens](
     rhs=lambda at: _smallest_factor(at) * energy(at, at.tokens),
     rounding=_convolution_rounding,
     expected="refuted",
-    witness=lambda: on_graph(_K23, _K23_TOKENS),
+    witness=lambda: on_graph(_K33, _K33_TOKENS),
     correction="dirichlet-energy-smoothing: the non-zero eigenvalue farthest from one, which may "
     "be the largest",
     note="Nearly bipartite graphs have an eigenvalue of P near -1, in spite of the loops. "
-    "K_2,3 is the smallest graph without edge weights that refutes it (1/3 stands for 5/12); with "
-    "weights, three tokens do; K_5,5 has 1/6 for 2/3.",
+    "K_3,3, the witness, has degrees whose roots are whole: 1/4 stands for 1/2. K_2,3 is the "
+    "smallest graph without edge weights that refutes it (1/3 stands for 5/12); with weights, "
+    "three tokens do; K_5,5 has 1/6 for 2/3.",
 )

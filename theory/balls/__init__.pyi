@@ -1,0 +1,7 @@
+from theory.balls.verdicts import CertifiedVerdict, certify, certify_built
+
+__all__ = [
+    "CertifiedVerdict",
+    "certify",
+    "certify_built",
+]
