@@ -5,6 +5,7 @@ right where P has Jordan blocks or is far from normal, and where heads have walk
 because scores depend on position (ALiBi, relative or rotary positions).
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
@@ -24,6 +25,7 @@ Walks: TypeAlias = Callable[[Linearised], Matrix]
 """The attention weights at equal tokens: (h, n, n) or (1, n, n) from what a layer's token is."""
 _LARGEST_DENSE = 2048
 _VANISHES = "the differences of the tokens fall below float64's range within the layers"
+_RESTARTS = 300
 _DENSE = 64  # numbers below which a dense matrix is faster, and ARPACK may fail
 
 
@@ -141,18 +143,26 @@ def cocycle(
     return LinearOperator((n * d, n * d), matvec=forward, rmatvec=backward, dtype=np.float64)
 
 
-def transverse_radius(operator: LinearOperator[Any]) -> float:
-    """Return the largest modulus of an eigenvalue, by ARPACK; small operators as a matrix."""
+def transverse_radius(operator: LinearOperator[Any], *, tolerance: float = 0.0) -> float:
+    """Return the largest modulus of an eigenvalue, by ARPACK; small operators as a matrix.
+
+    With a ``tolerance`` only the first eigenvalue is asked for: where tokens hear almost the same
+    share of themselves, many are nearly as large. NaN where ARPACK does not find it, and the
+    operator is too large for a matrix.
+    """
     size = operator.shape[0]
     if size > _DENSE:
         start = np.cos(np.arange(1.0, size + 1) ** 2)  # any start that no symmetry singles out
+        options = {"k": 1, "tol": tolerance, "maxiter": _RESTARTS} if tolerance else {"k": 6}
+        options["k"] = min(options["k"], size - 2)
         try:
-            few = min(6, size - 2)
-            values = eigs(operator, k=few, which="LM", v0=start, return_eigenvectors=False)
+            values = eigs(operator, which="LM", v0=start, return_eigenvectors=False, **options)
             return float(np.abs(values).max())
         except ArpackNoConvergence as error:
             if len(error.eigenvalues):
                 return float(np.abs(error.eigenvalues).max())
+            if size > _LARGEST_DENSE:
+                return math.nan
         except ArpackError:  # it makes nothing of an operator that sends its start to zero
             if size > _LARGEST_DENSE:
                 raise InputError(_VANISHES) from None
