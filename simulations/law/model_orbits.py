@@ -17,8 +17,8 @@ from theory.law.growth import leading_growth, product_growth, typical_growth
 from theory.law.synchronised import synchronised_orbit
 from theory.records import brief_repr
 
-_TOLERANCE = 1e-6  # of an eigenvalue; what is left of a Lanczos vector, whose square is the error
-_SEARCH = 1e-4
+_TOLERANCE = 1e-4  # of an eigenvalue
+_SEARCH = 1e-3  # what is left of a Lanczos vector: the factor lacks about its square
 
 
 @brief_repr
