@@ -12,8 +12,8 @@ from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.messages import quote
 from simulations.models.texts import DEFAULT_TEXTS, read_texts
-from simulations.reports.models import model_json, model_reading, model_tables
 from simulations.models.tokens import longest_text
+from simulations.reports.models import model_json, model_reading, model_tables
 from theory.arrays import InputError
 
 _LENGTH = 64  # of a text, if nothing is asked for

@@ -48,9 +48,7 @@ def constant_walks(walk: Array) -> Walks:
     return lambda _: weights
 
 
-def weights_of(
-    steps: Sequence[Linearised], walk: Array | Walks | list[Matrix]
-) -> list[Matrix]:
+def weights_of(steps: Sequence[Linearised], walk: Array | Walks | list[Matrix]) -> list[Matrix]:
     """Return the attention weights at equal tokens of each layer: a list is taken as it is."""
     if isinstance(walk, list):
         return walk

@@ -96,7 +96,9 @@ def test_what_is_said_of_a_layer_is_said_of_its_derivative(family: str, tmp_path
     assert found.typical[0, 0] == pytest.approx(np.linalg.norm(slope) / (3 * 8) ** 0.5, rel=1e-6)
     radius = np.abs(np.linalg.eigvals(slope)).max()
     assert found.radius[0, 0] == pytest.approx(radius, rel=1e-3)
-    assert found.sizes[0, 0] == pytest.approx(np.linalg.norm(linearise(layers[0].block, token).token))
+    assert found.sizes[0, 0] == pytest.approx(
+        np.linalg.norm(linearise(layers[0].block, token).token)
+    )
 
 
 def test_where_all_are_heard_alike_two_equal_tokens_stand_for_any_number(

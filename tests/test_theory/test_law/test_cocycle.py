@@ -248,5 +248,7 @@ def test_the_typical_growth_is_the_frobenius_norm(seed: int, placement: Any, hea
 def test_the_growth_over_many_layers_does_not_leave_float64s_range() -> None:
     step = linearise(random_block(4, placement="pre"), random_tokens(4, 6))
     large = step._replace(after=1e90 * step.after)
-    plain, scaled = (product_growth([each] * 5, full_mask(3), depths=(5,)) for each in (step, large))
+    plain, scaled = (
+        product_growth([each] * 5, full_mask(3), depths=(5,)) for each in (step, large)
+    )
     assert scaled == pytest.approx(plain + 5 * 90 * np.log(10))
