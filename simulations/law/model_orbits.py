@@ -17,7 +17,7 @@ from theory.law.growth import leading_growth, product_growth, typical_growth
 from theory.law.synchronised import synchronised_orbit
 from theory.records import brief_repr
 
-_TOLERANCE = 1e-4  # of an eigenvalue
+_COARSE = 1e-3  # of an eigenvalue, where an operator is large
 _SEARCH = 1e-3  # what is left of a Lanczos vector: the factor lacks about its square
 
 
@@ -29,7 +29,8 @@ class SynchronisedModel:
     ``starts`` names them, ``counts`` says of how many equal tokens each is, since scores may
     depend on positions; where all tokens are heard alike, two stand for any number. ``typical``
     is the growth of a random difference (root mean square), ``radius`` the spectral radius of the
-    layer, NaN where it was not found, ``largest`` its norm, all of them on differences.
+    layer, ``largest`` its norm, both on differences; where not all are heard alike, the radius is
+    known to some thousandths, and NaN where it was not found.
     ``cumulative`` is the norm of the product of all layers up to one, to the power 1 / layers:
     the finite-time rate of the worst difference. ``sizes`` are the norms of the token after each
     layer. ``ends`` are the distances of the last tokens, relative to their norms: 0 where
@@ -70,7 +71,7 @@ def synchronised_model(
             v, sharp = consensus_coefficients(layer.block, walk, token[None], norms=layer.norms)
             found = {
                 "typical": typical_growth(step, walk),
-                "radius": transverse_radius(operator, tolerance=_TOLERANCE),
+                "radius": transverse_radius(operator, tolerance=0.0 if layer.even else _COARSE),
                 "largest": leading_growth(operator, tolerance=_SEARCH)[0],
                 "sizes": np.linalg.norm(step.token),
                 "v_sharp": sharp[0],

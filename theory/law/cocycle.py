@@ -25,7 +25,7 @@ Walks: TypeAlias = Callable[[Linearised], Matrix]
 """The attention weights at equal tokens: (h, n, n) or (1, n, n) from what a layer's token is."""
 _LARGEST_DENSE = 2048
 _VANISHES = "the differences of the tokens fall below float64's range within the layers"
-_RESTARTS = 300
+_RESTARTS = 50
 _DENSE = 64  # numbers below which a dense matrix is faster, and ARPACK may fail
 
 
