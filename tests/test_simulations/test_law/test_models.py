@@ -164,3 +164,11 @@ def test_the_command_asks_a_decoder_and_a_model_of_images(
         (("--images", image), "--images must come with --model"),
     ):
         assert message in refused(capsys, "law", *words)
+
+
+@pytest.mark.parametrize("model_type", ["deberta-v2", "mixtral"])
+def test_biases_that_depend_on_content_and_experts_are_refused_in_one_line(
+    model_type: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_folder(tmp_path, model_type=model_type)
+    assert "model_type must be one that" in refused(capsys, "law", "--model", str(folder))

@@ -24,7 +24,7 @@ from theory.law.cocycle import (
     operator_rate,
     transverse_radius,
 )
-from theory.law.growth import leading_growth, product_growth, transient_growth, typical_growth
+from theory.law.growth import leading_growth, transient_growth
 from theory.law.orbits import find_attractor
 from theory.law.synchronised import linearise
 from theory.law.transverse import transverse_rates
@@ -233,22 +233,3 @@ def test_an_operator_that_sends_all_to_zero_is_no_crash_of_arpack() -> None:
     assert leading_growth(nothing(3000))[0] == 0
     with pytest.raises(InputError, match="below float64's range"):
         transverse_radius(nothing(3000))
-
-
-@given(seed=SEEDS, placement=st.sampled_from(PLACEMENTS), heads=st.sampled_from([1, 2]))
-def test_the_typical_growth_is_the_frobenius_norm(seed: int, placement: Any, heads: int) -> None:
-    rng = np.random.default_rng(seed)
-    step = linearise(random_block(seed, placement=placement), rng.standard_normal(6))
-    walks = softmax(rng.standard_normal((heads, 4, 4)))
-    dense = cocycle([step], walks) @ np.eye(24)
-    wanted = np.linalg.norm(dense) / np.sqrt(3 * 6)
-    assert typical_growth(step, walks) == pytest.approx(wanted, rel=1e-10)
-
-
-def test_the_growth_over_many_layers_does_not_leave_float64s_range() -> None:
-    step = linearise(random_block(4, placement="pre"), random_tokens(4, 6))
-    large = step._replace(after=1e90 * step.after)
-    plain, scaled = (
-        product_growth([each] * 5, full_mask(3), depths=(5,)) for each in (step, large)
-    )
-    assert scaled == pytest.approx(plain + 5 * 90 * np.log(10))
