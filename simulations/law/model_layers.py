@@ -56,7 +56,8 @@ class Layer:
         return np.asarray(attention_weights(self.scores, every, mask=mask), dtype=np.float64)
 
     def _mask(self, n: int) -> Numbers:
-        return causal_mask(n) if self.causal else full_mask(n)
+        mask: Numbers = causal_mask(n) if self.causal else full_mask(n)
+        return mask
 
 
 def model_layers(checkpoint: Checkpoint) -> Sequence[Layer]:

@@ -119,7 +119,8 @@ def shrunk_differences(
     for layer in layers:
         tokens = layer.run(tokens).output
         sizes.append(_size(_centre(tokens)))
-    return np.asarray(sizes[1:]) / np.asarray(sizes[:-1])
+    ratios: Numbers = np.asarray(sizes[1:]) / np.asarray(sizes[:-1])
+    return ratios
 
 
 def directional(

@@ -61,7 +61,8 @@ def model_law(
     one's mean token, at the mean of those, and at one random token of the same size; the last two
     stand for as many tokens as the longest input has.
 
-    Raises: InputError if there is no such checkpoint or no input, or one has one token only
+    Raises: InputError if there is no such checkpoint or no input, or one has one token only,
+            again and again or not
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
@@ -73,11 +74,16 @@ def model_law(
     if checkpoint.reads_images:
         encoded = encode_images(checkpoint, inputs)
     else:
-        encoded = encode(checkpoint, inputs, max_length=max_length, prefix=prefix)
+        texts = [each for each in inputs if isinstance(each, str)]
+        if len(texts) < len(inputs):
+            raise InputError(f"{checkpoint.name} reads texts, but one of its inputs is none")
+        encoded = encode(checkpoint, texts, max_length=max_length, prefix=prefix)
     embedded = np.asarray(embed(checkpoint, encoded), dtype=np.float64)
     each = [rows[present] for rows, present in zip(embedded, encoded.token_mask, strict=True)]
     if min(map(len, each)) < 2:
         raise InputError(f"every {what} must have two tokens or more, or there is no difference")
+    if not all((rows != rows[0]).any() for rows in each):
+        raise InputError(f"every {what} must have tokens that differ, but one repeats a single one")
     layers = model_layers(checkpoint)
 
     means = [rows.mean(axis=0) for rows in each]

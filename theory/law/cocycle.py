@@ -151,10 +151,17 @@ def transverse_radius(operator: LinearOperator[Any], *, tolerance: float = 0.0) 
     size = operator.shape[0]
     if size > _DENSE:
         start = np.cos(np.arange(1.0, size + 1) ** 2)  # any start that no symmetry singles out
-        options = {"k": 1, "tol": tolerance, "maxiter": _RESTARTS} if tolerance else {"k": 6}
-        options["k"] = min(options["k"], size - 2)
+        few, restarts = (1, _RESTARTS) if tolerance else (min(6, size - 2), None)
         try:
-            values = eigs(operator, which="LM", v0=start, return_eigenvectors=False, **options)
+            values = eigs(
+                operator,
+                k=few,
+                which="LM",
+                v0=start,
+                tol=tolerance,
+                maxiter=restarts,
+                return_eigenvectors=False,
+            )
             return float(np.abs(values).max())
         except ArpackNoConvergence as error:
             if len(error.eigenvalues):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulations.law import models
 from simulations.law.model_layers import Layer, model_layers
 from simulations.law.model_orbits import synchronised_model
 from simulations.law.models import model_law
@@ -30,6 +31,16 @@ is of that size times its curvature, which random weights of this size keep belo
 
 GPT2 = {"model_type": "gpt2", "n_layer": 2, "n_embd": 8, "n_head": 2, "n_positions": 16}
 BLOOM = {"model_type": "bloom", "n_layer": 2, "hidden_size": 8, "n_head": 2}
+T5: dict[str, Any] = {
+    "model_type": "t5",
+    "d_model": 8,
+    "d_kv": 4,
+    "d_ff": 12,
+    "num_heads": 2,
+    "num_layers": 2,
+}
+T5 |= {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 16}
+T5 |= {"feed_forward_proj": "relu"}
 FAMILIES: dict[str, Callable[[Path], Path]] = {
     "bert": write_folder,
     "llama": lambda folder: write_decoder(folder, num_attention_heads=4, num_key_value_heads=2),
@@ -39,9 +50,6 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "qwen3": lambda folder: write_decoder(folder, model_type="qwen3", head_dim=4),
     "t5": lambda folder: write_decoder(folder, **T5),
 }
-T5 = {"model_type": "t5", "d_model": 8, "d_kv": 4, "d_ff": 12, "num_heads": 2, "num_layers": 2}
-T5 |= {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 16}
-T5 |= {"feed_forward_proj": "relu"}
 
 
 @pytest.fixture
@@ -125,9 +133,20 @@ def test_a_repeated_word_is_a_synchronised_state_of_a_decoder_without_added_posi
         assert np.allclose(ran.step.output, token, rtol=1e-12, atol=1e-12)
 
 
-def test_no_input_is_refused(llama: Checkpoint) -> None:
+def test_a_text_that_is_synchronised_already_is_refused(
+    llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "embed", lambda *_: np.ones((1, 5, 8)))
+    monkeypatch.setattr(models, "encode", lambda *_, **__: encode(llama, ["a a a"]))
+    with pytest.raises(InputError, match="one repeats a single one"):
+        model_law(llama, ["a a a"], max_length=16)
+
+
+def test_no_input_or_one_of_the_wrong_kind_is_refused(llama: Checkpoint) -> None:
     with pytest.raises(InputError, match="texts must hold at least one text"):
         model_law(llama, [])
+    with pytest.raises(InputError, match="reads texts, but one of its inputs is none"):
+        model_law(llama, [*TEXTS, np.zeros((3, 8, 8))], max_length=16)
 
 
 def test_the_command_asks_a_decoder_and_a_model_of_images(
@@ -156,14 +175,15 @@ def test_the_command_asks_a_decoder_and_a_model_of_images(
     code, out, _ = said(capsys, "law", "--model", vit, "--json")
     assert code == 0
     assert len(json.loads(out)["trajectory"]["near"]) == 2  # the photograph, and a quarter of it
-    for words, message in (
+    wrong: tuple[tuple[tuple[str, ...], str], ...] = (
         (("--model", vit, "--text", str(text)), "reads images, not texts"),
         (("--model", llama, "--images", image), "reads texts, not images"),
         (("--model", vit, "--images", image, "--text", str(text)), "images exclude text"),
         (("--model", bare), "give --images .npy files"),
         (("--images", image), "--images must come with --model"),
-    ):
-        assert message in refused(capsys, "law", *words)
+    )
+    for asked, message in wrong:
+        assert message in refused(capsys, "law", *asked)
 
 
 @pytest.mark.parametrize("model_type", ["deberta-v2", "mixtral"])
