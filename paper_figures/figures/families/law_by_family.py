@@ -59,7 +59,7 @@ def compute(settings: Settings) -> Dataset:
         spans.append(f"{_span(rows['law'])} (measured {_span(rows['measured'])}) in {name}")
         if name == _DECODER:
             alike, first = float(equal.sizes[: len(given)].max()), _first(model, given, length)
-            decoder = f"{alike:,.0f} (that of a text\u2019s first token is {first:,.0f})"
+            decoder = f"{alike:,.0f}, a text\u2019s first token {first:,.0f}"
             sinks = alike / first
         attrs |= facts
     attrs |= {"inputs": count, "off": off, "ordered": ordered, "spans": ", ".join(spans)}
@@ -117,11 +117,11 @@ FIGURE = Figure(
     title="The law at equal tokens in an encoder, a repeated block, a decoder, for images",
     caption=(
         "Shrunk to a millionth of the mean token, the differences of {inputs} input(s) a model "
-        "follow the law in every layer (to {off:.1g-up}), where each head has its own walk on "
-        "positions if scores depend on them; as they are they do not, because real tokens are far "
-        "from equal: the law\u2019s factors are {spans}. Equal tokens of the decoder are all first "
-        "tokens, and their norm grows to that of one: {decoder}. Shrunk differences off the law "
-        "by more than 1e-4, real ones within a factor of 2 of it in every layer of a model, norms "
+        "follow the law in every layer (to {off:.1g-up}), each head with its own walk on positions "
+        "where scores depend on them, but as they are they do not, because real tokens are far "
+        "from equal: the law\u2019s factors are {spans}; and equal tokens of the decoder, which are "
+        "all first tokens, grow to the norm of one ({decoder}); shrunk differences off the law by "
+        "more than 1e-4, real ones within a factor of 2 of it in every layer of a model, norms "
         "more than a factor of 2 apart, or a ratio above its bound, would refute it."
     ),
     compute=compute,

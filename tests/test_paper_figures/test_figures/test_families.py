@@ -129,7 +129,7 @@ def test_a_band_holds_its_mean(module: ModuleType) -> None:
 def test_every_part_of_the_laws_caption_can_be_refuted() -> None:
     data = law_by_family.compute(QUICK)
     assert not law_by_family.refuted(data)
-    assert data.attrs["decoder"].startswith("20 (that of a text")
+    assert data.attrs["decoder"].startswith("20, a text")
     assert data.attrs["spans"].startswith("0.1 to 4 (measured 0.9 to 0.9) in e5-small, 0.1 to 4")
     for wrong in ({"off": 2e-4}, {"ordered": False}, {"sinks": 2.1}, {"sinks": 0.4}):
         assert law_by_family.refuted(replace(data, attrs={**data.attrs, **wrong}))
