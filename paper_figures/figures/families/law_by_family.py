@@ -119,8 +119,8 @@ FIGURE = Figure(
         "Shrunk to a millionth of the mean token, the differences of {inputs} input(s) a model "
         "follow the law in every layer (to {off:.1g-up}), each head with its own walk on positions "
         "where scores depend on them, but as they are they do not, because real tokens are far "
-        "from equal: the law\u2019s factors are {spans}; and equal tokens of the decoder, which are "
-        "all first tokens, grow to the norm of one ({decoder}); shrunk differences off the law by "
+        "from equal: the law\u2019s factors are {spans}; and equal tokens of the decoder, all of "
+        "them first tokens, grow to the norm of one ({decoder}); shrunk differences off the law by "
         "more than 1e-4, real ones within a factor of 2 of it in every layer of a model, norms "
         "more than a factor of 2 apart, or a ratio above its bound, would refute it."
     ),
