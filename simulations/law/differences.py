@@ -131,14 +131,15 @@ def simulate_differences(
 def consensus_coefficients(
     block: Block, walk: Numbers, tokens: Numbers, *, norms: WeightNorms | None = None
 ) -> tuple[Numbers, Numbers]:
-    """Return (v, v_sharp) of the block theorem at equal tokens, on the graph of equal scores.
+    """Return (v, v_sharp) of the block theorem at equal tokens, with the weights they give.
 
-    Shapes: walk row-stochastic (n, n), tokens (t, d), one synchronised state each -> (t,), (t,)
+    Shapes: walk row-stochastic (n, n), (1, n, n) or (h, n, n); tokens (t, d), one synchronised
+            state each -> (t,), (t,)
     """
     block = host_block(block)
-    step = apply_block(block, tokens[:, None, :])
     heads = block.attention.value.shape[-3]
-    step = step._replace(adjacency=np.broadcast_to(walk, (heads, *walk.shape)))
+    step = apply_block(block, tokens[:, None, :], adjacency=np.ones((heads, 1, 1)))
+    step = step._replace(adjacency=np.broadcast_to(walk, (heads, *walk.shape[-2:])))
     norms = weight_norms(block) if norms is None else norms
     found = block_coefficients(block, step, norms=norms)
     shape = (len(tokens),)

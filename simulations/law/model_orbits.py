@@ -1,7 +1,7 @@
 """What does the exact law say of the layers of a pretrained model, where all tokens are equal?
 
-Heads see no difference there and attend evenly, so that differences are only sent through (r + F)
-and the norms: D' = D K, the law with eigenvalue 0.
+Attention is then a walk on positions, one for all heads or one for each. Where all tokens are heard
+alike it does nothing to differences, D' = D K, the law with eigenvalue 0, whatever their number.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulations.law.differences import consensus_coefficients
+from simulations.law.model_layers import Layer
 from simulations.numbers import Numbers
-from theory.blocks.weights import Block
-from theory.bounds.coefficients import WeightNorms
-from theory.law.synchronised import synchronised_orbit, transverse_factor
+from theory.law.cocycle import cocycle, transverse_radius
+from theory.law.growth import leading_growth, product_growth, typical_growth
+from theory.law.synchronised import synchronised_orbit
 from theory.records import brief_repr
+
+_COARSE = 1e-3  # of an eigenvalue, where an operator is large
+_SEARCH = 1e-3  # what is left of a Lanczos vector: the factor lacks about its square
 
 
 @brief_repr
@@ -22,22 +26,28 @@ from theory.records import brief_repr
 class SynchronisedModel:
     """The transverse rates at equal tokens, for several starts, factors a layer.
 
-    ``starts`` names them; ``typical`` is the growth of a random difference, |K|_F / sqrt(d),
-    ``radius`` the spectral radius of K, ``largest`` its norm. ``cumulative`` is the norm of the
-    product of all layers up to one, to the power 1 / layers: the finite-time rate of the worst
-    difference. ``ends`` are the distances of the last tokens, relative to their norms: 0 where
+    ``starts`` names them, ``counts`` says of how many equal tokens each is, since scores may
+    depend on positions; where all tokens are heard alike, two stand for any number. ``typical``
+    is the growth of a random difference (root mean square), ``radius`` the spectral radius of the
+    layer, ``largest`` its norm, both on differences; where not all are heard alike, the radius is
+    known to some thousandths, and NaN where it was not found.
+    ``cumulative`` is the norm of the product of all layers up to one, to the power 1 / layers:
+    the finite-time rate of the worst difference. ``sizes`` are the norms of the token after each
+    layer. ``ends`` are the distances of the last tokens, relative to their norms: 0 where
     two starts end the same, and ``begins`` those of the starts. v and v_sharp are those of
     equal tokens.
 
-    Shapes: typical, radius, largest, cumulative, v_sharp, v (starts, layers);
-            begins, ends (starts, starts)
+    Shapes: typical, radius, largest, cumulative, sizes, v_sharp, v (starts, layers);
+            counts (starts,); begins, ends (starts, starts)
     """
 
     starts: tuple[str, ...]
+    counts: tuple[int, ...]
     typical: Numbers
     radius: Numbers
     largest: Numbers
     cumulative: Numbers
+    sizes: Numbers
     v_sharp: Numbers
     v: Numbers
     begins: Numbers
@@ -45,40 +55,42 @@ class SynchronisedModel:
 
 
 def synchronised_model(
-    blocks: Sequence[Block], starts: dict[str, Numbers], *, norms: Sequence[WeightNorms]
+    layers: Sequence[Layer], starts: dict[str, tuple[Numbers, int]]
 ) -> SynchronisedModel:
-    """Follow some tokens, each standing for any number of equal ones, through full attention."""
-    rows: dict[str, list[list[float]]] = {}
-    lasts = []
-    even = np.full((2, 2), 0.5)  # how many tokens attend evenly changes no number here
-    for start in starts.values():
+    """Follow some tokens, each standing for a number of equal ones, through a model."""
+    rows: dict[str, list[Numbers]] = {}
+    lasts, counts = list[Numbers](), list[int]()
+    for start, number in starts.values():
+        n = 2 if all(layer.even for layer in layers) else number
+        steps = list(synchronised_orbit((layer.block for layer in layers), start))
+        walks = [layer.walks(step.listening, n) for layer, step in zip(layers, steps, strict=True)]
+        before = [start, *(step.token for step in steps)]
         columns: dict[str, list[float]] = {}
-        product, log, before = np.eye(start.size), 0.0, start
-        for layer, step in enumerate(synchronised_orbit(blocks, start)):
-            factor = transverse_factor(step, 0.0)
-            product = product @ factor
-            size = float(np.linalg.norm(product, ord=2))
-            product, log = product / size, log + float(np.log(size))
-            v, sharp = consensus_coefficients(blocks[layer], even, before[None], norms=norms[layer])
+        for layer, step, walk, token in zip(layers, steps, walks, before[:-1], strict=True):
+            operator = cocycle([step], [walk])
+            v, sharp = consensus_coefficients(layer.block, walk, token[None], norms=layer.norms)
             found = {
-                "typical": np.linalg.norm(factor) / start.size**0.5,
-                "radius": np.abs(np.linalg.eigvals(factor)).max(),
-                "largest": np.linalg.norm(factor, ord=2),
-                "cumulative": np.exp(log / (layer + 1)),
+                "typical": typical_growth(step, walk),
+                "radius": transverse_radius(operator, tolerance=0.0 if layer.even else _COARSE),
+                "largest": leading_growth(operator, tolerance=_SEARCH)[0],
+                "sizes": np.linalg.norm(step.token),
                 "v_sharp": sharp[0],
                 "v": v[0],
             }
             for name, value in found.items():
                 columns.setdefault(name, []).append(float(value))
-            before = step.token
-        lasts.append(before)
-        for name, values in columns.items():
-            rows.setdefault(name, []).append(values)
-    table = {name: np.asarray(values) for name, values in rows.items()}
+        depths = np.arange(1, len(steps) + 1)
+        logs = product_growth(steps, walks, depths=depths.tolist(), tolerance=_SEARCH)
+        every = {name: np.asarray(values) for name, values in columns.items()}
+        for name, row in {**every, "cumulative": np.exp(logs / depths)}.items():
+            rows.setdefault(name, []).append(row)
+        lasts.append(before[-1])
+        counts.append(n)
     return SynchronisedModel(
         starts=tuple(starts),
-        **table,
-        begins=_apart(list(starts.values())),
+        counts=tuple(counts),
+        **{name: np.stack(values) for name, values in rows.items()},
+        begins=_apart([token for token, _ in starts.values()]),
         ends=_apart(lasts),
     )
 

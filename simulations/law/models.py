@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from simulations.law.model_layers import model_layers
 from simulations.law.model_orbits import SynchronisedModel, synchronised_model
 from simulations.law.model_tangents import TangentModel, tangent_model
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import embed
+from simulations.models.images import encode_images
 from simulations.models.tokens import encode
 from simulations.stacks.seeds import generator
 from theory.arrays import InputError
-from theory.bounds.coefficients import weight_norms
-from theory.law.orbits import host_block
 from theory.records import brief_repr
 
 
@@ -44,7 +47,7 @@ class ModelLaw:
 
 def model_law(
     checkpoint: Checkpoint | str,
-    texts: Sequence[str],
+    inputs: Sequence[str | Path | NDArray[Any]],
     *,
     max_length: int | None = 64,
     prefix: str | None = None,
@@ -53,43 +56,51 @@ def model_law(
 ) -> ModelLaw:
     """Put a checkpoint's layers beside the law, in float64, special tokens included.
 
-    The synchronised orbits start at each text's mean token, at the mean of those, and at one
-    random token of the same size.
+    ``inputs`` are texts, or images for a model that reads them, as
+    `simulations.models.images.encode_images` takes them. The synchronised orbits start at each
+    one's mean token, at the mean of those, and at one random token of the same size; the last two
+    stand for as many tokens as the longest input has.
 
-    Raises: InputError if there is no such checkpoint or no text, or a text has one token only
+    Raises: InputError if there is no such checkpoint or no input, or one has one token only,
+            again and again or not
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    if checkpoint.scores is not None or checkpoint.architecture.causal:
-        raise InputError(
-            f"the law of a whole model is about encoders whose tokens all listen to all by queries "
-            f"and keys alone, but {checkpoint.name} is a decoder, or has other scores"
-        )
-    if not texts:
-        raise InputError("texts must hold at least one text, but is empty")
+    what = "image" if checkpoint.reads_images else "text"
+    if len(inputs) == 0:
+        raise InputError(f"{what}s must hold at least one {what}, but is empty")
     if vectors < 1:
         raise InputError(f"vectors must be at least 1, but is {vectors}")
-    encoded = encode(checkpoint, texts, max_length=max_length, prefix=prefix)
+    if checkpoint.reads_images:
+        encoded = encode_images(checkpoint, inputs)
+    else:
+        texts = [each for each in inputs if isinstance(each, str)]
+        if len(texts) < len(inputs):
+            raise InputError(f"{checkpoint.name} reads texts, but one of its inputs is none")
+        encoded = encode(checkpoint, texts, max_length=max_length, prefix=prefix)
     embedded = np.asarray(embed(checkpoint, encoded), dtype=np.float64)
     each = [rows[present] for rows, present in zip(embedded, encoded.token_mask, strict=True)]
     if min(map(len, each)) < 2:
-        raise InputError("every text must have two tokens or more, or there is no difference")
-    distinct = {id(block): host_block(block) for block in checkpoint.blocks}
-    blocks = [distinct[id(block)] for block in checkpoint.blocks]
-    known = {key: weight_norms(block, tolerance=1e-6) for key, block in distinct.items()}
-    norms = [known[id(block)] for block in checkpoint.blocks]
+        raise InputError(f"every {what} must have two tokens or more, or there is no difference")
+    if not all((rows != rows[0]).any() for rows in each):
+        raise InputError(f"every {what} must have tokens that differ, but one repeats a single one")
+    layers = model_layers(checkpoint)
 
     means = [rows.mean(axis=0) for rows in each]
-    starts = {f"mean of text {i + 1}": mean for i, mean in enumerate(means)}
+    starts = {
+        f"mean of {what} {i + 1}": (mean, len(rows))
+        for i, (mean, rows) in enumerate(zip(means, each, strict=True))
+    }
+    longest = max(map(len, each))
     if len(means) > 1:
-        starts["mean of all"] = np.mean(means, axis=0)
+        starts["mean of all"] = (np.mean(means, axis=0), longest)
     noise = generator(seed, "law start", means[0].size).standard_normal(means[0].size)
-    starts["random"] = noise * np.linalg.norm(means[0]) / np.linalg.norm(noise)
+    starts["random"] = (noise * np.linalg.norm(means[0]) / np.linalg.norm(noise), longest)
     return ModelLaw(
         name=checkpoint.name,
         source=checkpoint.source,
         weights_sha256=checkpoint.weights_sha256,
         prefix=encoded.prefix,
-        synchronised=synchronised_model(blocks, starts, norms=norms),
-        tangent=tangent_model(blocks, each, norms=norms, vectors=vectors, seed=seed),
+        synchronised=synchronised_model(layers, starts),
+        tangent=tangent_model(layers, each, vectors=vectors, seed=seed),
     )

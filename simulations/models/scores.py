@@ -60,6 +60,15 @@ def adjacency(
         return None
     # Only after the sublayer does a post-norm block normalise.
     inner = tokens if block.placement == "post" else apply_norm(block.norm_1, tokens)
+    return attention_weights(scores, inner, mask=mask)
+
+
+def attention_weights(scores: Scores, inner: Array, *, mask: Array | None = None) -> Array:
+    """Return the attention weights of tokens as attention sees them, normalised or not.
+
+    Shapes: inner (*b, n, d), mask boolean (*b, n, n) or (*b, 1, n) -> (*b, h, n, n)
+    Raises: InputError as `adjacency` does
+    """
     xp, n = namespace(inner), inner.shape[-2]
     heads = xp.expand_dims(inner, axis=-3)
     queries = _vectors(heads, scores.query, scores.query_bias, scores.query_norm)

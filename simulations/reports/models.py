@@ -6,6 +6,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from simulations.law.model_tangents import SHRUNK
 from simulations.law.models import ModelLaw
 from simulations.numbers import Numbers, geometric_mean
 from simulations.reports.tables import number
@@ -42,12 +43,12 @@ def model_tables(found: ModelLaw) -> list[Table]:
         cells = [number(row[layer]) for row in equal.typical[:_SHOWN]]
         cells += [number(table[:, layer].max()) for table in worst]
         first.add_row(str(layer + 1), *cells)
-    second = _table("along the texts, mean of the texts (v: largest)")
-    headings = ("measured", "derivative", "law", "lambda_1", "v sharp", "v")
+    second = _table("along the inputs, their mean (v: largest)")
+    headings = ("measured", "derivative", "law", "shrunk", "lambda_1", "v sharp", "v")
     for name in headings:
         second.add_column(name, justify="right", no_wrap=True)
     for layer in layers:
-        means = (real.measured, real.own, real.law, np.exp(real.local[:, :, 0]))
+        means = (real.measured, real.own, real.law, real.near, np.exp(real.local[:, :, 0]))
         cells = [number(table[:, layer].mean()) for table in means]
         cells += [number(table[:, layer].max()) for table in (real.v_sharp, real.v)]
         second.add_row(str(layer + 1), *cells)
@@ -63,18 +64,22 @@ def model_reading(found: ModelLaw) -> str:
     same = "end the same" if _same(equal.ends) else "do not end the same"
     exponents = ", ".join(number(x) for x in real.exponents.mean(axis=0))
     last = ", ".join(number(x) for x in equal.cumulative[:, -1])
+    off = float(np.abs(real.near / real.law - 1).max())
     return (
         f"Synchronised orbits were started from: {starts}. They {same}: their last tokens are "
         f"{number(ends.min())} to {number(ends.max())} apart, relative to their norm. Over all "
-        f"layers the worst difference grows by a factor a layer of {last}.\n"
-        f"Along the texts ({real.lengths.min()} to {real.lengths.max()} tokens), factors a layer: "
-        f"measured {measured}; of the text's own differences, by the layers' derivative {own}, "
-        f"and by the law at its mean token {law}. Leading finite-time Lyapunov exponents: "
-        f"{exponents} (the derivative is a centred difference, right to "
-        f"{number(real.step_error.max())}).\n"
+        f"layers the worst difference grows by a factor a layer of {last}. The norm of the token "
+        f"is {number(equal.sizes.min())} to {number(equal.sizes.max())} on the way.\n"
+        f"Along the inputs ({real.lengths.min()} to {real.lengths.max()} tokens), factors a layer: "
+        f"measured {measured}; of an input's own differences, by the layers' derivative {own}, "
+        f"and by the law at its mean token {law}. Once they are shrunk to {SHRUNK:.0e} of that "
+        f"token, no layer's own factor is further from the law than {number(off)} of it. Leading "
+        f"finite-time Lyapunov exponents: {exponents} (the derivative is a centred difference, "
+        f"right to {number(real.step_error.max())}).\n"
         "measured: d_M after a layer over before. derivative: what it makes of those same "
-        "differences, transverse part. law: what equal tokens make of them. lambda_1: growth of "
-        "the leading of several tangent vectors."
+        "differences, transverse part. law: what equal tokens make of them. shrunk: d_M after over "
+        "before, once they are all but zero. lambda_1: growth of the leading of several tangent "
+        "vectors."
     )
 
 

@@ -1,4 +1,5 @@
-from theory.law.cocycle import linear_distances, operator_rate, transient_growth
+from theory.law.cocycle import linear_distances, operator_rate
+from theory.law.growth import transient_growth
 from theory.law.jacobians import feed_forward_jacobian, norm_jacobian
 from theory.law.orbits import Attractor, find_attractor
 from theory.law.order import NextOrder, next_order

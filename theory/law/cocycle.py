@@ -5,12 +5,13 @@ right where P has Jordan blocks or is far from normal, and where heads have walk
 because scores depend on position (ALiBi, relative or rotary positions).
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs, svds
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
 
 from theory.arrays import Array, InputError
 from theory.blocks.weights import Block
@@ -24,6 +25,7 @@ Walks: TypeAlias = Callable[[Linearised], Matrix]
 """The attention weights at equal tokens: (h, n, n) or (1, n, n) from what a layer's token is."""
 _LARGEST_DENSE = 2048
 _VANISHES = "the differences of the tokens fall below float64's range within the layers"
+_RESTARTS = 50
 _DENSE = 64  # numbers below which a dense matrix is faster, and ARPACK may fail
 
 
@@ -46,24 +48,29 @@ def constant_walks(walk: Array) -> Walks:
     return lambda _: weights
 
 
+def weights_of(steps: Sequence[Linearised], walk: Array | Walks | list[Matrix]) -> list[Matrix]:
+    """Return the attention weights at equal tokens of each layer: a list is taken as it is."""
+    if isinstance(walk, list):
+        return walk
+    walks = walk if callable(walk) else constant_walks(walk)
+    return [walks(step) for step in steps]
+
+
 def apply_step(step: Linearised, walks: Matrix, deviations: Matrix) -> Matrix:
     """Return (r D + D B + sum_k P_k D T_k) K: deviations (n, d) -> (n, d)."""
-    if len(walks) == 1:
-        mixed = walks[0] @ (deviations @ step.mixed)
-    else:
-        mixed = (walks @ (deviations @ step.heads)).sum(axis=0)
-    out: Matrix = (step.past_attention(deviations) + mixed) @ step.after
+    mixed = walks @ (deviations @ step.reads)
+    if step.writes is not None:
+        mixed = mixed @ step.writes
+    out: Matrix = (step.past_attention(deviations) + mixed.sum(axis=0)) @ step.after
     return out
 
 
 def apply_adjoint(step: Linearised, walks: Matrix, deviations: Matrix) -> Matrix:
     """Return the adjoint of `apply_step` for the sum of the products of all entries."""
     back = deviations @ step.after.T
-    if len(walks) == 1:
-        mixed = walks[0].T @ (back @ step.mixed.T)
-    else:
-        mixed = (np.swapaxes(walks, -2, -1) @ (back @ np.swapaxes(step.heads, -2, -1))).sum(axis=0)
-    out: Matrix = step.residual * back + mixed
+    mixed = back if step.writes is None else back @ np.swapaxes(step.writes, -2, -1)
+    mixed = (np.swapaxes(walks, -2, -1) @ mixed) @ np.swapaxes(step.reads, -2, -1)
+    out: Matrix = step.residual * back + mixed.sum(axis=0)
     if step.beside is not None:
         out = out + back @ step.beside.T
     return out
@@ -101,19 +108,21 @@ def linear_distances(
 
 
 def cocycle(
-    steps: Sequence[Linearised], walk: Array | Walks, *, labels: Sequence[int] | None = None
+    steps: Sequence[Linearised],
+    walk: Array | Walks | list[Matrix],
+    *,
+    labels: Sequence[int] | None = None,
 ) -> LinearOperator[Any]:
     """Return what several layers do to deviations from M: an operator on n d numbers, row-major.
 
-    The deviations are projected on both ends, onto those without mean; with ``labels`` onto
-    those without mean in each class.
+    A list has the weights of each layer. The deviations are projected on both ends, onto those
+    without mean; with ``labels`` onto those without mean in each class.
 
     Raises: InputError if there is no step
     """
     if not steps:
         raise InputError("steps must hold at least one layer, but is empty")
-    walks = walk if callable(walk) else constant_walks(walk)
-    weights = [walks(step) for step in steps]
+    weights = weights_of(steps, walk)
     n, d = weights[0].shape[-1], steps[0].after.shape[-1]
     classes = np.zeros(n, dtype=int) if labels is None else np.asarray(labels)
 
@@ -132,55 +141,37 @@ def cocycle(
     return LinearOperator((n * d, n * d), matvec=forward, rmatvec=backward, dtype=np.float64)
 
 
-def transverse_radius(operator: LinearOperator[Any]) -> float:
-    """Return the largest modulus of an eigenvalue, by ARPACK; small operators as a matrix."""
+def transverse_radius(operator: LinearOperator[Any], *, tolerance: float = 0.0) -> float:
+    """Return the largest modulus of an eigenvalue, by ARPACK; small operators as a matrix.
+
+    With a ``tolerance`` only the first eigenvalue is asked for: where tokens hear almost the same
+    share of themselves, many are nearly as large. NaN where ARPACK does not find it, and the
+    operator is too large for a matrix.
+    """
     size = operator.shape[0]
     if size > _DENSE:
         start = np.cos(np.arange(1.0, size + 1) ** 2)  # any start that no symmetry singles out
+        few, restarts = (1, _RESTARTS) if tolerance else (min(6, size - 2), None)
         try:
-            few = min(6, size - 2)
-            values = eigs(operator, k=few, which="LM", v0=start, return_eigenvectors=False)
+            values = eigs(
+                operator,
+                k=few,
+                which="LM",
+                v0=start,
+                tol=tolerance,
+                maxiter=restarts,
+                return_eigenvectors=False,
+            )
             return float(np.abs(values).max())
         except ArpackNoConvergence as error:
             if len(error.eigenvalues):
                 return float(np.abs(error.eigenvalues).max())
+            if size > _LARGEST_DENSE:
+                return math.nan
         except ArpackError:  # it makes nothing of an operator that sends its start to zero
             if size > _LARGEST_DENSE:
                 raise InputError(_VANISHES) from None
     return float(np.abs(np.linalg.eigvals(operator @ np.eye(size))).max())
-
-
-def largest_growth(operator: LinearOperator[Any]) -> float:
-    """Return the largest factor by which the operator stretches a vector, its spectral norm."""
-    size = operator.shape[0]
-    if size > _DENSE:
-        start = np.cos(np.arange(1.0, size + 1) ** 2)
-        try:
-            return float(svds(operator, k=1, v0=start, return_singular_vectors=False)[0])
-        except ArpackError:  # as above
-            if size > _LARGEST_DENSE:
-                raise InputError(_VANISHES) from None
-    return float(np.linalg.norm(operator @ np.eye(size), ord=2))
-
-
-def transient_growth(
-    blocks: Block | Iterable[Block],
-    walk: Array | Walks,
-    token: Array,
-    *,
-    depths: Sequence[int] = (1, 2, 4, 8, 16, 32),
-) -> Matrix:
-    """Return the largest growth of any deviation from consensus over each number of layers.
-
-    Its 1/depth-th powers tend to the law; what is above law^depth is the transient of modes that
-    are not normal to each other.
-
-    Shapes: -> (len(depths),)
-    """
-    if not len(depths) or min(depths) < 1:
-        raise InputError(f"depths must be positive whole numbers, but are {tuple(depths)}")
-    steps = [step for step, _ in islice(tied_orbit(blocks, host_token(token)), max(depths))]
-    return np.asarray([largest_growth(cocycle(steps[:depth], walk)) for depth in depths])
 
 
 def operator_rate(block: Block, walk: Array | Walks, token: Array) -> tuple[float, str]:

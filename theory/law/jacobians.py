@@ -9,7 +9,7 @@ import array_api_compat
 from theory.arrays import Array, namespace, require_float, require_shape
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm, norm_std, normalise
-from theory.blocks.weights import Attention, FeedForward, arrays_of
+from theory.blocks.weights import FeedForward, arrays_of
 
 
 def norm_jacobian(norm: Norm, token: Array) -> Array:
@@ -70,13 +70,6 @@ def feed_forward_jacobian(sublayer: FeedForward, token: Array) -> Array:
     slope, active = phi.derivative(gate) * hidden, phi.function(gate)
     inner = sublayer.weight_gate * xp.expand_dims(slope, axis=-2)
     return (inner + sublayer.weight_in * xp.expand_dims(active, axis=-2)) @ sublayer.weight_out
-
-
-def value_output(attention: Attention) -> Array:
-    """Return V_k, every head's value times output matrix: (*b, h, d, d)."""
-    if attention.output is None:
-        return attention.value
-    return attention.value @ attention.output
 
 
 def _unit(token: Array) -> Array:

@@ -17,7 +17,7 @@ from theory.blocks.forward import attend, feed_forward
 from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.weights import Block, require_fits
 from theory.blocks.wiring import Reading, read_through
-from theory.law.jacobians import feed_forward_jacobian, norm_jacobian, value_output
+from theory.law.jacobians import feed_forward_jacobian, norm_jacobian
 from theory.records import brief_repr
 
 
@@ -26,20 +26,22 @@ class Linearised(NamedTuple):
     """One block around equal tokens: differences become (r D + sum_k P_k D T_k) K.
 
     ``token`` is what the block makes of the token, ``listening`` what its attention sees of it
-    (the token itself, or normalised), ``residual`` is r, ``heads`` the T_k, ``after`` K. P_k are
+    (the token itself, or normalised), ``residual`` is r, ``after`` K. T_k is ``reads`` times
+    ``writes``: heads are narrow, and their products wide. P_k are
     the attention weights at equal tokens. post: T_k = V_k, K = J_1 (r + F) J_2;
     pre: T_k = J_1 V_k, K = r + J_2 F; sandwich: T_k = J_1 V_k J_1out, K = r + J_2 F J_2out;
     parallel: K = 1 and (r D + D B + sum_k P_k D T_k), with B = J_2 F in ``beside``. J are the
     Jacobians of the norms, F that of the feed-forward sublayer, r scales the sum after attention.
 
-    Shapes: token, listening (*b, d), heads (*b, h, d, d), after (*b, d, d), beside (*b, d, d) or
-            None
+    Shapes: token, listening (*b, d), reads (*b, h, d, m), writes (*b, h, m, d), or None where
+            reads are the T_k, after (*b, d, d), beside (*b, d, d) or None
     """
 
     token: Array
     listening: Array
     residual: float
-    heads: Array
+    reads: Array
+    writes: Array | None
     after: Array
     beside: Array | None = None
 
@@ -51,7 +53,8 @@ class Linearised(NamedTuple):
     @property
     def mixed(self) -> Array:
         """Return S = sum_k T_k, which counts where all heads have one P: (*b, d, d)."""
-        return namespace(self.heads).sum(self.heads, axis=-3)
+        heads = self.reads if self.writes is None else self.reads @ self.writes
+        return namespace(heads).sum(heads, axis=-3)
 
 
 def linearise(block: Block, token: Array) -> Linearised:
@@ -64,7 +67,8 @@ def linearise(block: Block, token: Array) -> Linearised:
     _require_token(block, token)
     xp = namespace(token)
     unit = xp.eye(token.shape[-1], dtype=token.dtype, device=array_api_compat.device(token))
-    listening, heads = token, token  # until the attention sublayer is reached
+    listening, reads = token, token  # until the attention sublayer is reached
+    writes: Array | None = None
     beside: Array | None = None
 
     def norm(name: str, at: _Sloped) -> _Sloped:
@@ -75,11 +79,10 @@ def linearise(block: Block, token: Array) -> Linearised:
         return replace(at, token=_norm(which, at.token), slope=_chain(at.slope, slope))
 
     def listen(at: _Sloped) -> _Sloped:
-        nonlocal listening
-        listening = at.token
-        before = None if at.slope is None else at.slope[..., None, :, :]
-        slope = _chain(before, value_output(block.attention))
-        return _Sloped(_values(block, at.token), slope, by_head=True)
+        nonlocal listening, reads
+        listening, value = at.token, block.attention.value
+        reads = value if at.slope is None else at.slope[..., None, :, :] @ value
+        return _Sloped(_values(block, at.token), block.attention.output, by_head=True)
 
     def feed(at: _Sloped) -> _Sloped:
         assert block.feed_forward is not None  # otherwise nobody asks
@@ -87,11 +90,11 @@ def linearise(block: Block, token: Array) -> Linearised:
         return _Sloped(_fed(block, at.token), _chain(at.slope, slope))
 
     def add(number: str, stream: _Sloped, change: _Sloped) -> _Sloped:
-        nonlocal heads
+        nonlocal writes
         scale = block.residual_scale(number)
         token = scale * stream.token + change.token
         if change.by_head:  # what has come so far is before K
-            heads = change.slope
+            writes = change.slope
             return _Sloped(token, None)
         return _Sloped(token, _chain(stream.slope, scale * unit + change.slope))
 
@@ -106,16 +109,17 @@ def linearise(block: Block, token: Array) -> Linearised:
     steps = Reading(norm, listen, feed, add, both, branch)
     out = read_through(block, _Sloped(token, None), steps)
     after = unit + xp.zeros_like(out.token)[..., None] if out.slope is None else out.slope
-    return Linearised(out.token, listening, block.residual_scale("1"), heads, after, beside)
+    scale = block.residual_scale("1")
+    return Linearised(out.token, listening, scale, reads, writes, after, beside)
 
 
 @dataclass(frozen=True)
 class _Sloped:
     """A token, and what a small change has been multiplied by; None while that is the unit.
 
-    ``by_head``: by T_k up to here, for every head, to be mixed by P_k and summed over k.
+    ``by_head``: since every head's values, which P_k mixes; to be summed over k.
 
-    Shapes: token (*b, d), slope (*b, d, d) or (*b, h, d, d)
+    Shapes: token (*b, d), slope (*b, d, d) or (*b, h, m, d)
     """
 
     token: Array
@@ -168,7 +172,7 @@ def transverse_factor(step: Linearised, eigenvalue: complex | Array) -> Array:
     Shapes: eigenvalue (*m,), real or complex -> (*m, *b, d, d)
     Raises: InputError if the arrays are no plain ones, or of several libraries
     """
-    xp = namespace(step.token, step.listening, step.heads, step.after, step.beside)
+    xp = namespace(step.token, step.listening, step.reads, step.writes, step.after, step.beside)
     if not isinstance(eigenvalue, list | tuple | int | float | complex):
         namespace(eigenvalue, step.after)
     d, device = step.after.shape[-1], array_api_compat.device(step.after)

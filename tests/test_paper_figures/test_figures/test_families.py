@@ -9,16 +9,23 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
 
-from paper_figures.figures.families import attention_graphs, rates_by_family, similarity_by_family
+from paper_figures.figures.families import (
+    attention_graphs,
+    law_by_family,
+    rates_by_family,
+    similarity_by_family,
+)
 from paper_figures.sources.families import FAMILIES, FamilyRuns
 from paper_figures.workshop.build import Settings, build
 from paper_figures.workshop.data import Dataset, dumps, load, loads
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers
 from tests.test_paper_figures.helpers.changed_data import changed
+from tests.test_paper_figures.helpers.invented_law import invented_law
 
 QUICK = Settings(quick=True)
 READ = (similarity_by_family, rates_by_family)
+EVERY = (*READ, law_by_family)
 
 
 def invented(name: str) -> FamilyRuns:
@@ -50,6 +57,15 @@ def install(patch: pytest.MonkeyPatch, *names: str) -> None:
         patch.setattr(
             module, "runs_by_family", lambda _: ({name: invented(name) for name in names}, others)
         )
+    facts = {"weights_sha256": "0" * 64}
+    for function, stub in (
+        ("not_installed", lambda: others),
+        ("load_checkpoint", lambda name: None),
+        ("inputs_of", lambda name, model, count, seed: (("a",) * count, facts)),
+        ("model_law", lambda model, given, **_: invented_law(len(given))),
+        ("_first", lambda *_: 19.0),
+    ):
+        patch.setattr(law_by_family, function, stub)
 
 
 @pytest.fixture
@@ -109,7 +125,21 @@ def test_a_band_holds_its_mean(module: ModuleType) -> None:
         assert (data[name] <= data[f"{stem}_high"] + 1e-12).all(), name
 
 
-@pytest.mark.parametrize("module", READ)
+@pytest.mark.usefixtures("all_there")
+def test_every_part_of_the_laws_caption_can_be_refuted() -> None:
+    data = law_by_family.compute(QUICK)
+    assert not law_by_family.refuted(data)
+    assert data.attrs["decoder"].startswith("20, a text")
+    assert data.attrs["spans"].startswith("0.1 to 4 (measured 0.9 to 0.9) in e5-small, 0.1 to 4")
+    for wrong in ({"off": 2e-4}, {"ordered": False}, {"sinks": 2.1}, {"sinks": 0.4}):
+        assert law_by_family.refuted(replace(data, attrs={**data.attrs, **wrong}))
+    obeyed = changed(data, "measured_dinov2_s", 1.5 * data["law_dinov2_s"])
+    assert law_by_family.refuted(obeyed)
+    gone = replace(obeyed, attrs={**data.attrs, "missing_dinov2_s": "pip install it"})
+    assert not law_by_family.refuted(gone)
+
+
+@pytest.mark.parametrize("module", EVERY)
 def test_a_model_that_is_missing_leaves_words_and_the_figure_is_made(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

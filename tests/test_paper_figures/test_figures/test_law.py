@@ -18,9 +18,7 @@ from paper_figures.figures.exact_law.configurations import (
 )
 from paper_figures.workshop.build import Settings
 from paper_figures.workshop.data import Dataset
-from simulations.law.model_orbits import SynchronisedModel
-from simulations.law.model_tangents import TangentModel
-from simulations.law.models import ModelLaw
+from tests.test_paper_figures.helpers.invented_law import invented_law
 from theory.graphs.conversions import random_walk
 from theory.law.transverse import weak_components
 
@@ -63,38 +61,10 @@ def driven() -> Dataset:
 @pytest.fixture
 def invented(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """Return the models' figure with invented measures: what is made of them is tested."""
-
-    def law(*_: Any, **__: Any) -> ModelLaw:
-        layers = np.ones((4, 3))
-        both = np.ones((6, 3))
-        equal = SynchronisedModel(
-            starts=tuple("abcdef"),
-            typical=both,
-            radius=both,
-            largest=5 * both,
-            cumulative=both,
-            v_sharp=80 * both,
-            v=900 * both,
-            begins=1 - np.eye(6),
-            ends=0.7 * (1 - np.eye(6)),
-        )
-        real = TangentModel(
-            measured=0.9 * layers,
-            own=0.8 * layers,
-            law=layers * np.asarray([4.0, 0.1, 0.5]),
-            v_sharp=80 * layers,
-            v=900 * layers,
-            exponents=np.zeros((4, 1)),
-            local=np.zeros((4, 3, 1)),
-            step_error=1e-9 * layers,
-            lengths=np.full(4, 9),
-        )
-        return ModelLaw("m", "s", "0" * 64, "", equal, real)
-
     monkeypatch.setattr(models, "checkpoint", lambda name: None)
     monkeypatch.setattr(models, "sentences", lambda count, seed: ("a",) * count)
     monkeypatch.setattr(models, "model_facts", lambda name: {f"{name}_weights_sha256": "0" * 64})
-    monkeypatch.setattr(models, "model_law", law)
+    monkeypatch.setattr(models, "model_law", lambda *_, **__: invented_law())
     near = np.ones((4, 3)) * np.asarray([4.0, 0.1, 0.5])
     monkeypatch.setattr(models, "_near", lambda *_: near)
     return models.compute(Settings())

@@ -9,7 +9,6 @@ import pytest
 
 from simulations.instruments.analysis import analyze
 from simulations.instruments.trace import trace_blocks
-from simulations.law.models import model_law
 from simulations.machine.backends import backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
@@ -92,15 +91,6 @@ def test_tokens_that_are_too_large_are_refused(llama: Checkpoint) -> None:
     tokens = embed(llama, encode(llama, TEXTS[:1]))
     with np.errstate(all="ignore"), pytest.raises(InputError, match=r"scores .* must be finite"):
         adjacency(llama.blocks[0], huge, tokens)
-
-
-@pytest.mark.parametrize("model_type", ["llama", "gpt2"])
-def test_the_law_of_a_whole_model_refuses_decoders(model_type: str, tmp_path: Path) -> None:
-    gpt2 = {"n_layer": 2, "n_embd": 8, "n_head": 2, "n_positions": 16}
-    settings = {} if model_type == "llama" else {"model_type": "gpt2"} | gpt2
-    decoder = load_checkpoint(write_decoder(tmp_path, **settings))
-    with pytest.raises(InputError, match="is a decoder, or has other scores"):
-        model_law(decoder, ["a graph"])
 
 
 def test_one_token_is_refused(llama: Checkpoint) -> None:

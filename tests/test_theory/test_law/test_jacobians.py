@@ -23,7 +23,7 @@ from theory.blocks.activations import ACTIVATIONS
 from theory.blocks.forward import apply_block, feed_forward
 from theory.blocks.norms import Norm, apply_norm
 from theory.blocks.weights import Block, FeedForward
-from theory.law.jacobians import feed_forward_jacobian, norm_jacobian, value_output
+from theory.law.jacobians import feed_forward_jacobian, norm_jacobian
 from theory.law.synchronised import (
     linearise,
     synchronised_orbit,
@@ -214,11 +214,3 @@ def test_an_orbit_names_the_layer_where_it_stops() -> None:
         list(synchronised_orbit([dead, Block(dead.attention, residual=0.0)], np.arange(6.0)))
     with pytest.raises(InputError, match="tokens must have shape"):
         linearise(dead, np.arange(5.0))
-
-
-def test_value_and_output_matrix_make_one_matrix_a_head() -> None:
-    factored = random_block(2).attention
-    assert factored.output is not None
-    assert np.allclose(value_output(factored)[1], factored.value[1] @ factored.output[1])
-    plain = random_block(2, factored=False).attention
-    assert value_output(plain) is plain.value
