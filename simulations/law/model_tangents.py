@@ -20,8 +20,9 @@ _EPS = float(np.finfo(np.float64).eps)
 STEP = _EPS ** (1 / 3)
 """Of a centred difference, relative to the tokens: 6e-6. Curvature leaves STEP^2 and rounding
 eps / STEP, both 4e-11: no other power makes the larger of them smaller."""
-SHRUNK = 1e-6
-"""What differences are shrunk to, relative to the mean token."""
+SHRUNK = _EPS ** (1 / 2)
+"""What differences are shrunk to, relative to the mean token: 1.5e-8. The law leaves out what is of
+that size, and rounding eps over it, which is of the same; a layer's curvature multiplies both."""
 
 
 @brief_repr

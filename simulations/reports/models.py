@@ -72,7 +72,7 @@ def model_reading(found: ModelLaw) -> str:
         f"is {number(equal.sizes.min())} to {number(equal.sizes.max())} on the way.\n"
         f"Along the inputs ({real.lengths.min()} to {real.lengths.max()} tokens), factors a layer: "
         f"measured {measured}; of an input's own differences, by the layers' derivative {own}, "
-        f"and by the law at its mean token {law}. Once they are shrunk to {SHRUNK:.0e} of that "
+        f"and by the law at its mean token {law}. Once they are shrunk to {SHRUNK:.1e} of that "
         f"token, no layer's own factor is further from the law than {number(off)} of it. Leading "
         f"finite-time Lyapunov exponents: {exponents} (the derivative is a centred difference, "
         f"right to {number(real.step_error.max())}).\n"

@@ -25,9 +25,9 @@ from theory.arrays import InputError
 from theory.law.synchronised import linearise
 
 TEXTS = ("a graph of tokens fades slowly", "of a graph")
-OFF = 1e-4
-"""How far factors of differences of 1e-6 of the token may be from the law: a layer leaves out what
-is of that size times its curvature, which random weights of this size keep below 100."""
+OFF = 1e-5
+"""How far factors of differences of 1.5e-8 of the token may be from the law: a layer leaves out
+what is of that size times its curvature, which random weights of this size keep below 600."""
 
 GPT2 = {"model_type": "gpt2", "n_layer": 2, "n_embd": 8, "n_head": 2, "n_positions": 16}
 BLOOM = {"model_type": "bloom", "n_layer": 2, "hidden_size": 8, "n_head": 2}
@@ -62,7 +62,7 @@ def test_nearly_equal_tokens_of_a_model_follow_the_law(family: str, tmp_path: Pa
     found = model_law(load_checkpoint(FAMILIES[family](tmp_path)), TEXTS, max_length=16, vectors=1)
     real = found.tangent
     assert np.abs(real.near / real.law - 1).max() <= OFF
-    assert np.abs(real.measured / real.law - 1).max() > 10 * OFF  # far from equal they do not
+    assert np.abs(real.measured / real.law - 1).max() > 100 * OFF  # far from equal they do not
     assert found.ordered
 
 
@@ -84,7 +84,7 @@ def test_the_walk_of_the_mask_alone_is_not_a_rotary_models(
 
     monkeypatch.setattr(Layer, "walks", walks)
     real = model_law(llama, TEXTS, max_length=16, vectors=1).tangent
-    assert np.abs(real.near / real.law - 1).max() > 10 * OFF
+    assert np.abs(real.near / real.law - 1).max() > 100 * OFF
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt_neox", "gpt2"])
@@ -170,7 +170,7 @@ def test_the_command_asks_a_decoder_and_a_model_of_images(
     code, out, _ = said(capsys, "law", "--model", vit, "--images", image, "--plot", str(plot))
     assert code == 0
     assert plot.stat().st_size > 1000
-    for words in ("mean of image 1", "shrunk to 1e-06", "no layer's own factor", "v sharp"):
+    for words in ("mean of image 1", "shrunk to 1.5e-08", "no layer's own factor", "v sharp"):
         assert words in out
     code, out, _ = said(capsys, "law", "--model", vit, "--json")
     assert code == 0
