@@ -118,7 +118,7 @@ def _solve(f: tuple[int, ...], t: Fraction, square: Fraction) -> NDArray[np.floa
             unit[i, j] = unit[j, i] = -1
             unit[m + i, m + j] = unit[m + j, m + i] = 1
             units.append(unit)
-    room = np.kron(np.eye(2), np.eye(m) + 1)
+    room = np.asarray(np.kron(np.eye(2), np.eye(m) + 1), dtype=np.float64)
     columns = [-_triangle(unit) for unit in units] + [_triangle(room)]
     target = np.zeros(len(columns))
     target[-1] = -1

@@ -9,7 +9,7 @@ from paper_figures.workshop.data import Dataset, Variable
 from theory.theorems.attention.residual import worst_factor
 
 _MANY = np.asarray([16, 64, 256, 1024])
-"""Even numbers of tokens: for these the closed form is proved for every t."""
+"""The closed form is proved for any number of tokens and any t: docs/proofs.md."""
 _T = np.geomspace(1e-3, 1e3, 121)
 _DIMS = ("t", "tokens")
 
@@ -102,7 +102,7 @@ FIGURE = Figure(
         "tokens, proved by {certificates} certificates for up to {most_tokens} tokens to within "
         "{gap:.2f-up} millionths, is that of two hubs (left, dots on the lines), and the published "
         "coefficient 1 + t \u221a\u03bb lies {least:.1f} to {largest:.1f} % above it from three "
-        "tokens on (right: for any t and even n, where the closed form is proved too); a certified "
+        "tokens on (right: for any t, by the closed form, which is proved by pen); a certified "
         "bound that two hubs exceed, or that lies above their ratio by more, would refute it."
     ),
     compute=compute,

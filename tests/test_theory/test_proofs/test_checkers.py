@@ -159,7 +159,7 @@ def test_all_graphs_with_five_nodes_are_counted() -> None:
     assert claim["refuting"] == [0, 0, 0, 0, 1]
     assert "1 to 5 nodes" in check(as_bytes(seal("smallest-counterexample", claim, {})))
     star = [[[0, 1], [0, 2], [0, 3], [0, 4]]]
-    for changed in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"refuting": [0, 0, 0, 0, 0]},
         {"refuting": [0, 0, 0, 0, 2]},
         {"refuting": [0, 0, 0, 0, True]},
@@ -167,7 +167,8 @@ def test_all_graphs_with_five_nodes_are_counted() -> None:
         {"smallest": []},
         {"smallest": star},
         {"smallest": None},
-    ):
+    )
+    for changed in wrong:
         with pytest.raises(ValueError, match=r"refut|smallest"):
             check(as_bytes(seal("smallest-counterexample", {**claim, **changed}, {})))
 

@@ -58,3 +58,31 @@ def test_it_is_below_the_published_coefficient(n: int) -> None:
     for t in (0.1, 1.0, 10.0):
         kappa = (2 * (n**2 // 4) / n) ** 0.5
         assert _bound(n, t) < 1 + t * kappa
+
+
+def _last_step(n: int, w: float) -> float:
+    """By how much the last inequality of the proof for odd n holds: see docs/proofs.md."""
+    kappa = ((n - 1 / n) / 2) ** 0.5
+    beta = (1 - 1 / n + (n - 1 / n) * w**2) ** 0.5 - w
+    room = 4 * n / (1 + kappa) ** 2 - 2 - 2 * w**2 - beta**2
+    mu = (max(room, 0.0) / (n - 3)) ** 0.5
+    assert beta > mu
+    return 2 * w**2 + (beta - mu) ** 2 * (n - 3) / (n - 2) - 2 / (n**2 - 1)
+
+
+def test_the_last_step_of_the_proof_for_odd_n_has_room() -> None:
+    for n in range(5, 400, 2):
+        for w in np.linspace(0, 1 / (n**2 - 1) ** 0.5, 50):
+            assert _last_step(n, float(w)) > 0
+
+
+def test_no_tokens_are_stretched_more_even_after_a_climb() -> None:
+    """Tokens of two features that any turn stretches, climbed by the power method; odd n too."""
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        n, t = int(rng.integers(3, 12)), float(rng.choice([0.1, 0.5, 2.0]))
+        images = rng.choice(n, 3, replace=False)
+        counts = rng.multinomial(n - 3, [0.48, 0.48, 0.04]) + 1
+        hears = rng.permutation(np.repeat(images, counts))
+        for angle in (0.0, np.pi, rng.uniform(0, np.pi)):
+            assert _worst(hears, t * np.exp(1j * angle)) < _bound(n, t)

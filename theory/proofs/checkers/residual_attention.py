@@ -105,7 +105,7 @@ def positive(matrix: list[list[Any]]) -> bool:
 
 
 def spread(x: list[Any]) -> Fraction:  # |P x|^2
-    return sum(a * a for a in x) - Fraction(sum(x)) ** 2 / len(x)
+    return Fraction(sum(a * a for a in x)) - Fraction(sum(x)) ** 2 / len(x)
 
 
 def check(data: bytes) -> str:
