@@ -14,8 +14,8 @@ from theory.blocks.weights import Block, BlockStep
 from theory.bounds.balls import EPS, Ball, Change, Std, largest_gain, shortest, through_norm
 from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms, compose, weight_norms
-from theory.bounds.obstacles import bias_free_obstacle, refusal
 from theory.bounds.couplings import Couplings, largest_couplings
+from theory.bounds.obstacles import bias_free_obstacle, refusal
 from theory.bounds.rounding import (
     WeightErrors,
     after_attention,
