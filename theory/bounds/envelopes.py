@@ -54,7 +54,8 @@ def log_envelopes(
     Source: derived
     """
     every = (log_v, log_v_diameter, log_saturation, log_distance, log_diameter, log_constant)
-    require_plain(*every)
+    for part in every:
+        require_plain(part)
     hosted = [np.asarray(to_numpy(part), dtype=np.float64) for part in every]
     v, v_diameter, limits, distance, diameter, spread = hosted
     alone, together = np.empty_like(v), np.empty_like(v)

@@ -199,8 +199,8 @@ STACK_ENVELOPE = Theorem[TwoBlocks](
     witness=_witness,
     outside=_outside,
     note="block-v-diameter in every block, with the price of passing from d_M to diameters and "
-    "back paid once: diam <= sqrt 2 d_M, and d_M <= sqrt(n k / (2 (k + 1))) diam, for n tokens lie in a "
-    "ball whose squared radius is at most k / (2 (k + 1)) of the squared diameter (jung1901). A "
-    "product of v pays up to sqrt(n / 2) in every block. Two hubs among n tokens, all the rest in "
-    "the middle, reach it in any number of blocks.",
+    "back paid once: diam <= sqrt 2 d_M, and d_M <= sqrt(n k / (2 (k + 1))) diam, for n tokens "
+    "lie in a ball whose squared radius is at most k / (2 (k + 1)) of the squared diameter "
+    "(jung1901). A product of v pays up to sqrt(n / 2) in every block. Two hubs among n tokens, "
+    "all the rest in the middle, reach it in any number of blocks.",
 )
