@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,19 @@ from theory.bounds.envelopes import distance_per_diameter, log_envelopes
 from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance
 
-BY_V, BY_DIAMETER, TOGETHER = (
-    *("log10_envelope_v", "log10_envelope_diameter"),
-    "log10_envelope",
-)
+BY_V: Final = "log10_envelope_v"
+BY_DIAMETER: Final = "log10_envelope_diameter"
+TOGETHER: Final = "log10_envelope"
 """Readings of a block: log10 of the largest d_M after it, over d_M of the first tokens."""
+
+BOUNDS: Final = {
+    "v": "v",
+    "v_sharp": "v sharp",
+    "v_stacked": "v stacked",
+    "v_diameter": "v diameter",
+    "saturation": "saturation",
+}
+"""The readings that bound the factor of a block, and how tables call them."""
 
 
 class Start(NamedTuple):

@@ -50,9 +50,9 @@ class Trace:
     v_stacked, v_error, measured_ratio, rounding, attention_entropy, attention_similarity (with
     the block before; NaN for the first) - those that could be measured. NaN stands for what is
     not defined there. lambda_lower, lambda_upper, s_lower, s_upper, v_lower, v_upper,
-    v_diameter_lower, v_diameter_upper enclose the true numbers, by LAPACK and a bound on its error; in wide layers s is the upper end of a
-    narrow bracket, at most ``s_excess`` too large, relative. All that verdicts come from is
-    float64, whatever the dtype of the run.
+    v_diameter_lower, v_diameter_upper enclose the true numbers, by LAPACK and a bound on its
+    error; in wide layers s is the upper end of a narrow bracket, at most ``s_excess`` too large,
+    relative. All that verdicts come from is float64, whatever the dtype of the run.
 
     ``measured_ratio`` is d_M after the block over d_M before it. For tokens that were equal
     before, it is NaN if they still are, up to rounding, and infinite if they are not.
