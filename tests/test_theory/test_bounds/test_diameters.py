@@ -212,11 +212,9 @@ def test_a_norm_that_divides_by_a_constant_lets_everything_through() -> None:
     alone = Attention(None, None, np.eye(6)[None])
     tokens = random_tokens(0, 4, 6)
     for norm in (Norm("none"), Norm(fixed_std=2.0)):
-        assert (
-            saturation(Block(Attention(None, None, np.eye(6)[None]), norm_1=norm), tokens) is None
-        )
+        assert saturation(Block(alone, norm_1=norm), tokens) is None
     gain = np.asarray([0.5, -3.0, 1.0, 1.0, 1.0, 1.0])
-    block = Block(Attention(None, None, np.eye(6)[None]), norm_1=Norm("rms", gain=gain, tau=2.0))
+    block = Block(alone, norm_1=Norm("rms", gain=gain, tau=2.0))
     assert saturation(block, tokens) == pytest.approx(1.5 * 24**0.5)
     mask = np.asarray([True, True, True, False])
     assert saturation(block, tokens, token_mask=mask) == pytest.approx(1.5 * 18**0.5)
