@@ -11,7 +11,7 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 from theory.blocks.wiring import norms_used
 from theory.bounds.coefficients import compose
-from theory.bounds.saturation import saturation
+from theory.bounds.saturating import saturation
 
 
 @np.errstate(all="ignore")  # a v beyond the range is inf, one of tokens that are NaN is NaN

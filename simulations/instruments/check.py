@@ -24,7 +24,7 @@ from theory.arrays import (
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.implications import Convergence, convergence
-from theory.bounds.saturation import saturation_factor
+from theory.bounds.saturating import saturation_factor
 from theory.bounds.supremum import suprema
 from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance

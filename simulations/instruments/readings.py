@@ -12,7 +12,7 @@ from theory.arrays import Array, eps, namespace, require_mask
 from theory.blocks.weights import Block, BlockStep
 from theory.bounds.block_rounding import block_rounding, coefficient_bounds
 from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_norms
-from theory.bounds.saturation import saturation, saturation_factor
+from theory.bounds.saturating import saturation, saturation_factor
 from theory.measures.attention import attention_entropy, attention_similarity
 from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance

@@ -28,7 +28,7 @@ from theory.blocks.weights import Attention, Block
 from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.coefficients import block_coefficients
 from theory.bounds.envelopes import distance_per_diameter, log_envelopes
-from theory.bounds.saturation import last_norm, saturation, saturation_factor
+from theory.bounds.saturating import last_norm, saturation, saturation_factor
 from theory.extended.verdicts import extended
 from theory.measures.diameters import token_diameter
 from theory.statements.instances import map_arrays

@@ -6,7 +6,7 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block
 from theory.bounds.rounding import distance_rounding
-from theory.bounds.saturation import last_norm, saturation
+from theory.bounds.saturating import last_norm, saturation
 from theory.magnitude import frobenius_norm
 from theory.measures.subspace import consensus_distance
 from theory.statements.domains import Domain

@@ -2,7 +2,7 @@
 
 from theory.arrays import Array, constant, eps, namespace
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Block
+from theory.blocks.weights import Block, arrays_of
 from theory.blocks.wiring import Reading, read_through
 from theory.bounds.rounding import distance_rounding
 from theory.magnitude import count_tokens, frobenius_norm
@@ -36,11 +36,11 @@ def saturation(block: Block, tokens: Array, *, token_mask: Array | None = None) 
     Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> (*b,)
     Source: derived
     """
+    xp = namespace(tokens, token_mask, *arrays_of(block))
+    counted = count_tokens(tokens, token_mask=token_mask)
     norm = last_norm(block)
     if norm is None:
         return None
-    counted = count_tokens(tokens, token_mask=token_mask)
-    xp = namespace(tokens)
     gain = constant(1.0, like=tokens)
     if norm.gain is not None:
         gain = xp.max(xp.abs(norm.gain), axis=-1)
