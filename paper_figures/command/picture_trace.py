@@ -16,6 +16,8 @@ _RATES = (
     ("v", "v"),
     ("v_sharp", "v sharp"),
     ("v_stacked", "v stacked"),
+    ("v_diameter", "v diameter"),
+    ("saturation", "saturation"),
     ("measured_ratio", "measured"),
 )
 

@@ -21,7 +21,10 @@ from theory.blocks.weights import Block, BlockStep, FeedForward
 from theory.bounds.coefficients import WeightNorms, block_coefficients, compose
 from theory.spectra.norms import coupling
 
-_VERDICT = ("v", "v_sharp", "v_stacked", "v_lower", "v_upper", "v_error", "rounding")
+_VERDICT = (
+    *("v", "v_sharp", "v_stacked", "v_lower", "v_upper", "v_error", "rounding"),
+    *("attention_diameter", "v_diameter", "v_diameter_lower", "v_diameter_upper"),
+)
 _SIZES = ("s", "s_lower", "s_upper", "s_excess", "lambda_lower", "lambda_upper")
 
 NormsOf = Callable[[Block], WeightNorms]

@@ -10,6 +10,7 @@ from simulations.capture.family import Family
 from simulations.capture.measure import measure_block
 from simulations.capture.pieces import Reading
 from simulations.capture.run import batches, make_watched, read_batch
+from simulations.instruments.envelopes import Start, start_of, with_envelopes
 from simulations.instruments.readings import counting, norms_of_blocks, token_row
 from simulations.instruments.trace import Trace
 from simulations.numbers import Numbers, host, stack_rows
@@ -98,6 +99,7 @@ class _Rows:
     blocks: list[dict[str, Numbers]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     earlier: Floats | None = None
+    first: Start | None = None
 
     def add(self, reading: Reading) -> None:
         """Measure what one block did."""
@@ -107,6 +109,7 @@ class _Rows:
         counts = counting(reading.tokens.shape[-2], reading.present, counted)
         if not self.tokens:
             self.tokens.append(host(token_row(reading.tokens, counts)))
+            self.first = start_of(reading.tokens, present=reading.present)
 
         def norms_of(block: Block) -> WeightNorms:
             if reading.name not in self.known:
@@ -120,7 +123,8 @@ class _Rows:
 
     def trace(self) -> Trace:
         reasons = tuple(self.reasons) if any(self.reasons) else ()
-        return Trace(stack_rows(self.tokens), stack_rows(self.blocks), reasons=reasons)
+        blocks = with_envelopes(self.first, self.blocks)
+        return Trace(stack_rows(self.tokens), stack_rows(blocks), reasons=reasons)
 
 
 def _joined(traces: Sequence[Trace]) -> Trace:

@@ -147,7 +147,9 @@ def run_chunk(
             joined = AttentionSeen(**_join(seen, len(slices), whole=room))
             if layer == 0 or not stack.tied:
                 norms = weight_brackets(stack, draws.whole(), tolerance=tolerance)
-            row = attention_coefficients(joined, norms, tolerance=tolerance)
+            row = attention_coefficients(
+                joined, norms, tolerance=tolerance, diameter="diameter" in quantities
+            )
             blocks.append(row | norms.columns())
     return _to_host(read), _to_host(blocks)
 

@@ -11,6 +11,7 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward
 from theory.blocks.wiring import norms_used
 from theory.bounds.coefficients import compose
+from theory.bounds.saturating import saturation
 
 
 @np.errstate(all="ignore")  # a v beyond the range is inf, one of tokens that are NaN is NaN
@@ -19,7 +20,8 @@ def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[s
 
     s(g W) = |g| s(W): the gains of a cell multiply the norms of the unit-gain weights. v and
     v_sharp take the upper side of every bracket, so that what they bound is bounded. v_sharp of a
-    gated cell has one constant for all hidden features.
+    gated cell has one constant for all hidden features. With the sums of Dobrushin's coefficients
+    there is v_diameter too.
 
     Shapes: found as `run_chunk` returns it -> (L, c, s)
     Source: shi2022, theorem 2
@@ -65,7 +67,25 @@ def coefficients(cells: Sequence[Stack], found: Mapping[str, Numbers]) -> dict[s
         ffn_sharp += lipschitz * ffn_gain * wide["ffn_in_upper"] * wide["ffn_out_upper"]
     out["v"] = _v(cells, sigmas, paper, lipschitz * out["s_upper"] ** 2)
     out["v_sharp"] = _v(cells, sigmas, sharp, ffn_sharp)
+    if "mixing" in wide:
+        out["attention_diameter"] = value_gain * wide["mixing"]
+        out["v_diameter"] = _v(cells, sigmas, out["attention_diameter"], ffn_sharp)
     return out
+
+
+def saturations(cells: Sequence[Stack]) -> Numbers | None:
+    """Return the largest d_M that a block of each cell can put out; None if no cell has one.
+
+    NaN for a cell whose blocks do not end with a norm that divides by each token's std.
+
+    Shapes: -> (c, 1)
+    """
+    stack = cells[0]
+    tokens = np.zeros((stack.tokens, stack.width))
+    found = [saturation(_skeleton(cell), tokens) for cell in cells]
+    if all(each is None for each in found):
+        return None
+    return np.asarray([np.nan if each is None else float(each) for each in found])[:, None]
 
 
 def _v(

@@ -7,6 +7,8 @@ from simulations.engine.spectra import WeightBrackets
 from simulations.engine.squaring import group_bracket
 from simulations.engine.step import EngineStep
 from theory.arrays import Array, eps, namespace
+from theory.graphs.stochastic import dobrushin_coefficient
+from theory.widest import widest
 
 PEAKS = ("gate", "hidden")
 
@@ -28,6 +30,8 @@ def measure_tile(tokens: Array, *, quantities: Collection[str]) -> dict[str, Arr
         found["distance"] = xp.sqrt(spread)
         found["relative_distance"] = xp.sqrt(spread / energy)
         found["norm"] = xp.sqrt(energy)
+    if "diameter" in quantities:
+        found["diameter"] = xp.sqrt(widest(tokens, squared=True))
     if "cosine_similarity" in quantities:
         units = tokens * (1 / xp.sqrt(xp.vecdot(tokens, tokens)))[..., None]
         found["cosine_similarity"] = 1 - _spread(units) / (n - 1)
@@ -65,9 +69,12 @@ def attention_of(layer: EngineStep) -> AttentionSeen:
 
 
 def attention_coefficients(
-    seen: AttentionSeen, norms: WeightBrackets, *, tolerance: float
+    seen: AttentionSeen, norms: WeightBrackets, *, tolerance: float, diameter: bool = False
 ) -> dict[str, Array]:
     """Return lambda's bracket, the sum over the heads that v_sharp wants, and the sigmas: (s, c).
+
+    With ``diameter`` also the sum that v_diameter wants, of Dobrushin's coefficients, each to
+    (n + 2) eps of itself and taken at the upper end. n^3 / 2 steps a head: more than all else.
 
     ``lambda_noise`` tells where the rounding of the attention weights themselves may move lambda
     by more than the tolerance: sqrt(lambda) is at least |C|_F / sqrt(n), so that nothing more
@@ -78,6 +85,11 @@ def attention_coefficients(
     size = xp.sqrt(_energy(weights))
     root = group_bracket(weights, tolerance=tolerance, deviations=True)
     # A score errs by a few eps of itself, and its exponential relative by as much.
+    values = norms.value.upper[:, None, :]
+    mixing = {}
+    if diameter:
+        tau = dobrushin_coefficient(weights) * (1 + (weights.shape[-1] + 4) * unit)
+        mixing["mixing"] = xp.sum(tau * values, axis=-1)
     noise = 2 * unit * (1 + seen.score) * xp.max(size, axis=-1)
     largest = xp.max(root.upper, axis=-1)
     return {
@@ -85,7 +97,8 @@ def attention_coefficients(
         "lambda_upper": largest**2,
         "lambda_tier": xp.max(root.tier, axis=-1),
         "lambda_noise": noise > tolerance / 2 * largest,
-        "sharp": xp.sum(root.upper * norms.value.upper[:, None, :], axis=-1),
+        "sharp": xp.sum(root.upper * values, axis=-1),
+        **mixing,
         **{f"sigma_{i}": seen.sigmas[..., i] for i in range(seen.sigmas.shape[-1])},
         **{f"{PEAKS[i]}_peak": seen.peaks[..., i] for i in range(seen.peaks.shape[-1])},
     }

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from simulations.engine.chunk import Columns, cells_together, hold_memory, plan_chunk, run_chunk
-from simulations.engine.coefficients import coefficients
+from simulations.engine.coefficients import coefficients, saturations
 from simulations.machine.backends import Backend, backend
 from simulations.numbers import Numbers
 from simulations.stacks.stack import Stack
@@ -22,10 +22,16 @@ from theory.arrays import Array, InputError, require_mask, to_numpy
 from theory.records import brief_repr
 
 Quantity: TypeAlias = Literal[
-    "cosine_similarity", "distance", "participation_rank", "effective_rank", "coefficients"
+    "cosine_similarity",
+    "distance",
+    "participation_rank",
+    "effective_rank",
+    "coefficients",
+    "diameter",
 ]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
-DEFAULT_QUANTITIES = tuple(name for name in QUANTITIES if name != "effective_rank")
+_COSTLY = ("effective_rank", "diameter")
+DEFAULT_QUANTITIES = tuple(name for name in QUANTITIES if name not in _COSTLY)
 
 SCALING = (
     *("value_gain", "ffn_gain", "score_gain", "tau", "fixed_std"),
@@ -44,11 +50,13 @@ class Survey:
 
     tokens: cosine_similarity; norm, distance, log_distance and relative_distance; distance_noise,
     True where rounding of the tokens alone may move the distance by more than the tolerance;
-    participation_rank; effective_rank. blocks: measured_ratio; lambda_lower and lambda_upper,
-    lambda_tier (how the bracket was found), lambda_noise (as distance_noise); s_lower, s_upper;
-    sigma_1, sigma_2; v and v_sharp on their upper, safe side, v_sharp of a gated cell with one
-    constant for all hidden features, where `theory` may have one for each. NaN from the layer on
-    where a token had no direction or left the range of the dtype.
+    participation_rank; effective_rank; diameter. blocks: measured_ratio, diameter_ratio;
+    lambda_lower and lambda_upper, lambda_tier (how the bracket was found), lambda_noise (as
+    distance_noise); s_lower, s_upper; sigma_1, sigma_2; v and v_sharp on their upper, safe side,
+    v_sharp of a gated cell with one constant for all hidden features, where `theory` may have one
+    for each; with the diameter v_diameter and attention_diameter likewise; where the distance is
+    read too, saturation, which bounds the ratio of a block that ends with a norm. NaN from the
+    layer on where a token had no direction or left the range of the dtype.
 
     Shapes: tokens[name] (L + 1, cells, seeds), blocks[name] (L, cells, seeds)
     """
@@ -207,6 +215,12 @@ def _finish(
         unit = float(on.xp.finfo(on.dtype).eps)
         tokens["distance_noise"] = 4 * unit > tolerance * tokens["relative_distance"]
         found = {"measured_ratio": ratio} | found
+        if blocks and (limit := saturations(cells)) is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found["saturation"] = limit / tokens["distance"][:-1]
+    if "diameter" in tokens:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found["diameter_ratio"] = tokens["diameter"][1:] / tokens["diameter"][:-1]
     return Survey(tuple(cells), seeds, tokens, found)
 
 

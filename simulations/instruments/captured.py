@@ -28,7 +28,11 @@ from theory.arrays import (
     to_numpy,
 )
 
-_RATIOS = ("measured_ratio", *(f"measured_ratio_without_{name}" for name in WITHOUT))
+_RATIOS = (
+    "measured_ratio",
+    "diameter_ratio",
+    *(f"measured_ratio_without_{name}" for name in WITHOUT),
+)
 _FAR = 4.0  # trained blocks in the middle differ by less; a final norm changes lengths by 10 or 100
 
 

@@ -1,10 +1,12 @@
 """What does the block theorem say about one given block?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from simulations.instruments.envelopes import BOUNDS
 from simulations.instruments.trace import EXACT, SUBSPACE
 from simulations.law.one_block import BlockLaw, block_law
 from simulations.law.words import consensus_words, span_words
@@ -24,7 +26,9 @@ from theory.balls.verdicts import CertifiedVerdict
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.implications import Convergence, convergence
+from theory.bounds.saturating import saturation_factor
 from theory.bounds.supremum import suprema
+from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
 from theory.records import brief_repr
@@ -44,10 +48,14 @@ class BlockReport:
     whether v < 1 on these tokens, "yes" or "no", and nothing about any others. ``converges``
     says whether d_M falls to zero if this block and mask come again and again, whatever tokens
     enter, and ``alike`` whether d_M / |H| does: "yes" or "not implied". ``sup_v`` bounds v of
-    every block from ``sup_after`` on, or the sharp v where ``sup_form`` says so; None where no
-    bound is known. ``reasons`` explains all.
-    lambda, s and v come with the ends between which the true numbers lie; verdicts use the upper
-    end of v. ``tier`` is "exact": by LAPACK and a bound on its error. ``relative_in`` and
+    every block from ``sup_after`` on, or the sharp v, or v_diameter, where ``sup_form`` says so;
+    None where no bound is known. ``reasons`` explains all.
+    ``diameter_verdict`` is the same of the largest distance of two tokens: whether
+    ``diameter_ratio`` is at most v_diameter. ``saturation`` bounds measured_ratio where the block
+    ends with a norm, whatever it does; None where it does not. ``smallest`` names the smallest
+    bound of all, and ``smallest_but_saturation`` that of those that know what the block does.
+    lambda, s, v and v_diameter come with the ends between which the true numbers lie; verdicts use
+    the upper end of v. ``tier`` is "exact": by LAPACK and a bound on its error. ``relative_in`` and
     ``relative_out`` are d_M / |H|: a distance can fall while the tokens become no more alike.
 
     v, d_M and all verdicts are about ``subspace``, of rank ``rank``: all tokens equal. ``law`` is
@@ -67,9 +75,16 @@ class BlockReport:
     relative_in: float
     relative_out: float
     measured_ratio: float
+    diameter_in: float
+    diameter_out: float
+    diameter_ratio: float
+    saturation: float | None
+    smallest: str
+    smallest_but_saturation: str
     subspace: str
     rank: int
     verdict: str
+    diameter_verdict: str
     below_one: str
     converges: str
     alike: str
@@ -136,6 +151,7 @@ def check_block(
     given = as_float64(given) if tokens.dtype == xp.float64 else backend().move(given)
     with np.errstate(all="ignore"):  # what overflows is refused, or does not apply, by name
         verdict = check(CATALOGUE["block-v"], given)
+        wide = check(CATALOGUE["block-v-diameter"], given)
         step, found = given.step, given.coefficients
     coefficients = {
         name: None if value is None else float(to_numpy(value)) for name, value in found.items()
@@ -155,6 +171,12 @@ def check_block(
     with np.errstate(all="ignore"):
         law = block_law(given.block, given.tokens, adjacency=given.adjacency, mask=given.mask)
     before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
+    diameters = [float(token_diameter(x)) for x in (given.tokens, step.output)]
+    limited = saturation_factor(given.block, given.tokens)
+    limit = None if limited is None else float(to_numpy(limited))
+    wide_word, most = wide.status, float(to_numpy(ends.v_diameter_upper)) * diameters[0]
+    if wide_word == "refuted" and not diameters[1] > most + wide.rounding:
+        wide_word = "does not apply"
     if word == "refuted" and not verdict.lhs > upper * before + verdict.rounding:
         word = "does not apply"
         reasons.append(f"d_M(output) is above v d_M(input), but v may be as large as {upper:.3g}")
@@ -170,9 +192,16 @@ def check_block(
         relative_in=float(relative_distance(given.tokens)),
         relative_out=float(relative_distance(step.output)),
         measured_ratio=after / before if before > 0 else np.nan,
+        diameter_in=diameters[0],
+        diameter_out=diameters[1],
+        diameter_ratio=diameters[1] / diameters[0] if diameters[0] > 0 else np.nan,
+        saturation=limit,
+        smallest=_smallest({**coefficients, "saturation": limit}),
+        smallest_but_saturation=_smallest(coefficients),
         subspace=SUBSPACE,
         rank=1,
         verdict=word,
+        diameter_verdict=wide_word,
         below_one="yes" if verdict.applies and upper < 1 else "no",
         converges=implied.distance,
         alike=implied.alike,
@@ -190,6 +219,17 @@ def check_block(
         law_consensus=law.consensus,
         certified=certified,
     )
+
+
+def _smallest(bounds: Mapping[str, float | None]) -> str:
+    """Name the smallest bound, and what it is about."""
+    known = {name: value for name in BOUNDS if (value := bounds.get(name)) is not None}
+    known = {name: value for name, value in known.items() if np.isfinite(value)}
+    if not known:
+        return "none"
+    name = min(known, key=lambda each: known[each])
+    about = "the diameter" if name == "v_diameter" else "d_M"
+    return f"{BOUNDS[name]}, {known[name]:.4g}, on {about}"
 
 
 _NOTHING = Convergence(

@@ -8,11 +8,13 @@ from simulations.centred.maps import Centred
 from simulations.instruments.one_token import one_token_row, ratios_without
 from simulations.machine.backends import backend
 from simulations.numbers import log, ratio
-from theory.arrays import Array, namespace, require_mask
+from theory.arrays import Array, eps, namespace, require_mask
 from theory.blocks.weights import Block, BlockStep
 from theory.bounds.block_rounding import block_rounding, coefficient_bounds
 from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_norms
+from theory.bounds.saturating import saturation, saturation_factor
 from theory.measures.attention import attention_entropy, attention_similarity
+from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import measure_tokens
 from theory.spectra.norms import coupling
@@ -91,6 +93,7 @@ def centred_token_row(state: Centred) -> dict[str, Array]:
     found |= one_token_row(tokens, None, deviations=state.deviations, log_scale=state.log_scale)
     return found | {
         "distance": xp.exp(state.log_scale),
+        "diameter": token_diameter(state.deviations) * xp.exp(state.log_scale),
         "relative_distance": xp.exp(log_relative),
         "log10_distance": state.log_scale / math.log(10),
         "log10_relative_distance": log_relative / math.log(10),
@@ -105,11 +108,17 @@ def block_row(
     *,
     present: Array | None,
 ) -> dict[str, Array]:
-    """Return the coefficients that a block has, their lower and upper ends, and the error of v."""
+    """Return the coefficients that a block has, their lower and upper ends, and the error of v.
+
+    And the largest d_M that it can put out, if it ends with a norm.
+    """
     found = block_coefficients(block, step, norms=norms, token_mask=present)
     ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=present)
     row = {name: value for name, value in found.items() if value is not None}
     excess = 0 * found.v + norms.excess
+    limit = saturation(block, tokens, token_mask=present)
+    if limit is not None:
+        row["largest_distance"] = limit + 0 * found.v
     return row | dict(ends.items()) | {"v_error": ends.v_upper - found.v, "s_excess": excess}
 
 
@@ -129,7 +138,21 @@ def judged_row(
     xp = namespace(distance)
     apart = distance > 0
     found["rounding"] = xp.where(apart, noise / xp.where(apart, distance, 1.0), 0.0)
+    if (factor := saturation_factor(block, tokens, token_mask=present)) is not None:
+        found["saturation"] = factor + 0 * found["v"]
     return found
+
+
+def centred_saturation_row(found: dict[str, Array], before: Centred) -> dict[str, Array]:
+    """Return the saturation of a block from what `block_row` found, of a state.
+
+    An upper end: the logarithm of d_M is known to some eps of itself, and so d_M to some 1e3 eps.
+    """
+    if (limit := found.get("largest_distance")) is None:
+        return {}
+    xp = namespace(before.log_scale)
+    lost = 1 + 64 * eps(limit) * (1 + xp.abs(xp.clip(before.log_scale, min=-1e4)))
+    return {"saturation": xp.exp(xp.log(limit * lost) - before.log_scale)}
 
 
 def attention_row(
@@ -155,12 +178,14 @@ def coupling_row(adjacency: Array, token_mask: Array | None) -> dict[str, Array]
 def ratio_row(
     before: Array, after: Array, *, present: Array | None, noise: Array | float = 0.0
 ) -> dict[str, Array]:
-    """Return by how much the distance of the tokens that are present has changed.
+    """Return by how much distance and diameter of the tokens that are present have changed.
 
-    Of all of them, and without the largest or the first.
+    The distance of all of them, and without the largest or the first.
     """
     logs = (log(consensus_distance(tokens, token_mask=present)) for tokens in (before, after))
     found = {"measured_ratio": ratio(*logs, noise=noise)}
+    logs = (log(token_diameter(tokens, token_mask=present)) for tokens in (before, after))
+    found["diameter_ratio"] = ratio(*logs, noise=2 * noise)
     return found | ratios_without(before, after, present=present, noise=noise)
 
 
@@ -168,6 +193,8 @@ def centred_ratio_row(before: Centred, after: Centred) -> dict[str, Array]:
     """As `ratio_row`, of two states."""
     xp = namespace(before.log_scale)
     found = {"measured_ratio": ratio(before.log_scale, after.log_scale)}
+    logs = (log(token_diameter(each.deviations)) + each.log_scale for each in (before, after))
+    found["diameter_ratio"] = ratio(*logs)
     start = xp.where(xp.isinf(before.log_scale), 0.0, before.log_scale)
     growth = after.log_scale - start
     return found | ratios_without(

@@ -9,11 +9,13 @@ import numpy as np
 
 from simulations.centred import rollout as centred
 from simulations.centred.maps import from_tokens, settle
+from simulations.instruments.envelopes import centred_start, start_of, with_envelopes
 from simulations.instruments.readings import (
     Judge,
     attention_row,
     block_row,
     centred_ratio_row,
+    centred_saturation_row,
     centred_token_row,
     counting,
     judged_row,
@@ -47,10 +49,10 @@ class Trace:
     ``blocks`` maps a name to one value a block: lambda, s, sigma_1, sigma_2, v, v_sharp,
     v_stacked, v_error, measured_ratio, rounding, attention_entropy, attention_similarity (with
     the block before; NaN for the first) - those that could be measured. NaN stands for what is
-    not defined there. lambda_lower, lambda_upper, s_lower, s_upper, v_lower, v_upper enclose the
-    true numbers, by LAPACK and a bound on its error; in wide layers s is the upper end of a
-    narrow bracket, at most ``s_excess`` too large, relative. All that verdicts come from is
-    float64, whatever the dtype of the run.
+    not defined there. lambda_lower, lambda_upper, s_lower, s_upper, v_lower, v_upper,
+    v_diameter_lower, v_diameter_upper enclose the true numbers, by LAPACK and a bound on its
+    error; in wide layers s is the upper end of a narrow bracket, at most ``s_excess`` too large,
+    relative. All that verdicts come from is float64, whatever the dtype of the run.
 
     ``measured_ratio`` is d_M after the block over d_M before it. For tokens that were equal
     before, it is NaN if they still are, up to rounding, and infinite if they are not.
@@ -60,6 +62,14 @@ class Trace:
     cosine_similarity, relative_distance and measured_ratio there are the values without the first
     token and without the largest (``measured_ratio_without_largest``, say); NaN if fewer than two
     are left.
+
+    ``diameter_ratio`` is what became of the largest distance of two tokens, and ``v_diameter``
+    bounds it, as v bounds measured_ratio; ``attention_diameter`` is attention's part in it. A block
+    that ends with a norm puts tokens at most ``largest_distance`` from consensus, whatever comes
+    in; over d_M before it that is ``saturation``, a bound on measured_ratio beside v.
+    ``log10_envelope_v``, ``log10_envelope_diameter`` and ``log10_envelope`` are log10 of the most
+    that d_M may be after a block, over d_M of the first tokens: by the product of v, by diameters
+    (the price of passing to them is paid once), and by all bounds together.
 
     ``rounding`` is how far rounding alone can lift the ratio above v, and ``v_error`` how far
     the true v may be above the one computed.
@@ -180,6 +190,7 @@ def trace_blocks(
     earlier: Array | None = None
     judge = Judge(tokens)
     there, judged_mask = judge.move(present), judge.move(audience)
+    start = start_of(judge.move(tokens), present=there)
     for layer, (block, known, own) in enumerate(_together(blocks, norms, scores)):
         try:
             given = adjacency(block, own, tokens, mask=audience)
@@ -196,7 +207,7 @@ def trace_blocks(
         rows.append(host(token_row(step.output, counts)))
         columns.append(host(found))
         tokens, earlier = step.output, step.adjacency
-    return Trace(stack_rows(rows), stack_rows(columns))
+    return Trace(stack_rows(rows), stack_rows(with_envelopes(start, columns)))
 
 
 def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None = None) -> Trace:
@@ -208,9 +219,11 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
     Shapes: tokens (*b, n, d); mask boolean (n, n) or (*b, n, n)
     Raises: InputError as `simulations.centred.rollout.rollout` does
     """
-    rows = [host(centred_token_row(from_tokens(tokens)))]
+    first = from_tokens(tokens)
+    rows = [host(centred_token_row(first))]
     columns = []
     judge = Judge(tokens)
+    start = centred_start(judge.move(first))
     judged_mask = judge.move(mask)
     for block, before, step, after in centred.rollout(blocks, tokens, mask=mask):
         exact, norms = judge.block_with_norms(block)
@@ -221,10 +234,10 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
                 two, step = centred.centred_block(exact, one, mask=judged_mask)
             found = block_row(exact, one.tokens, step, norms, present=None)
             found["rounding"] = centred.relative_rounding(exact, one, step)
-        found |= centred_ratio_row(one, two)
+        found |= centred_ratio_row(one, two) | centred_saturation_row(found, one)
         rows.append(host(centred_token_row(after)))
         columns.append(host(found))
-    return Trace(stack_rows(rows), stack_rows(columns))
+    return Trace(stack_rows(rows), stack_rows(with_envelopes(start, columns)))
 
 
 def _together(

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from simulations.instruments.trace import EXACT, SUBSPACE, Trace
+from simulations.reports.bounds import envelope_words, smallest_words
 from simulations.reports.one_token import (
     is_massive,
     largest_known,
@@ -19,8 +20,10 @@ from simulations.reports.one_token import (
 )
 from simulations.reports.tables import count_words, number
 
-# How many columns of a terminal the whole table needs, and that of the blocks.
-_WIDE, _MIDDLE = 138, 92
+# How many columns of a terminal need: the whole table with all bounds, without the last two, and
+# the table of the blocks with and without these.
+_WIDEST, _WIDE, _MIDDLE_ALL, _MIDDLE = 156, 138, 110, 92
+_LAST = ("v_diameter", "saturation")
 
 _NAME = re.compile(r"^block \d+ \(.*?\): ")  # tables count the blocks from 1
 _NUMBER = re.compile(r"\d[\d.e+-]*")
@@ -39,6 +42,8 @@ _COLUMNS = (
     ("v", "blocks", "v", np.max),
     ("v sharp", "blocks", "v_sharp", np.max),
     ("v stacked", "blocks", "v_stacked", np.max),
+    ("v diam.", "blocks", "v_diameter", np.max),
+    ("satur.", "blocks", "saturation", np.max),
     ("v secant", "blocks", "v_secant", largest_known),  # where the theorem does not apply
     ("ratio", "blocks", "measured_ratio", np.max),
 )
@@ -76,8 +81,10 @@ def trace_tables(trace: Trace, *, title: str, width: int) -> list[Table]:
     """
     last = without_tables(trace, width=width) if is_massive(trace) else []
     if width >= _WIDE:
-        return [trace_table(trace, title=title), *last]
-    without = () if width >= _MIDDLE else ("v_stacked",)
+        less = () if width >= _WIDEST else _LAST
+        return [trace_table(trace, title=title, without=less), *last]
+    without = () if width >= _MIDDLE_ALL else _LAST
+    without = without if width >= _MIDDLE else ("v_stacked", *_LAST)
     first = trace_table(trace, title=title, groups=("tokens",))
     return [first, trace_table(trace, groups=("blocks",), without=without), *last]
 
@@ -135,6 +142,7 @@ def reading(trace: Trace) -> str:
         f"M is {SUBSPACE}, of rank 1.\n"
         f"Inequality d_M(output) <= v d_M(input): {count_words(inequality)}.{_drowned(trace)} "
         f"{_product(trace)}\n"
+        f"{smallest_words(trace)}"
         f"d_M -> 0 from any tokens, if the blocks go on: {converges.distance}; d_M / |H| -> 0: "
         f"{converges.alike} ({converges.reason}). "
         f"Measured: {_measured(trace)}.\n"
@@ -189,6 +197,7 @@ def _product(trace: Trace) -> str:
     return (
         f"So after these {trace.depth} blocks d_M is at most 10^{np.max(log10):.1f} times what it "
         f"was ({below}), for these tokens only; d_M/|H| went from {start:.3g} to {end:.3g}."
+        f"{envelope_words(trace)}"
     )
 
 

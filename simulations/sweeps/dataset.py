@@ -25,6 +25,7 @@ _TEXTS = {
     "relative_distance": "d_M(H) / |H|",
     "distance_noise": "whether rounding alone may move the distance by more than the tolerance",
     "participation_rank": "participation rank of the tokens",
+    "diameter": "largest distance of two tokens",
     "effective_rank": "effective rank of the tokens (exponential of the entropy)",
     "measured_ratio": "d_M after the block over d_M before it",
     "lambda_lower": "lower end of lambda, the coupling of the heads",
@@ -37,6 +38,10 @@ _TEXTS = {
     "sigma_2": "smallest standard deviation that the second norm divides by",
     "v": "coefficient of the block theorem, upper end",
     "v_sharp": "sharper coefficient of the block theorem, upper end",
+    "attention_diameter": "sum over the heads of Dobrushin's coefficient times the norm, upper end",
+    "v_diameter": "coefficient of the block theorem for the diameter, upper end",
+    "diameter_ratio": "diameter after the block over that before it",
+    "saturation": "largest d_M that a block ending with a norm puts out, over d_M before it",
     **LAW_READINGS,
 }
 _ALONG = {"tokens": ("layer",), "blocks": ("block",), "cells": ()}

@@ -60,6 +60,10 @@ _HUB = np.zeros((5, 5), dtype=np.bool_)
 _HUB[:, 0] = True
 _QUERY = 0.05 * np.random.default_rng(2).standard_normal((D, D))
 
+_TWO_HUBS = np.zeros((16, 16), dtype=np.bool_)
+_TWO_HUBS[:8, 0] = _TWO_HUBS[8:, 8] = True
+_WIDER = Norm(fixed_std=1.6)
+
 NO, YES = "not implied", "yes"
 PLANTED: dict[str, Planted] = {
     "large inputs, two components": Planted(_PLAIN, TWO, 6, 100, NO, NO, None, 0.775),
@@ -143,6 +147,17 @@ PLANTED: dict[str, Planted] = {
     ),
     "a shift of 10": Planted(
         Block(attention(0.5 * UNIT), None, Norm(shift=BIAS)), None, 6, 100, YES, YES, 0.0801, 0.0
+    ),
+    "two hubs, fixed sigma, biases of 10": Planted(
+        Block(attention(0.5 * UNIT, bias=BIAS), None, _WIDER),
+        _TWO_HUBS,
+        16,
+        1,
+        YES,
+        YES,
+        0.9375,
+        0.0,
+        tempts=False,
     ),
     "hub, no bias": Planted(Block(attention(10 * UNIT)), _HUB, 5, 100, NO, NO, None, 0.0),
     "causal pair, no bias": Planted(

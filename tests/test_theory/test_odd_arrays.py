@@ -125,6 +125,9 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "distance_rounding": ([_TOKENS], {}),
         "log_factor": ([np.array([0.5, 0.25])], {}),
         "product_rounding": ([_TOKENS, _normal(_D, 2)], {}),
+        **dict.fromkeys(
+            ("saturation", "saturation_factor"), ([_BLOCK, _TOKENS], {"token_mask": _COUNT})
+        ),
         "suprema": ([_BLOCK, _N], {}),
         "weight_norms": ([_BLOCK], {}),
     },

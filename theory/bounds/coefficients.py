@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 from theory.arrays import Array, constant, eps, namespace
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
-from theory.blocks.weights import Attention, Block, BlockStep, arrays_of
+from theory.blocks.weights import Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
 from theory.bounds.gates import gate_lipschitz, gate_peaks, gated_factor
+from theory.bounds.stacked import stacked_factor
+from theory.graphs.stochastic import dobrushin_coefficient
 from theory.records import brief_repr
 from theory.spectra.brackets import Bracket, spectral_bracket
-from theory.spectra.norms import coupling, product_norm, row_deviations, spectral_norm
+from theory.spectra.norms import coupling, product_norm, spectral_norm
 
 _WIDE = 256  # below, LAPACK is as fast
 
@@ -50,14 +52,18 @@ class WeightNorms:
 class Coefficients:
     """The numbers of the block theorem d_M(output) <= v d_M(input), on given tokens.
 
+    And of the same theorem about diameters, diam(output) <= v_diameter diam(input).
+
     ``lambda_`` is the largest over the heads of the top eigenvalue of A^T (I - e e^T) A, ``s``
     the largest singular value of all weights, ``sigma_1`` and ``sigma_2`` the smallest std over
     the tokens that the norms divide by (without tau; None where nothing is divided).
     ``v_stacked <= v_sharp <= v``: v as published, with every head's own norms, and with the
-    norms of the heads stacked side by side.
+    norms of the heads stacked side by side. ``attention_diameter`` is sum_k tau(A_k) |V_k| with
+    Dobrushin's tau, by how much attention alone can stretch the diameter; ``v_diameter`` has it
+    where v_sharp has sum_k sqrt(lambda_k) |V_k|. Either may be the larger of v_diameter and v.
 
     Shapes: all (*b,)
-    Source: shi2022, theorem 2; the sharper forms are this project's
+    Source: shi2022, theorem 2; the sharper forms and that about diameters are this project's
     """
 
     lambda_: Array
@@ -67,6 +73,8 @@ class Coefficients:
     v: Array
     v_sharp: Array
     v_stacked: Array
+    attention_diameter: Array
+    v_diameter: Array
 
     def items(self) -> list[tuple[str, Array | None]]:
         """Return (name, value) pairs, the names as reports and JSON spell them."""
@@ -124,6 +132,9 @@ def block_coefficients(
     |r| + N_1 sqrt(lambda) h s + N_2 c s^2. With two residual scales each sum has its own r. In
     a gated feed-forward sublayer `gate_lipschitz` of these tokens takes the place of c.
 
+    Every factor but attention's holds for the difference of any two tokens, so the same chain
+    bounds the diameter once attention's is that of a difference of two of its rows.
+
     Shapes: token_mask boolean (*b, n), True where a token counts -> all (*b,)
     Dtype:  as the step's; verdicts want float64
     Source: shi2022, theorem 2
@@ -143,7 +154,13 @@ def block_coefficients(
     worst, s = xp.max(root, axis=-1), norms.largest
     attention_paper = worst * block.attention.value.shape[-3] * s
     attention_sharp = xp.sum(root * norms.value, axis=-1)
-    attention_stacked = _stacked(block.attention, step.adjacency, root, norms.value, token_mask)
+    tau = dobrushin_coefficient(
+        step.adjacency, token_mask=None if token_mask is None else token_mask[..., None, :]
+    )
+    attention_diameter = xp.sum(tau * norms.value, axis=-1)
+    attention_stacked = stacked_factor(
+        block.attention, step.adjacency, root, norms.value, token_mask=token_mask
+    )
     ffn_paper, ffn_sharp = lipschitz * s**2, xp.zeros_like(s)
     if norms.ffn_in is not None and norms.ffn_out is not None:
         ffn_sharp = lipschitz * norms.ffn_in * norms.ffn_out
@@ -163,6 +180,8 @@ def block_coefficients(
         v=v(attention_paper, ffn_paper),
         v_sharp=v(attention_sharp, ffn_sharp),
         v_stacked=v(xp.minimum(attention_stacked, attention_sharp), ffn_sharp),
+        attention_diameter=attention_diameter,
+        v_diameter=v(attention_diameter, ffn_sharp),
     )
 
 
@@ -244,44 +263,3 @@ def _smallest(std: Array | None, token_mask: Array | None) -> Array | None:
     if token_mask is not None:
         std = xp.where(token_mask, std, xp.inf)
     return xp.min(std, axis=-1)
-
-
-def _stacked(
-    attention: Attention,
-    adjacency: Array,
-    root: Array,
-    value: Array,
-    token_mask: Array | None,
-) -> Array:
-    """Bound sum_k C_k X V_k, C_k = (I - e e^T) A_k, by the norms of [C_1 ... C_h], [V_1 ... V_h].
-
-    The sum is [C_1 ... C_h] times the X V_k on top of each other, and these have the entries, and
-    so the Frobenius norm, of X [V_1 ... V_h]. Any weights t_k > 0 may be moved from C_k to V_k;
-    t_k^2 = norm(V_k) / norm(C_k) makes the bound at most sum_k norm(C_k) norm(V_k), so never
-    worse than the sum over the heads.
-    """
-    xp = namespace(adjacency)
-    works = (root > 0) & (value > 0)
-    root, value = xp.where(works, root, 1.0), xp.where(works, value + 0 * root, 1.0)
-    ratio = xp.where(works, xp.sqrt(value) / xp.sqrt(root), 0.0)[..., None, None]
-    inverse = xp.where(works, xp.sqrt(root) / xp.sqrt(value), 0.0)[..., None, None]
-    rows, _, unit = row_deviations(adjacency, token_mask=token_mask)
-    left = ratio * unit[..., None, None] * rows
-    right = inverse * attention.value
-    if attention.output is not None:
-        # V_k O_k and V_k L_k, with O_k O_k^T = L_k L_k^T, have the same V V^T.
-        factor = xp.linalg.qr(xp.matrix_transpose(attention.output)).R
-        right = right @ xp.matrix_transpose(factor)
-    return _norm_side_by_side(left) * _norm_side_by_side(right)
-
-
-def _norm_side_by_side(matrices: Array) -> Array:
-    """Return the spectral norm of [M_1 ... M_h]: (*b, h, p, q) -> (*b,).
-
-    The Gram matrix gives the largest singular value to p eps, and is far smaller.
-    """
-    xp = namespace(matrices)
-    moved = xp.moveaxis(matrices, -3, -2)
-    row = xp.reshape(moved, (*moved.shape[:-2], moved.shape[-2] * moved.shape[-1]))
-    eigenvalues = xp.linalg.eigvalsh(row @ xp.matrix_transpose(row))
-    return xp.sqrt(xp.clip(eigenvalues[..., -1], min=0))

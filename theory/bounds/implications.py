@@ -12,6 +12,7 @@ from theory.bounds.supremum import Suprema, Supremum
 _ALIKE = 1e-3  # bounds that differ by less are told as one number
 
 Implied = Literal["yes", "not implied"]
+Form = Literal["v", "v sharp", "v diameter"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class Convergence:
 
     ``distance`` says whether d_M falls to zero whatever tokens enter, ``alike`` whether
     d_M / |H| does, so that the tokens become alike. ``bound`` is on v of every block ``after``
-    that many, or where that is not below 1 on v sharp, as ``form`` says; None where there is
-    none, or where there are no such blocks.
+    that many, or where that is not below 1 on v sharp, or else on v_diameter, as ``form`` says;
+    None where there is none, or where there are no such blocks. With the last it is the diameter
+    that falls by so much a block, and d_M with it: it is at most sqrt((n - 1) / 2) diameters.
     """
 
     distance: Implied
@@ -29,7 +31,7 @@ class Convergence:
     bound: float | None
     after: int | None
     reason: str
-    form: Literal["v", "v sharp"] = "v"
+    form: Form = "v"
 
 
 def convergence(found: Suprema) -> Convergence:
@@ -39,15 +41,19 @@ def convergence(found: Suprema) -> Convergence:
     holds from its own number of blocks on.
     v < 1 on some tokens implies nothing: a norm forgets how large its input was, and later
     tokens may have any v. With d_M falling, d_M / |H| falls too if |H| keeps away from zero.
+    A bound on v_diameter does the same for the diameter, which is zero where d_M is.
 
     Source: derived; the inequality that it rests on is that of shi2022
     """
     if not found.bounds:
         return Convergence("not implied", "not implied", None, None, found.obstacle)
-    form: Literal["v", "v sharp"] = "v"
-    values = [at.v for at in found.bounds]
-    if not min(values) < 1 and min(at.v_sharp for at in found.bounds) < 1:
-        form, values = "v sharp", [at.v_sharp for at in found.bounds]
+    forms: dict[Form, list[float]] = {
+        "v": [at.v for at in found.bounds],
+        "v sharp": [at.v_sharp for at in found.bounds],
+        "v diameter": [at.v_diameter for at in found.bounds],
+    }
+    form = next((name for name, bounds in forms.items() if min(bounds) < 1), "v")
+    values = forms[form]
     smallest = min(values)
     chosen = next(i for i, value in enumerate(values) if not value > smallest * (1 + _ALIKE))
     best, bound = found.bounds[chosen], values[chosen]
@@ -76,6 +82,8 @@ def convergence(found: Suprema) -> Convergence:
         f"whatever tokens enter, {form} is at most {bound:.3g} from block {best.after} on, "
         f"if this block and mask come again and again{where}; "
     )
+    if form == "v diameter":
+        reason += "the diameter falls by that factor a block, and d_M with it; "
     reason += alike if yes else "tokens may fall towards zero as fast as their differences"
     return Convergence("yes", "yes" if yes else "not implied", bound, best.after, reason, form)
 

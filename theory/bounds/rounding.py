@@ -17,6 +17,7 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.bounds.coefficients import WeightNorms, norm_stretch, weight_norms
 from theory.magnitude import frobenius_norm
+from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.spectra.norms import coupling_error, product_norm_error, spectral_norm_error
 
@@ -46,6 +47,15 @@ def distance_rounding(tokens: Array) -> Array:
     size = consensus_distance(tokens)  # first: it refuses what is no plain array of tokens
     n, d = tokens.shape[-2:]
     return (n * d + n + 8) * eps(tokens) * size + tiny(tokens)
+
+
+def diameter_rounding(tokens: Array) -> Array:
+    """Centring, a difference, and a root of d squares: all relative to the diameter itself.
+
+    A centred token is no longer than the diameter, and off by (2 n + 4) eps of it at most.
+    """
+    n, d = tokens.shape[-2:]
+    return (4 * n + 2 * d + 16) * eps(tokens) * token_diameter(tokens) + tiny(tokens)
 
 
 def product_rounding(left: Array, right: Array) -> Array:

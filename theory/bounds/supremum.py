@@ -14,8 +14,8 @@ from theory.blocks.weights import Block, BlockStep
 from theory.bounds.balls import EPS, Ball, Change, Std, largest_gain, shortest, through_norm
 from theory.bounds.block_rounding import block_rounding
 from theory.bounds.coefficients import WeightNorms, compose, weight_norms
+from theory.bounds.couplings import Couplings, largest_couplings
 from theory.bounds.obstacles import bias_free_obstacle, refusal
-from theory.bounds.roots import largest_roots
 from theory.bounds.rounding import (
     WeightErrors,
     after_attention,
@@ -35,17 +35,20 @@ _SETTLED = 1e-3  # a radius that shrinks by less than this part is taken as sett
 @brief_repr
 @dataclass(frozen=True, eq=False)
 class Supremum:
-    """Upper bounds on v and v sharp for all tokens that have passed ``after`` such blocks.
+    """Upper bounds on three v for all tokens that have passed ``after`` such blocks.
 
-    So for every later block too. ``ball`` holds all tokens that leave these blocks, and none of
-    them is shorter than ``least``. ``root`` bounds sqrt(lambda) of every head; ``sigma_1`` and
-    ``sigma_2`` say how small a std may be, None where nothing is divided.
+    On v, v sharp and v_diameter, so for every later block too. ``ball`` holds all tokens that
+    leave these blocks, and none of them is shorter than ``least``. ``root`` bounds sqrt(lambda) of
+    every head, ``tau`` Dobrushin's coefficient; ``sigma_1`` and ``sigma_2`` say how small a std
+    may be, None where nothing is divided.
     """
 
     after: int
     v: float
     v_sharp: float
+    v_diameter: float
     root: float
+    tau: float
     sigma_1: Std | None
     sigma_2: Std | None
     ball: Ball
@@ -88,6 +91,8 @@ def suprema(
 ) -> Suprema:
     """Bound v on all sets of n tokens that follow, whatever the first ones were, in float64.
 
+    And v sharp and v_diameter.
+
     The tokens lie in a ball: at first everything. Averages of tokens stay in it, for attention
     weights are no less than 0 and sum to 1; so z = r x + attention(x) lies about what the block
     makes of the ball's centre, within |r| + sum |V_k| times the radius, and how near z comes to
@@ -115,8 +120,8 @@ def suprema(
         found: list[Supremum] = []
         ball = Ball(np.zeros(block.attention.value.shape[-2]), np.inf)
         for after in range(most):
-            roots = largest_roots(block.attention, ball, n, mask=listens, heads=heads)
-            found.append(_one_block(block, weights, ball, roots, after))
+            worst = largest_couplings(block.attention, ball, n, mask=listens, heads=heads)
+            found.append(_one_block(block, weights, ball, worst, after))
             out = found[-1].ball
             settled = ball.bounded and not out.radius < ball.radius * (1 - _SETTLED)
             if settled or not out.bounded:
@@ -149,8 +154,11 @@ def _on_host(norms: WeightNorms) -> WeightNorms:
     return replace(norms, value=host(norms.value), ffn_in=ffn_in, ffn_out=ffn_out)
 
 
-def _one_block(block: Block, weights: _Weights, ball: Ball, roots: Floats, after: int) -> Supremum:
+def _one_block(
+    block: Block, weights: _Weights, ball: Ball, worst: Couplings, after: int
+) -> Supremum:
     """Send a ball through a block, and bound v on the way."""
+    roots = worst.roots
     middle, std_1 = _through(block, weights, ball, first=True)
     last, std_2 = middle, None
     if block.feed_forward is not None:
@@ -163,16 +171,19 @@ def _one_block(block: Block, weights: _Weights, ball: Ball, roots: Floats, after
     lipschitz = 0.0
     if block.feed_forward is not None:
         lipschitz = activation(block.feed_forward.activation).lipschitz
-    v, sharp = (
+    v, sharp, diameter = (
         np.inf if lost else float(compose(block, step, np.asarray(part), np.asarray(ffn)))
         for part, ffn in (
             (paper, lipschitz * weights.largest**2),
             ((roots * weights.value).sum(), weights.ffn),
+            ((worst.taus * weights.value).sum(), weights.ffn),
         )
     )
     up = 1 + (60 + len(roots)) * EPS  # as for the ends of v on given tokens; and the heads' sum
     least = _shortest_token(block, last)
-    return Supremum(after, v * up, sharp * up, float(roots.max()), std_1, std_2, last, least)
+    v, sharp, diameter = (float(bound * up) for bound in (v, sharp, diameter))
+    root, tau = float(roots.max()), float(worst.taus.max())
+    return Supremum(after, v, sharp, diameter, root, tau, std_1, std_2, last, least)
 
 
 def _through(

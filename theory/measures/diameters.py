@@ -5,6 +5,7 @@ import math
 from theory.arrays import Array, namespace, require_finite, require_float
 from theory.graphs.conversions import require_square, require_weights
 from theory.magnitude import count_tokens, deviations, root
+from theory.widest import widest
 
 
 def token_diameter(tokens: Array, *, token_mask: Array | None = None) -> Array:
@@ -18,16 +19,9 @@ def token_diameter(tokens: Array, *, token_mask: Array | None = None) -> Array:
     """
     counted = count_tokens(tokens, token_mask=token_mask)
     rest, unit = deviations(counted)
-    xp = namespace(rest)
-    widest = xp.zeros_like(unit[..., 0, 0])
-    for i in range(tokens.shape[-2]):
-        gaps = rest - rest[..., i : i + 1, :]
-        squares = xp.sum(gaps * gaps, axis=-1)
-        if counted.mask is not None:  # what does not count was set to zero, which is some place
-            both = counted.mask[..., 0] & counted.mask[..., i : i + 1, 0]
-            squares = xp.where(both, squares, xp.zeros_like(squares))
-        widest = xp.maximum(widest, xp.max(squares, axis=-1))
-    return root(widest) * unit[..., 0, 0]
+    # What does not count was set to zero, which is some place.
+    counts = None if counted.mask is None else counted.mask[..., 0]
+    return root(widest(rest, squared=True, counts=counts)) * unit[..., 0, 0]
 
 
 def projective_diameter(adjacency: Array) -> Array:

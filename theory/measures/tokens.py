@@ -35,6 +35,7 @@ from theory.magnitude import (
 )
 from theory.measures import ranks
 from theory.measures.attention import attention_entropy, attention_similarity
+from theory.measures.diameters import token_diameter
 from theory.measures.ranks import effective_rank, participation_rank, rank_one_fraction, stable_rank
 from theory.measures.subspace import consensus_distance
 from theory.records import brief_repr
@@ -55,6 +56,7 @@ __all__ = [
     "rank_one_fraction",
     "relative_distance",
     "stable_rank",
+    "token_diameter",
 ]
 
 
@@ -65,6 +67,7 @@ class TokenMeasures(NamedTuple):
     norm: Array
     distance: Array
     relative_distance: Array
+    diameter: Array
     cosine_similarity: Array
     mean_average_distance: Array
     high_frequency_ratio: Array
@@ -88,6 +91,7 @@ def measure_tokens(tokens: Array, *, token_mask: Array | None = None) -> TokenMe
         norm=frobenius_norm(counted.tokens),
         distance=consensus_distance(tokens, token_mask=token_mask),
         relative_distance=relative_distance(tokens, token_mask=token_mask),
+        diameter=token_diameter(tokens, token_mask=token_mask),
         cosine_similarity=1 - apart,
         mean_average_distance=apart,
         high_frequency_ratio=high_frequency_ratio(tokens, token_mask=token_mask),

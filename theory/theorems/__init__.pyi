@@ -4,6 +4,7 @@ from theory.theorems.attention.kim2021 import DistancePair
 from theory.theorems.attention.residual import ResidualAttention
 from theory.theorems.attention.steps import Steps
 from theory.theorems.attention.zhai2023 import Scored
+from theory.theorems.block.diameters import TwoBlocks
 from theory.theorems.block.first_tokens import Repeated
 from theory.theorems.block.gated import GatedTokens
 from theory.theorems.block.input import BlockInput
@@ -41,6 +42,7 @@ __all__ = [
     "ResidualAttention",
     "Scored",
     "Steps",
+    "TwoBlocks",
     "TwoRuns",
     "WeightedSum",
 ]

@@ -18,11 +18,13 @@ from theory.theorems.attention import (
 )
 from theory.theorems.block import (
     cancellation,
+    diameters,
     first_tokens,
     gated,
     norm_limits,
     norms,
     post_norm,
+    saturation,
     shi2022_activations,
     shi2022_block,
     shi2022_lemmas,
@@ -59,6 +61,9 @@ _ALL: tuple[Theorem[Any], ...] = (
     gated.GATED_FEED_FORWARD,
     gated.BLOCK_V_GATED,
     gated.BLOCK_V_PARALLEL,
+    diameters.BLOCK_V_DIAMETER,
+    diameters.STACK_ENVELOPE,
+    saturation.SATURATION,
     post_norm.V_LOWER_BOUND,
     supremum.SUPREMUM,
     supremum.BALL_AFTER_BLOCK,

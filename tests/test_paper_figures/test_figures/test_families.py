@@ -45,7 +45,11 @@ def invented(name: str) -> FamilyRuns:
         "measured_ratio": 50 * one,
         "measured_ratio_without_largest": (1 if rule else 45) * one,
     }
-    few = {"lambda": 2 * one[:, :1], "v": 9e4 * one[:, :1], "v_sharp": 9e2 * one[:, :1]}
+    bounds = {"lambda": 2.0, "v": 9e4, "v_sharp": 9e2, "v_stacked": 8e2, "v_diameter": 7e2}
+    if not rule:  # no norm ends its blocks
+        bounds["saturation"] = 60.0
+    few = {part: value * one[:, :1] for part, value in bounds.items()}
+    few["diameter_ratio"] = 40 * one[:, :1]
     facts: dict[str, str | int] = {f"{name.replace('-', '_')}_weights_sha256": "0" * 64}
     return FamilyRuns(Trace(tokens, ratios), Trace(tokens, few | ratios), facts)
 
@@ -105,7 +109,10 @@ def test_every_part_of_the_similarity_caption_can_be_refuted() -> None:
 def test_the_rates_caption_says_what_is_one_tokens_doing_and_can_be_refuted() -> None:
     data = rates_by_family.compute(QUICK)
     assert not rates_by_family.refuted(data)
-    assert data.attrs["worst"] == pytest.approx(50 / 9e2)
+    assert data.attrs["worst"] == pytest.approx(50 / 60)
+    assert data.attrs["lowest"] == 60
+    np.testing.assert_allclose(data["smallest_smollm2"], 8e2)
+    np.testing.assert_allclose(data["smallest_e5_small"], 60)
     assert data.attrs["spans"].count("without the largest token") == 1
     assert "50 to 50 in smollm2 (1 to 1 without the largest token)" in data.attrs["spans"]
     assert "3 of 3 layers of e5-small" in data.attrs["lambdas"]

@@ -137,10 +137,15 @@ def test_every_reading_is_that_of_the_plain_trace(placement: Any, changes: dict[
             assert (plain.blocks[name] <= here[f"{name}_upper"] * slack).all()
             assert (here[f"{name}_upper"] <= 1.0202 * here[f"{name}_lower"]).all()
         # A gated v sharp has one constant for all hidden features, not one for each.
-        for name, width in (("v", 1.1), ("v_sharp", np.inf if stack.gated else 1.5)):
+        flat = np.inf if stack.gated else 1.5
+        for name, width in (("v", 1.1), ("v_sharp", flat), ("v_diameter", flat)):
             assert (plain.blocks[name] <= here[name] * slack).all()
             assert (here[name] <= width * plain.blocks[name]).all()
         assert (here["measured_ratio"] <= here["v_sharp"] * slack).all()
+        assert (here["diameter_ratio"] <= here["v_diameter"] * slack).all()
+        assert ("saturation" in here) == (placement == "post" and cell.norm != "none")
+        if "saturation" in here and cell.fixed_std is None:
+            assert (here["measured_ratio"] <= here["saturation"] * slack).all()
 
 
 def _flat_factors(block: Block, step: BlockStep) -> tuple[Array, Array]:

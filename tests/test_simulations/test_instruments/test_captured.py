@@ -29,7 +29,8 @@ def test_captured_tokens_give_the_numbers_of_the_stack_that_made_them(causal: bo
     found = trace_captured(hidden, attentions)
     assert found.tokens.keys() == wanted.tokens.keys()
     assert_close(found.tokens, wanted.tokens)
-    ratios = {"measured_ratio", *(f"measured_ratio_without_{name}" for name in WITHOUT)}
+    ratios = {"measured_ratio", "diameter_ratio"}
+    ratios |= {f"measured_ratio_without_{name}" for name in WITHOUT}
     assert found.blocks.keys() == ratios | {"lambda", "attention_entropy", "attention_similarity"}
     assert_close(found.blocks, wanted.blocks)
     assert found.inequality is None

@@ -17,6 +17,7 @@ from theory.measures.tokens import (
     rank_one_fraction,
     relative_distance,
     stable_rank,
+    token_diameter,
 )
 
 ALL: tuple[Callable[..., Array], ...] = (
@@ -30,6 +31,7 @@ ALL: tuple[Callable[..., Array], ...] = (
     rank_one_fraction,
     relative_distance,
     stable_rank,
+    token_diameter,
 )
 
 

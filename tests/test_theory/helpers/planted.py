@@ -19,6 +19,7 @@ from theory.spectra.norms import coupling, singular_values
 from theory.statements.domains import Chosen, Domain, Params
 from theory.statements.sizes import Choice
 from theory.statements.theorem import Theorem
+from theory.theorems.block.diameters import TwoBlocks
 from theory.theorems.block.gated import GatedTokens
 from theory.theorems.block.input import BLOCK_DOMAIN, BlockInput
 from theory.theorems.block.norms import Normalised
@@ -171,7 +172,43 @@ def _half_of_both_sublayers(at: BlockInput) -> Array:
     return (right + abs(at.block.residual_scale("1")) * consensus_distance(at.tokens)) / 2
 
 
+def _without_constants(at: TwoBlocks) -> Array:
+    """The product of v_diameter, as if it were about d_M."""
+    found = consensus_distance(at.tokens)
+    for each in at.inputs:
+        found = found * each.coefficients.v_diameter
+    return found
+
+
+def _least_gain(at: BlockInput) -> Array:
+    xp, right = namespace(at.tokens), CATALOGUE["block-saturation"].rhs(at)
+    norm = at.block.norm_1 if at.block.feed_forward is None else at.block.norm_2
+    if norm.gain is None:
+        return right
+    gain = xp.abs(norm.gain)
+    most = xp.max(gain, axis=-1)
+    return right * xp.min(gain, axis=-1) / xp.where(most > 0, most, 1.0)
+
+
 PLANTED: tuple[Theorem[Any], ...] = (
+    plant(
+        "v diameter, as if it were about d_M",
+        "block-v-diameter",
+        lhs=lambda at: consensus_distance(at.step.output),
+        rhs=lambda at: at.coefficients.v_diameter * consensus_distance(at.tokens),
+    ),
+    plant(
+        "v diameter, a constant 1 % too small",
+        "block-v-diameter",
+        rhs=lambda at: 0.99 * CATALOGUE["block-v-diameter"].rhs(at),
+    ),
+    plant("a stack without constants", "stack-envelope-diameter", rhs=_without_constants),
+    plant("saturation, the smallest gain", "block-saturation", rhs=_least_gain),
+    plant(
+        "saturation of the centred tokens, n - 1 for n",
+        "block-saturation",
+        rhs=lambda at: CATALOGUE["block-saturation"].rhs(at) * (1 - 1 / at.tokens.shape[-2]) ** 0.5,
+    ),
     plant("linear, average singular value", "linear", rhs=_average_singular_value),
     plant(
         "linear, a constant 2 % too small",

@@ -113,12 +113,16 @@ def by_hand(block: Block, step: BlockStep) -> dict[str, float]:
         last = 1.0 if ffn is None else r_2 + two * feed * out_two
         return (r_1 + one * attend * out_one) * last
 
+    tau = [np.abs(a[:, None] - a[None]).sum(axis=-1).max() / 2 for a in step.adjacency]
+    mixing = float(sum(t * size for t, size in zip(tau, sizes, strict=True)))
     heads = sum(t**0.5 * size for t, size in zip(top, sizes, strict=True))
     return {
         "lambda": max(top),
         "s": s,
         "v": v(root * len(top) * s, c * s * s),
         "v_sharp": v(heads, sharp),
+        "attention_diameter": mixing,
+        "v_diameter": v(mixing, sharp),
     }
 
 
@@ -153,7 +157,8 @@ def test_coefficients_are_compared_by_identity_and_without_an_error() -> None:
 def test_the_names_are_those_of_reports() -> None:
     found = coefficients(random_block(0), random_tokens(0, 4, 6))
     names = [name for name, _ in found.items()]
-    assert names == ["lambda", "s", "sigma_1", "sigma_2", "v", "v_sharp", "v_stacked"]
+    first = ["lambda", "s", "sigma_1", "sigma_2", "v", "v_sharp", "v_stacked"]
+    assert names == [*first, "attention_diameter", "v_diameter"]
 
 
 def test_without_feed_forward_and_norms_there_are_no_such_numbers() -> None:

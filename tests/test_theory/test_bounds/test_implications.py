@@ -14,9 +14,18 @@ from theory.statements.evaluation import check
 from theory.theorems.catalogue import CATALOGUE
 
 
-def bound(v: float, after: int = 0, *, least: float = 1.0, sharp: float | None = None) -> Supremum:
+def bound(
+    v: float,
+    after: int = 0,
+    *,
+    least: float = 1.0,
+    sharp: float | None = None,
+    diameter: float | None = None,
+) -> Supremum:
     std, ball = Std(0.5, 1.0, 0.25), Ball(np.ones(3), 0.25)
-    return Supremum(after, v, v if sharp is None else sharp, 1.0, std, None, ball, least)
+    sharp = v if sharp is None else sharp
+    diameter = sharp if diameter is None else diameter
+    return Supremum(after, v, sharp, diameter, 1.0, 1.0, std, None, ball, least)
 
 
 def test_only_a_bound_below_one_implies_convergence() -> None:
@@ -39,6 +48,15 @@ def test_the_smallest_bound_counts_and_of_equal_ones_the_first() -> None:
     sharp = convergence(Suprema((bound(1.2, sharp=0.7),)))
     assert sharp.bound == 0.7
     assert "v sharp is at most 0.7" in sharp.reason
+
+
+def test_a_bound_on_the_diameter_counts_where_the_others_are_not_below_one() -> None:
+    found = convergence(Suprema((bound(1.2, sharp=1.1, diameter=0.6),)))
+    assert (found.distance, found.alike, found.bound) == ("yes", "yes", 0.6)
+    assert found.form == "v diameter"
+    assert "the diameter falls by that factor a block" in found.reason
+    first = convergence(Suprema((bound(0.9, diameter=0.6),)))
+    assert (first.form, first.bound) == ("v", 0.9)
 
 
 def test_tokens_become_alike_only_if_they_keep_away_from_zero() -> None:

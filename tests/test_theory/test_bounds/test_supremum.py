@@ -1,6 +1,7 @@
 """The bound on v over all tokens that can still come, tried on stacks that are iterated."""
 
 from dataclasses import replace
+from itertools import product
 
 import mpmath as mp
 import numpy as np
@@ -20,10 +21,12 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Attention, Block
 from theory.bounds.balls import Change, shortest, through_norm
 from theory.bounds.coefficients import block_coefficients, weight_norms
+from theory.bounds.couplings import largest_couplings, worst_root
 from theory.bounds.implications import Convergence, convergence
-from theory.bounds.roots import largest_roots, worst_root
 from theory.bounds.supremum import Suprema, suprema
 from theory.graphs.masks import causal_mask
+from theory.graphs.stochastic import dobrushin_coefficient
+from theory.measures.diameters import token_diameter
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
 from theory.spectra.norms import coupling
@@ -34,9 +37,9 @@ LAYERS = 64
 CLOSE = 1e-9  # float64 iterates beside bounds on exact ones: a few thousand eps of their sizes
 
 
-def _v(block: Block, tokens: Floats, mask: NDArray[np.bool_] | None) -> tuple[float, float]:
+def _v(block: Block, tokens: Floats, mask: NDArray[np.bool_] | None) -> tuple[float, float, float]:
     found = block_coefficients(block, apply_block(block, tokens, mask=mask))
-    return float(found.v), float(found.v_sharp)
+    return float(found.v), float(found.v_sharp), float(found.v_diameter)
 
 
 def _implied(stack: TiedStack) -> tuple[Suprema, Convergence]:
@@ -73,9 +76,10 @@ def _follow(seed: int) -> tuple[bool, bool] | None:
     started = False
     with np.errstate(all="ignore"):
         for layer in range(LAYERS):
-            before = float(consensus_distance(tokens))
+            spread = token_diameter if implied.form == "v diameter" else consensus_distance
+            before = float(spread(tokens))
             try:
-                v, sharp = _v(block, tokens, mask) if layer in (0, 1, 4) else (0.0, 0.0)
+                read = _v(block, tokens, mask) if layer in (0, 1, 4) else (0.0, 0.0, 0.0)
             except InputError:  # a std of zero
                 return (yes, alike) if started else None
             started = True
@@ -86,8 +90,8 @@ def _follow(seed: int) -> tuple[bool, bool] | None:
             for at in found.bounds:
                 if at.after > layer:
                     break
-                assert v <= at.v * (1 + CLOSE), "v escapes its bound"
-                assert sharp <= at.v_sharp * (1 + CLOSE), "v sharp escapes its bound"
+                for v, most in zip(read, (at.v, at.v_sharp, at.v_diameter), strict=True):
+                    assert v <= most * (1 + CLOSE), "a form of v escapes its bound"
                 far = np.linalg.norm(tokens - at.ball.centre, axis=1).max()
                 assert far <= at.ball.radius * (1 + CLOSE) + CLOSE * (1 + size), (
                     "a token is outside"
@@ -96,7 +100,8 @@ def _follow(seed: int) -> tuple[bool, bool] | None:
             after = float(np.linalg.norm(tokens - tokens.mean(axis=0)))
             if implied.distance == "yes" and layer >= (implied.after or 0):
                 assert implied.bound is not None
-                assert after <= implied.bound * before * (1 + CLOSE) + 1e-12 * size
+                fallen = float(spread(tokens))
+                assert fallen <= implied.bound * before * (1 + CLOSE) + 1e-12 * size
             if after <= 1e-13 * size or size < 1e-120:
                 return yes, alike
         if alike and implied.bound is not None and implied.bound < 0.8:
@@ -123,25 +128,25 @@ def test_climbing_on_the_first_tokens_stays_below_the_bound(seed: int) -> None:
     bounds = suprema(block, len(tokens), mask=mask).bounds
     rng = np.random.default_rng(seed)
 
-    def v_after(number: int, start: Floats) -> float:
+    def v_after(number: int, start: Floats, form: int) -> float:
         for _ in range(number):
             start = block_output(block, start, mask)
         try:
-            return _v(block, start, mask)[1]
+            return _v(block, start, mask)[form]
         except InputError:
             return 0.0
 
     with np.errstate(all="ignore"):
-        for at in bounds[1:4]:
-            best, climber, width = v_after(at.after, tokens), tokens, 1.0
+        for at, form in product(bounds[1:4], (1, 2)):
+            best, climber, width = v_after(at.after, tokens, form), tokens, 1.0
             for _ in range(25):
                 step = width * np.abs(climber).max() * rng.standard_normal(tokens.shape)
-                height = v_after(at.after, climber + step)
+                height = v_after(at.after, climber + step, form)
                 if height > best:
                     best, climber, width = height, climber + step, 1.3 * width
                 else:
                     width *= 0.8
-            assert best <= at.v_sharp * (1 + CLOSE)
+            assert best <= (at.v, at.v_sharp, at.v_diameter)[form] * (1 + CLOSE)
 
 
 def test_the_bound_becomes_v_at_the_fixed_token() -> None:
@@ -259,7 +264,7 @@ def test_rounding_leaves_no_shortest_where_only_rounding_is_left() -> None:
 
 
 @given(seed=st.integers(0, 9999))
-def test_no_attention_in_the_ball_has_a_larger_root(seed: int) -> None:
+def test_no_attention_in_the_ball_has_a_larger_root_or_tau(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n, block = int(rng.integers(2, 7)), random_block(seed, feed_forward=False)
     tokens = random_tokens(seed, n, 6)
@@ -271,10 +276,12 @@ def test_no_attention_in_the_ball_has_a_larger_root(seed: int) -> None:
     )
     size = 10 ** rng.uniform(-2, 1)
     weights = replace(block.attention, scale=size)
-    roots = coupling(apply_block(replace(block, attention=weights), tokens, mask=mask).adjacency)
-    bounds = largest_roots(weights, around, n, mask=mask)
-    assert (roots <= bounds).all()
-    assert (bounds <= worst_root(n)).all()
+    heads = apply_block(replace(block, attention=weights), tokens, mask=mask).adjacency
+    bounds = largest_couplings(weights, around, n, mask=mask)
+    assert (coupling(heads) <= bounds.roots).all()
+    assert (bounds.roots <= worst_root(n)).all()
+    assert (dobrushin_coefficient(heads) <= bounds.taus).all()
+    assert (bounds.taus <= 1).all()
 
 
 def test_hard_attention_reaches_the_worst_root() -> None:

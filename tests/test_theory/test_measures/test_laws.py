@@ -22,9 +22,10 @@ from theory.measures.tokens import (
     rank_one_fraction,
     relative_distance,
     stable_rank,
+    token_diameter,
 )
 
-NO_SCALE = tuple(m for m in ALL if m not in (consensus_distance, dong_residual))
+NO_SCALE = tuple(m for m in ALL if m not in (consensus_distance, dong_residual, token_diameter))
 RANKS = (effective_rank, participation_rank, rank_one_fraction, stable_rank)
 CLOSE = 1e-12  # sums of fewer than 100 terms, an SVD of fewer than 10 rows: 1e3 eps at most
 
@@ -111,7 +112,9 @@ def test_measure_tokens_gives_what_the_measures_give(tokens: Floats) -> None:
     assume(tokens.any())
     found = measure_tokens(tokens)
     for measure in ALL:
-        name = "distance" if measure is consensus_distance else measure.__name__
+        name = {consensus_distance: "distance", token_diameter: "diameter"}.get(
+            measure, measure.__name__
+        )
         assert getattr(found, name) == measure(tokens), name
     assert found.norm == frobenius_norm(tokens)
     assert len(TokenMeasures._fields) == len(ALL) + 1

@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from theory.arrays import Array, constant, eps, namespace, tiny
+from theory.arrays import Array, constant, eps, namespace
 from theory.blocks.forward import softmax
-from theory.bounds.rounding import distance_rounding, product_rounding, row_defect
+from theory.bounds.rounding import (
+    diameter_rounding,
+    distance_rounding,
+    product_rounding,
+    row_defect,
+)
 from theory.graphs.stochastic import dobrushin_coefficient
 from theory.magnitude import frobenius_norm
 from theory.measures.diameters import projective_diameter, token_diameter
@@ -18,15 +23,6 @@ from theory.theorems.common import bounded_scores, most_negative
 
 _SCALES = Exponent(-1070, 980)
 SUMS = Hypothesis[Averaging]("every row of A sums to one", lambda at: sums_to_one(at.adjacency))
-
-
-def diameter_rounding(tokens: Array) -> Array:
-    """Centring, a difference, and a root of d squares: all relative to the diameter itself.
-
-    A centred token is no longer than the diameter, and off by (2 n + 4) eps of it at most.
-    """
-    n, d = tokens.shape[-2:]
-    return (4 * n + 2 * d + 16) * eps(tokens) * token_diameter(tokens) + tiny(tokens)
 
 
 def step_rounding(at: Averaging) -> Array:

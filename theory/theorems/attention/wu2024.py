@@ -4,10 +4,10 @@ import numpy as np
 from array_api_compat import device
 
 from theory.arrays import Array, constant, namespace
+from theory.bounds.rounding import diameter_rounding
 from theory.measures.diameters import token_diameter
 from theory.statements.domains import Chosen, Domain, Params
 from theory.statements.theorem import Hypothesis, Theorem
-from theory.theorems.attention.dobrushin1956 import diameter_rounding
 from theory.theorems.attention.steps import (
     IS_ATTENTION,
     Steps,

@@ -227,7 +227,7 @@ SUPREMUM = Theorem[Passed](
     rhs=lambda at: at.read(lambda each: each.v),
     rounding=_v_rounding,
     outside=_outside,
-    note=_PROOF,
+    note=f"{_PROOF} The same balls bound v sharp and v_diameter.",
 )
 BALL_AFTER_BLOCK = Theorem[Passed](
     key="ball-after-block",

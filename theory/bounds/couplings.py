@@ -1,4 +1,6 @@
-"""How large can sqrt(lambda) be for all attention weights that a ball of tokens can make?"""
+"""How large can sqrt(lambda) and tau be for all attention weights that a ball of tokens makes?"""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,6 +9,8 @@ from theory.arrays import Floats
 from theory.blocks.weights import Attention
 from theory.bounds.balls import EPS, Ball
 from theory.graphs.conversions import random_walk
+from theory.graphs.stochastic import dobrushin_coefficient
+from theory.records import brief_repr
 from theory.spectra.norms import coupling, coupling_error, product_norm, product_norm_error
 
 
@@ -20,15 +24,23 @@ def worst_root(n: int) -> float:
     return float((2 * (n * n // 4) / n) ** 0.5 * (1 + 4 * EPS))
 
 
-def largest_roots(
+@brief_repr
+class Couplings(NamedTuple):
+    """Upper bounds on sqrt(lambda) and on Dobrushin's tau of every head: (h,) each."""
+
+    roots: Floats
+    taus: Floats
+
+
+def largest_couplings(
     attention: Attention,
     ball: Ball,
     n: int,
     *,
     mask: NDArray[np.bool_],
     heads: Floats | None = None,
-) -> Floats:
-    """Bound every head's sqrt(lambda) over all sets of n tokens in the ball.
+) -> Couplings:
+    """Bound every head's sqrt(lambda) and tau over all sets of n tokens in the ball.
 
     Scores that move by at most w within a row of m tokens make weights whose coefficient of
     variation is at most sinh(w / 2), so that the row is within sqrt(min(sinh^2(w / 2), m - 1) / m)
@@ -37,19 +49,32 @@ def largest_roots(
     keys adds one number to all scores of a row, and counts for nothing. Rows that are equal as
     they stand have a root of exactly 0. Given weights are divided by their rows' sums.
 
-    Shapes: mask boolean (n, n); heads (h, n, n), given weights in the place of scores -> (h,)
+    Such weights and equal shares have ratios whose largest is at most exp(w) of the smallest, and
+    then differ by tanh(w / 4) in total variation at most (`birkhoff-contraction` has the proof);
+    so tau is within twice that of the walk's on the mask, and never above 1.
+
+    Shapes: mask boolean (n, n); heads (h, n, n), given weights in the place of scores
     """
     if heads is not None:
         equal = (heads == heads[:, :1, :]).all(axis=(-2, -1))
-        return np.where(equal, 0.0, _root(heads / heads.sum(axis=-1, keepdims=True)))
+        shares = heads / heads.sum(axis=-1, keepdims=True)
+        taus = dobrushin_coefficient(shares) * (1 + (n + 4) * EPS) + (n + 4) * EPS
+        each = (np.where(equal, 0.0, found) for found in (_root(shares), np.minimum(taus, 1.0)))
+        return Couplings(*each)
     count = mask.sum(axis=-1).astype(np.float64)
     equal = bool((mask == mask[:1]).all())
-    plain = 0.0 if equal else float(_root(random_walk(mask)[None])[0])
+    walk = random_walk(mask)
+    plain = 0.0 if equal else float(_root(walk[None])[0])
+    mixing = 0.0 if equal else float(dobrushin_coefficient(walk)) + (2 * n + 8) * EPS
     width = _widest_scores(attention, ball)
     odd = np.sinh(np.minimum(width, 100.0) / 2) ** 2 * (1 + 16 * EPS)
     moved = np.minimum(odd[:, None], count - 1) / count
     roots = plain + np.sqrt(moved.sum(axis=-1)) * (1 + (n + 4) * EPS)
-    return np.asarray(np.minimum(roots * (1 + 4 * EPS), worst_root(n)))
+    taus = mixing + 2 * np.tanh(width / 4) * (1 + 16 * EPS)
+    return Couplings(
+        np.asarray(np.minimum(roots * (1 + 4 * EPS), worst_root(n))),
+        np.asarray(np.minimum(taus, 1.0)),
+    )
 
 
 def _root(adjacency: Floats) -> Floats:
