@@ -6,6 +6,7 @@ from importlib import import_module
 from theory.arrays import InputError
 
 STATEMENTS = {
+    "law": "law",
     "residual-attention": "residual_attention",
 }
 """The file in `theory.proofs.checkers` of each statement that can be proved."""
