@@ -158,7 +158,7 @@ def _prove(
     _, slopes = checker.layers(layer, period, near, unit)
     slope = _floats(checker.at_eigenvalue(slopes, 1)).real
     inverse = rounded(np.linalg.inv(np.eye(len(point)) - slope), 40)
-    exact_inverse = arb_mat(checker.exact(inverse, None, None))
+    exact_inverse = checker.exact(inverse, len(point), None)
     for _ in range(_NEWTON_STEPS):
         end, _ = checker.layers(layer, period, near)
         near = (near - (near - end) * exact_inverse).mid()

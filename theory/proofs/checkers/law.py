@@ -21,7 +21,7 @@ from typing import Any
 
 from flint import acb, acb_mat, arb, arb_mat, arb_series, ctx, fmpq, fmpq_mat
 
-LONGEST, BITS, WIDEST, MOST_WORK = 2**26, 128, 4096, 2**30
+LONGEST, BITS, WIDEST, LARGEST, MOST_WORK = 2**26, 128, 4096, 2**2200, 2**30
 
 
 class NoCertificateError(ValueError):
@@ -49,18 +49,17 @@ def whole(found: Any, low: int, high: int) -> int:
 
 
 def exact(found: Any, *shape: int | None) -> Any:
-    """Read [m, e], m 2^e: m is a number, or lists of numbers of a shape, None for any length."""
+    """Read [m, e], m 2^e, where m is a number, a row (n,) or a matrix (k, n); None: any length."""
     require(type(found) is list and len(found) == 2, "a number is not [mantissa, exponent]")
-    unit = arb(2) ** whole(found[1], -2200, 2200)
-
-    def scaled(found: Any, *shape: int | None) -> Any:
-        if not shape:
-            return unit * whole(found, -(2**2200), 2**2200)
-        require(type(found) is list and 0 < len(found) <= WIDEST, "an array is too long, or empty")
-        require(shape[0] in (None, len(found)), "an array has another length")
-        return [scaled(each, *shape[1:]) for each in found]
-
-    return scaled(found[0], *shape)
+    rows = found[0] if len(shape) == 2 else [found[0] if shape else [found[0]]]
+    k, n = (1, 1, *shape)[-2:]
+    require(type(rows) is list and len(rows) == k, "an array has another length")
+    for row in rows:
+        right = type(row) is list and len(row) == (n or len(rows[0])) and 0 < len(row) <= WIDEST
+        require(right and set(map(type, row)) == {int}, "an array has other entries or lengths")
+        require(max(map(abs, row)) < LARGEST, "a number is too large")
+    made = arb_mat(rows) * arb(2) ** whole(found[1], -2200, 2200)
+    return made if shape else made[0, 0]
 
 
 def written(content: Any) -> bytes:
@@ -115,8 +114,8 @@ def normed(at: Any, centred: Any, tau: Any, eps: Any, fixed: Any, gain: Any, shi
     y, *slopes = [each / std for each in at]
     if fixed is None:
         slopes = [each - each * y.transpose() * (y / d) for each in slopes]
-    token, *slopes = [columns(each, [v / tau for v in gain]) for each in (y, *slopes)]
-    return [token + arb_mat([shift]), *slopes]
+    token, *slopes = [columns(each, [v / tau for v in gain.entries()]) for each in (y, *slopes)]
+    return [token + shift, *slopes]
 
 
 def step(found: Any, tokens: Any) -> Any:
@@ -129,9 +128,9 @@ def step(found: Any, tokens: Any) -> Any:
         return [at[0], *(each * 0 for each in at[1:2]), *at[1:]]
     if (kind, len(rest)) == ("linear", 2):
         bias = exact(rest[1], None)
-        weight = arb_mat(exact(rest[0], width, len(bias)))
+        weight = exact(rest[0], width, bias.ncols())
         token, *slopes = [each * weight for each in at]
-        return [token + arb_mat([bias]), *slopes]
+        return [token + bias, *slopes]
     if (kind, len(rest)) == ("norm", 6):
         require(type(rest[0]) is bool and (rest[2] is None) != (rest[3] is None), "a norm is none")
         scales = [None if each is None else exact(each) for each in rest[1:4]]
@@ -178,13 +177,12 @@ def at_eigenvalue(slopes: Any, mu: Any) -> Any:
 
 def slopes_near(program: Any, period: int, centre: Any, radius: Any, inverse: Any) -> Any:
     """Return the layers' slopes in a box that Krawczyk's operator maps into its inside."""
-    d = len(centre)
+    d = centre.ncols()
     unit, spread = arb_mat(d, d) + 1, arb_mat([[arb(0, radius)] * d])
-    end, _ = layers(program, period, arb_mat([centre]))
-    box = arb_mat([centre]) + spread
-    _, slopes = layers(program, period, box, unit)
+    end, _ = layers(program, period, centre)
+    _, slopes = layers(program, period, centre + spread, unit)
     slope = at_eigenvalue(slopes, 1).real
-    mapped = spread * (unit - (unit - slope) * inverse) - (arb_mat([centre]) - end) * inverse
+    mapped = spread * (unit - (unit - slope) * inverse) - (centre - end) * inverse
     inside = map(arb.contains_interior, spread.entries(), mapped.entries())
     require(all(inside), "Krawczyk's operator does not map the box into itself")
     return slopes
@@ -231,15 +229,15 @@ def mode_bounds(claim: Any, proof: Any) -> list[Any]:
     require(type(program) is list and 0 < len(program) <= 64, "a layer has 1 to 64 steps")
     require(type(graph) is list and 1 < len(graph) <= 256, "a graph has 2 to 256 tokens")
     centre, period = exact(centre, None), whole(period, 1, 24)
-    d = len(centre)
-    require(type(bases) is list and len(bases) * d**3 <= 2**28, "it is too much work")
-    inverse = arb_mat(exact(inverse, d, d))
+    d = centre.ncols()
+    require(type(bases) is list and max(1, len(bases)) * d**3 <= 2**28, "it is too much work")
+    inverse = exact(inverse, d, d)
     slopes = slopes_near(program, period, centre, exact(radius), inverse)
     modes = eigenvalues(graph)
     require(len(bases) == len(modes), "each eigenvalue of the walk has a basis")
     found = []
     for (mu, times), basis in zip(modes, bases, strict=True):
-        re, im = (acb_mat(arb_mat(exact(part, d, d))) for part in fields(basis, "re", "im"))
+        re, im = (acb_mat(exact(part, d, d)) for part in fields(basis, "re", "im"))
         bounds = spectral_radius(at_eigenvalue(slopes, mu), re + im * acb(0, 1), period)
         found.append((mu, times, *bounds))
     return found
