@@ -139,14 +139,19 @@ class ModelOptions:
         A UTF-8 file with one text a line, for --model; two paragraphs of our own if not given.
     max_length
         Longest text in tokens, for --model.
+    layer
+        The layer that is repeated, for --model with --prove; 0 if not given.
     """
 
     model: str | None = None
     text: Path | None = None
     max_length: int = 64
+    layer: int | None = None
 
     def require_model(self) -> None:
-        """Raise InputError if there are texts, but no model to read them."""
+        """Raise InputError if there are texts or a layer, but no model."""
+        if self.model is None and self.layer is not None:
+            raise InputError("--layer must come with --model and --prove")
         if self.model is None and self.text is not None:
             raise InputError("--text must come with --model; random stacks read no texts")
 

@@ -7,6 +7,7 @@ from theory.arrays import InputError
 
 STATEMENTS = {
     "law": "law",
+    "law-basin": "law_basin",
     "residual-attention": "residual_attention",
 }
 """The file in `theory.proofs.checkers` of each statement that can be proved."""

@@ -151,7 +151,7 @@ def _prove(
     checker: ModuleType, layer: list[Any], period: int, point: Matrix, graph: list[list[int]]
 ) -> LawProof:
     """Return what the checker's arithmetic shows, and the certificate that it will accept."""
-    from flint import arb, arb_mat
+    from flint import arb_mat
 
     unit = arb_mat(len(point), len(point)) + 1
     near = arb_mat([point.tolist()])

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from theory.arrays import InputError
 from theory.blocks.weights import Block
 from theory.blocks.wiring import Reading, read_through
 from theory.law.orbits import Matrix
@@ -29,13 +30,16 @@ def rounded(values: Any, bits: int) -> list[Any]:
     return [np.rint(np.ldexp(plain, bits - int(top))).astype(np.int64).tolist(), int(top) - bits]
 
 
-def layer_program(block: Block) -> list[list[Any]]:
+def layer_program(block: Block, *, scores: bool = False) -> list[list[Any]]:
     """Return what a block does to one token that stands for equal ones, as a checker reads it.
 
     ["linear", a, W, b]: a W + b. ["walk", a]: the mean by the attention weights.
     ["norm", a, centred, tau, eps or None, fixed std or None, gain, shift].
     ["activate", a, name]. ["times", a, b]: entry by entry. ["sum", a, b, factor]: factor a + b.
-    a and b are numbers of tokens; all other numbers are dyadics.
+    a and b are numbers of tokens; all other numbers are dyadics. With ``scores`` attention is one
+    step, ["attend", a, scale, heads, bias], and each head has q, q_bias, k, v, o.
+
+    Raises: InputError if scores are asked for where queries or keys are missing
     """
     steps: list[list[Any]] = []
 
@@ -58,7 +62,26 @@ def layer_program(block: Block) -> list[list[Any]]:
         centred = which.kind == "layer"
         return put("norm", at, centred, dyadic(which.tau), *std, dyadic(gain), dyadic(shift))
 
+    def attend(at: int) -> int:
+        attention = block.attention
+        query, key = attention.query, attention.key
+        if query is None or key is None:
+            raise InputError("attention must have queries and keys, but a basin's has none")
+        start = np.zeros(query.shape[::2]) if attention.query_bias is None else attention.query_bias
+        value, output = attention.value, attention.output
+        if output is None:
+            output = np.eye(width)[None].repeat(len(value), 0)
+        parts = zip(query, start, key, value, output, strict=True)
+        heads = [
+            dict(zip(("q", "q_bias", "k", "v", "o"), map(dyadic, head), strict=True))
+            for head in parts
+        ]
+        bias = np.zeros(width) if attention.bias is None else attention.bias
+        return put("attend", at, dyadic(attention.score_scale), heads, dyadic(bias))
+
     def listen(at: int) -> int:
+        if scores:
+            return attend(at)
         attention = block.attention
         heads, _, inner = attention.value.shape
         value = np.concatenate(
