@@ -22,8 +22,8 @@ from theory.records import brief_repr
 
 _FACTORS = (0.15, 0.3, 0.5, 0.7)
 """Where between the spectral radius and 1 the norm's own factor is aimed at: the best is kept."""
-_HALVINGS = 40
-_STEPS = 8
+_SMALLEST, _STEPS = -40.0, 12
+"""The exponent of the smallest reach that is tried, and how often the largest is halved towards."""
 _WIDEST = 512  # tokens times features
 
 
@@ -79,10 +79,9 @@ def prove_basin(block: Block, mask: Array, token: Array) -> Basin:
     from flint import ctx
 
     with ctx.workprec(checker.BITS):
-        tried = [
-            _try(checker, program, point, graph, slope, radius + part * (1 - radius))
-            for part in _FACTORS
-        ]
+        norms = [_norm(slope, radius + part * (1 - radius)) for part in _FACTORS]
+        norms.append(np.eye(len(slope)))
+        tried = [_try(checker, program, point, graph, norm) for norm in norms]
     return max(tried, key=lambda each: each.radius)
 
 
@@ -105,19 +104,22 @@ def _slope(block: Block, point: Matrix, walk: Matrix) -> Matrix:
     return slope
 
 
+def _norm(slope: Matrix, aim: float) -> Matrix:
+    """Return T of a norm |x T| in which the slope contracts by the aim at least: Lyapunov."""
+    energy = solve_discrete_lyapunov(slope / aim, np.eye(len(slope)))
+    norm: Matrix = np.linalg.cholesky((energy + energy.T) / 2)
+    return norm
+
+
 def _try(
     checker: ModuleType,
     program: list[Any],
     point: Matrix,
     graph: list[list[int]],
-    slope: Matrix,
-    aim: float,
+    matrix: Matrix,
 ) -> Basin:
     """Return the largest ball that one norm proves to converge."""
-    energy = solve_discrete_lyapunov(slope / aim, np.eye(len(slope)))
-    norm = rounded(np.linalg.cholesky((energy + energy.T) / 2), 40)
-    centre = dyadic(point)
-    size = len(slope)
+    norm, centre, size = rounded(matrix, 40), dyadic(point), len(matrix)
     within = checker.contraction(
         program, checker.exact(centre, None), graph, checker.exact(norm, size, size)
     )
@@ -129,10 +131,10 @@ def _try(
             return 0.0
         return float(basin.lower()) if factor < 1 and stays else 0.0
 
-    low, high = -_HALVINGS, 4.0
+    low, high = _SMALLEST, 4.0
     if not proved(low):
         return Basin(point, 0.0, None, "no ball is proved to converge")
-    for _ in range(12):
+    for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if proved(middle) else (low, middle)
     radius = proved(low) * (1 - 2.0**-40)

@@ -218,7 +218,7 @@ def spectral_radius(matrix: Any, basis: Any, period: int) -> Any:
         # Discs that all others keep inside of hold as many eigenvalues as they are.
         low = low.max(inner) if all(v < inner for _, v in discs[k + 1 :]) else low
         high = high.max(outer)
-    return low.lower().root(period).lower(), high.upper().root(period).upper()
+    return [v.root(period) if v > 0 else v for v in (low.lower(), high.upper())]
 
 
 def mode_bounds(claim: Any, proof: Any) -> list[Any]:
@@ -228,11 +228,12 @@ def mode_bounds(claim: Any, proof: Any) -> list[Any]:
     inverse, bases = fields(proof, "inverse", "bases")
     require(type(program) is list and 0 < len(program) <= 64, "a layer has 1 to 64 steps")
     require(type(graph) is list and 1 < len(graph) <= 256, "a graph has 2 to 256 tokens")
-    centre, period = exact(centre, None), whole(period, 1, 24)
+    centre, radius, period = exact(centre, None), exact(radius), whole(period, 1, 24)
+    require(radius > 0, "the radius must be positive")
     d = centre.ncols()
     require(type(bases) is list and max(1, len(bases)) * d**3 <= 2**28, "it is too much work")
     inverse = exact(inverse, d, d)
-    slopes = slopes_near(program, period, centre, exact(radius), inverse)
+    slopes = slopes_near(program, period, centre, radius, inverse)
     modes = eigenvalues(graph)
     require(len(bases) == len(modes), "each eigenvalue of the walk has a basis")
     found = []

@@ -112,7 +112,8 @@ def norm2(matrix: Any) -> Any:
     gram = matrix * matrix.transpose() if short else matrix.transpose() * matrix
     for _ in range(6):
         gram = gram * gram
-    return sum((v * v for v in gram.entries()), arb(0)).sqrt().root(128).upper()
+    total = sum((v * v for v in gram.entries()), arb(2) ** -(10**6))  # zero has no such root
+    return total.upper().root(256).upper()
 
 
 def most(numbers: Any) -> Any:
