@@ -57,7 +57,8 @@ def show_proved_law(
     if json:
         emit(told)
     else:
-        out.print(*tables)
+        if tables:
+            out.print(*tables)
         out.print(said, soft_wrap=True, highlight=False, markup=False)
     if out_file is not None and certificate is not None:
         _keep(out_file, certificate, quiet=json)
