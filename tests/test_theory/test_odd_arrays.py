@@ -149,7 +149,10 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "recheck": ([CATALOGUE["attention"], _DRAWN.sizes, dict(_DRAWN.params)], {}),
     },
     "symbolic": {},
-    "proofs": {},
+    "proofs": {
+        "prove_basin": ([_BLOCK, _MASK, _TOKENS[0]], {}),
+        "prove_law": ([_BLOCK, _WALK, _TOKENS[0]], {}),
+    },
 }
 
 # What takes no array, and records: their arrays are looked at where a function takes the record.
@@ -172,7 +175,10 @@ NO_ARRAYS = {
         *("two_token_effective_rank", "two_tokens", "gated_coefficient", "product_identity"),
     },
     # certificates, and their bytes
-    "proofs": {"STATEMENTS", "NoCertificateError", "as_bytes", "check_certificate", "seal"},
+    "proofs": {
+        *("STATEMENTS", "NoCertificateError", "as_bytes", "check_certificate", "seal"),
+        *("Basin", "LawProof", "ModeBounds"),
+    },
 }
 # A list, or labels on the host beside tokens on a device, will do here.
 LISTS_WELCOME = {
@@ -183,7 +189,7 @@ LISTS_WELCOME = {
 ON_THE_HOST = {
     *("log_factor", "partition", "suprema", "find_attractor", "operator_rate", "mode_rates"),
     *("transient_growth", "transverse_rates", "linear_distances", "next_order", "power_law"),
-    *("check_extended", "recheck"),
+    *("check_extended", "recheck", "prove_basin", "prove_law"),
 }
 
 
