@@ -56,7 +56,6 @@ def prove_basin(block: Block, mask: Array, token: Array) -> Basin:
             above 512
     Source: derived: Banach's theorem in a norm from Lyapunov's equation, docs/proved_law.md
     """
-    checker = _checker()
     block, token = host_block(block), host_token(token)
     plain = host_array("mask", mask)
     require_mask("mask", plain, "n", "n")
@@ -66,7 +65,7 @@ def prove_basin(block: Block, mask: Array, token: Array) -> Basin:
             f"a basin needs 2 to 64 tokens and at most {_WIDEST} numbers, but {n} tokens of {d} "
             f"features are {n * d}"
         )
-    program = layer_program(block, scores=True)
+    program, checker = layer_program(block, scores=True), _checker()
     attractor = find_attractor(block, token)
     if attractor is None or attractor.period > 1:
         return Basin(None, 0.0, None, "the token settles at no fixed point")

@@ -94,9 +94,8 @@ def prove_law(block: Block, graph: Array, token: Array) -> LawProof:
     Raises: InputError if python-flint is missing, the block has no scale, so that it settles at
             directions only, or as `find_attractor` does
     """
-    checker = _checker()
     block, token = host_block(block), host_token(token)
-    weights = whole_weights(graph)
+    weights, checker = whole_weights(graph), _checker()
     if is_homogeneous(block):
         raise InputError(
             "the block must have a scale, from a norm, a bias or an activation that bends: "

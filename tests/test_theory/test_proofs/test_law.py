@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from theory.proofs.law import LawProof, prove_law
 pytestmark = pytest.mark.once
 
 GRAPHS = ("full", "causal", "ring", "arcs", "window")
+STORED = Path(__file__).parents[3] / "theory" / "proofs" / "stored"
 KINDS: tuple[dict[str, Any], ...] = (
     {},
     {"norm": "rms", "activation": "silu", "gated": True},
@@ -321,6 +323,14 @@ def test_questions_without_an_answer_are_refused() -> None:
     for wrong in (np.ones((2, 3)), np.zeros((2, 2)), -np.ones((2, 2)), np.ones((1, 1))):
         with pytest.raises(InputError, match="graph must"):
             prove_law(made, wrong, token)
+
+
+@pytest.mark.parametrize("path", sorted(STORED.glob("law-*.json")), ids=lambda path: path.stem)
+def test_stored_certificates_prove_what_they_are_called(path: Path) -> None:
+    words = {"attracts": "below 1, what", "repels": "above 1, what", "cycle": "cycle of 2"}
+    said = check(path.read_bytes())
+    assert words.get(path.stem.split("-")[1], "end in consensus") in said
+    assert path.stat().st_size < 20_000
 
 
 def test_weights_of_a_graph_are_divided_by_their_sum() -> None:
