@@ -15,6 +15,7 @@ from paper_figures.command.law_options import (
 )
 from paper_figures.command.pictures import require_plot
 from paper_figures.command.terminal import Flag
+from theory.arrays import InputError
 
 _EACH = Parameter(name="*")  # every field is an option of its own
 _GRAPH, _DRIVERS, _MODEL = GraphOptions(), DriverOptions(), ModelOptions()
@@ -29,6 +30,9 @@ def law(
     model: Annotated[ModelOptions, _EACH] = _MODEL,
     json: Flag = False,
     plot: Path | None = None,
+    prove: Flag = False,
+    basin: Flag = False,
+    out_file: Annotated[Path | None, Parameter(name="--out")] = None,
 ) -> int:
     """Say how fast tokens merge near consensus, exactly, on any graph, beside a simulation.
 
@@ -44,10 +48,29 @@ def law(
         Print one JSON object and nothing else.
     plot
         Also draw the rates, to a .png, .pdf or .svg file.
+    prove
+        Prove instead whether M attracts: one layer repeated for ever, every rate between two
+        numbers that are certain. 0: proved that it attracts or that it repels, 1: undecided.
+    basin
+        With --prove: prove instead within which distance of consensus all inputs end in it.
+    out_file
+        With --prove: a file for the certificate, which is not there yet.
     """
     require_plot(plot)
     if model.model is not None:
         require_alone(graph, stack, drivers.critical)
+    if prove:
+        if plot is not None or drivers != _DRIVERS:
+            raise InputError("--prove must come without --plot and without what follows a limit")
+        model.require_model()
+        from paper_figures.command.law_proved import show_proved_law
+
+        return show_proved_law(
+            graph, stack, model, seed=seed, json=json, out_file=out_file, basin=basin
+        )
+    if out_file is not None or basin or model.layer is not None:
+        raise InputError("--out, --basin and --layer must come with --prove")
+    if model.model is not None:
         from paper_figures.command.law_of_model import show_model_law
 
         return show_model_law(model, seed=seed, json=json, plot=plot)

@@ -143,15 +143,20 @@ class ModelOptions:
         photograph that comes with matplotlib, and a quarter of it, if not given.
     max_length
         Longest text in tokens, for --model; 64 or what it can read if not given.
+    layer
+        The layer that is repeated, for --model with --prove; 0 if not given.
     """
 
     model: str | None = None
     text: Path | None = None
     images: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())] = ()
     max_length: int | None = None
+    layer: int | None = None
 
     def require_model(self) -> None:
-        """Raise InputError if there are texts or images, but no model to read them."""
+        """Raise InputError if there are texts, images or a layer, but no model."""
+        if self.model is None and self.layer is not None:
+            raise InputError("--layer must come with --model and --prove")
         for name, given in (("--text", self.text is not None), ("--images", bool(self.images))):
             if self.model is None and given:
                 raise InputError(f"{name} must come with --model; random stacks read nothing")

@@ -17,6 +17,7 @@ from paper_figures.figures.exact_law import (
     law_by_eigenvalue,
     law_models,
     law_phase_diagrams,
+    law_proved,
     law_vs_simulation,
 )
 from paper_figures.figures.families import (
@@ -67,6 +68,7 @@ _MODULES = (
     law_vs_simulation,
     law_by_eigenvalue,
     law_phase_diagrams,
+    law_proved,
     law_models,
     similarity_by_family,
     rates_by_family,

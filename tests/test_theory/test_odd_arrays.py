@@ -151,7 +151,11 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "extended": ([_TOKENS], {}),
         "recheck": ([CATALOGUE["attention"], _DRAWN.sizes, dict(_DRAWN.params)], {}),
     },
-    **{room: {} for room in ("symbolic", "proofs")},  # they take no array
+    "symbolic": {},  # it takes no array
+    "proofs": {
+        "prove_basin": ([_BLOCK, _MASK, _TOKENS[0]], {}),
+        "prove_law": ([_BLOCK, _WALK, _TOKENS[0]], {}),
+    },
 }
 
 if find_spec("flint"):
@@ -180,7 +184,11 @@ NO_ARRAYS = {
         *("lipschitz_constant", "sharp_coefficient", "std_threshold", "tau_degeneracy"),
         *("two_token_effective_rank", "two_tokens", "gated_coefficient", "product_identity"),
     },
-    "proofs": {"STATEMENTS", "NoCertificateError", "as_bytes", "check_certificate", "seal"},
+    # certificates, and their bytes
+    "proofs": {
+        *("STATEMENTS", "NoCertificateError", "as_bytes", "check_certificate", "seal"),
+        *("Basin", "LawProof", "ModeBounds"),
+    },
 }
 # A list, or labels on the host beside tokens on a device, will do here.
 LISTS_WELCOME = {
@@ -192,7 +200,7 @@ LISTS_WELCOME = {
 ON_THE_HOST = {
     *("log_factor", "partition", "suprema", "find_attractor", "operator_rate", "mode_rates"),
     *("transient_growth", "transverse_rates", "linear_distances", "next_order", "power_law"),
-    *("check_extended", "recheck", "certify", "certify_built"),
+    *("check_extended", "recheck", "certify", "certify_built", "prove_basin", "prove_law"),
 }
 
 

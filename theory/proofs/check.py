@@ -6,6 +6,8 @@ from importlib import import_module
 from theory.arrays import InputError
 
 STATEMENTS = {
+    "law": "law",
+    "law-basin": "law_basin",
     "residual-attention": "residual_attention",
     "activation-slope": "activation_slope",
     "smallest-counterexample": "smallest_counterexample",

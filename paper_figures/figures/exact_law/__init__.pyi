@@ -2,6 +2,7 @@ from paper_figures.figures.exact_law import (
     law_by_eigenvalue,
     law_models,
     law_phase_diagrams,
+    law_proved,
     law_vs_simulation,
 )
 
@@ -9,5 +10,6 @@ __all__ = [
     "law_by_eigenvalue",
     "law_models",
     "law_phase_diagrams",
+    "law_proved",
     "law_vs_simulation",
 ]
