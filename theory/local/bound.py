@@ -25,7 +25,7 @@ from theory.local.hearing import Directed, directed, scores_of, squares_of
 from theory.local.listening import Scores, moves
 from theory.local.passes import Backward, Forward, backward, forward
 from theory.local.supported import require_supported
-from theory.local.token import Stages, left_out, stages
+from theory.local.token import MOST, Stages, left_out, stages
 from theory.records import brief_repr
 from theory.statements.instances import map_arrays
 
@@ -123,7 +123,7 @@ class Neighbourhood:
             (radius * self.whole + length) ** 2 / (2 * after),
         )
         shares = tuple(part / room * _MORE for part in parts)
-        found = (ratio + sum(shares)) * _MORE
+        found = (ratio + sum(shares)) * _MORE + 1e-100
         saturation = self.longest / room * _MORE
         found = found if math.isfinite(found) else math.inf
         return LocalBound(radius, ratio, min(found, saturation), saturation, *shares)
@@ -142,7 +142,7 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
     n, d = held.shape
     at = forward(block, held)
     deviation, out = enclosed(held).centred(0), at.norm_2.out.centred(0)
-    distance, after = (_length(rows) for rows in (deviation, out))
+    distance, after = (rows.moved(np.ravel).length() for rows in (deviation, out))
     back = backward(block, at, out / after)
     slope = back.tokens - (after / distance) * (deviation / distance)
     lengths = enclosed(held).lengths()
@@ -160,6 +160,7 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
         else:
             last.append(token.ellipsoid.length(follow))
     reach = whole_norm(jacobians, last, lengths) if whole else math.sqrt(sum(x * x for x in last))
+    _require_moderate(prepared, scores)
     return Neighbourhood(
         ffn,
         at,
@@ -186,11 +187,20 @@ def local_bound(block: Block, tokens: Array, radius: float) -> LocalBound:
     return neighbourhood(block, tokens).bound(radius)
 
 
+def _require_moderate(tokens: list[Stages], scores: Scores) -> None:
+    numbers = [float(np.max(field)) for field in scores]
+    for token in tokens:
+        numbers += [*token.lengths, float(np.max(token.neurons)), *token.gains, *token.bends]
+        for form in (token.form_1, token.form_2):
+            numbers += [form.size, form.weight]
+    if not max(numbers) < MOST:
+        raise InputError(
+            f"block and tokens must be of moderate size, but a number of the bound is "
+            f"{max(numbers):.1g}: is a token of almost no variance among them?"
+        )
+
+
 def _saturated(at: Forward) -> float:
     """Return at least d_M of any output: each is gain * s + shift with |s|^2 <= d."""
     n, d = at.tokens.shape
     return float(np.abs(at.norm_2.gain).max()) * math.sqrt(n * d) * _MORE
-
-
-def _length(rows: Enclosed) -> Enclosed:
-    return (rows * rows).moved(np.ravel).sum(0).root()

@@ -57,7 +57,8 @@ class Directed:
 
     def remainder(self, at: Moves) -> Floats:
         """Return at least what attention's linearisation leaves out, token by token: (n,)."""
-        each = at.bent * self.diameter / 2 + at.crossed * self.std + at.carried * self.carried
+        with np.errstate(invalid="ignore"):  # 0 inf, where nothing is said
+            each = at.bent * self.diameter / 2 + at.crossed * self.std + at.carried * self.carried
         return np.asarray(each.sum(axis=0) * _MORE)
 
 

@@ -71,5 +71,6 @@ def moves(scores: Scores, radius: float) -> Moves:
     std = np.minimum(std, width / 2)  # no variance is above a quarter of the range squared
     grown = exp_above(np.minimum(width, 600.0))
     grown = np.where(width < 600, grown, np.inf)
-    bent = std * std * (2 + grown) / 3
-    return Moves(radius, bent, cross * others, (1 + grown) / 2 * std * others, width, std)
+    with np.errstate(invalid="ignore"):  # 0 inf, where nothing is said
+        bent, carried = std * std * (2 + grown) / 3, (1 + grown) / 2 * std * others
+    return Moves(radius, bent, cross * others, carried, width, std)

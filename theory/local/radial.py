@@ -14,29 +14,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from theory.arrays import Floats
 from theory.local.enclosed import Enclosed
 
+_MORE = 1 + 1e-12  # for the roundings; 1 - e loses u at most, relative to itself
 
-def radial_remainder(e: Floats) -> Floats:
+
+def radial_remainder(e: float) -> float:
     """Return the bound e^2/sqrt(3) (1 + (2/3) e / (1 - e)) on |pi(u + v) - pi(u) - pi'(u) v|.
 
     |pi''(x)[v, v]| = |beta| sqrt(beta^2 + 4 alpha^2) / |x|^2 <= 2/sqrt(3) |v|^2 / |x|^2, and on the
-    way from u to u + v no x is shorter than (1 - t e) |u|. Beyond e = 1/2 two unit vectors and the
-    length of pi'(u) v, together 2 + e, are taken where they are less.
+    way from u to u + v no x is shorter than (1 - t e) |u|. Infinite from e = 1 on.
     """
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        near = e * e / math.sqrt(3) * (1 + 2 / 3 * e / (1 - e))
-    return np.where(e < 1, np.minimum(np.nan_to_num(near, nan=np.inf), 2 + e), 2 + e)
+    if not e < 1:
+        return math.inf
+    return e * e / math.sqrt(3) * (1 + 2 / 3 * e / (1 - e)) * _MORE
 
 
-def radial_third(e: Floats) -> Floats:
+def radial_third(e: float) -> float:
     """Return the bound e^3 / (2 (1 - e)) on what second order leaves; infinite from e = 1 on.
 
     |pi'''(x)[v, v, v]| = 6 |beta| sqrt(alpha^4 + beta^4 / 4) / |x|^3 <= 3 |v|^3 / |x|^3.
     """
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.where(e < 1, e**3 / (2 * np.maximum(1 - e, 1e-300)), np.inf)
+    return e**3 / (2 * (1 - e)) * _MORE if e < 1 else math.inf
 
 
 class RadialForm(NamedTuple):

@@ -107,12 +107,18 @@ class Left:
     length: float
 
 
+MOST = 1e30  # no factor of a bound is larger, or nothing is said: see docs/local_bound.md
+NOTHING_KNOWN = Left(math.inf, math.inf, math.inf, math.inf)
+
+
 def left_out(ffn: FeedForward, at: Forward, back: Backward, token: Stages, how: Moves) -> Left:
     """Bound what is left out for one token at the radius that ``how`` stands for.
 
     Attention's own remainder in the direction is not in it: see `theory.local.hearing.Directed`.
     """
     i, radius, d = token.index, how.radius, at.tokens.shape[-1]
+    if not max(float(part[:, i].max()) for part in (how.bent, how.crossed, how.carried)) < MOST:
+        return NOTHING_KNOWN
     root = math.sqrt(d)
     heard = [
         each.remainder(how.bent[:, i], how.crossed[:, i], how.carried[:, i])
@@ -120,7 +126,9 @@ def left_out(ffn: FeedForward, at: Forward, back: Backward, token: Stages, how: 
     ]
     linear = [radius * length for length in token.lengths]
     e_1 = (linear[0] + heard[0]) / (float(at.norm_1.std[i].bottom) * root) * _MORE
-    bent = root * float(radial_remainder(np.asarray(e_1))) * _MORE
+    if not e_1 < 1:
+        return NOTHING_KNOWN
+    bent = root * radial_remainder(e_1)
     rest_1 = heard[1] + token.gains[0] * bent
     columns = enclosed(ffn.weight_in).lengths(0)
     moved = (radius * token.neurons + columns * rest_1) * _MORE
@@ -137,7 +145,9 @@ def left_out(ffn: FeedForward, at: Forward, back: Backward, token: Stages, how: 
     bend = [into * (linear[1] + rest_1) * each for each in out_of]
     rest_2 = heard[2] + token.bends[0] * bent + bend[0]
     e_2 = (linear[2] + rest_2) / (float(at.norm_2.std[i].bottom) * root) * _MORE
-    last = token.gains[1] * root * float(radial_remainder(np.asarray(e_2)))
+    if not e_2 < 1:
+        return NOTHING_KNOWN
+    last = token.gains[1] * root * radial_remainder(e_2)
     length = heard[3] + token.bends[1] * bent + bend[1] + last
     before_2 = token.slope_1 @ token.slope_ffn
     whole = token.form_1.matrix + token.slope_1 @ form @ token.slope_1.T
@@ -146,10 +156,12 @@ def left_out(ffn: FeedForward, at: Forward, back: Backward, token: Stages, how: 
     curved = max(top_eigenvalue(form), top_eigenvalue(-form))
     sizes = (token.form_1.size, curved, token.form_2.size)
     rests = (heard[0], rest_1, rest_2)
+    if not max(*sizes, *rests, *heard, into, *out_of) < MOST:
+        return NOTHING_KNOWN
     mixed = sum(
         size * rest * (line + rest / 2)
         for size, rest, line in zip(sizes, rests, linear, strict=True)
     )
-    third = token.form_1.weight * float(radial_third(np.asarray(e_1)))
-    third += token.form_2.weight * float(radial_third(np.asarray(e_2)))
+    third = token.form_1.weight * radial_third(e_1)
+    third += token.form_2.weight * radial_third(e_2)
     return Left(second * _MORE, mixed * _MORE, third * _MORE, length * _MORE)
