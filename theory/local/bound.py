@@ -143,6 +143,9 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
     at = forward(block, held)
     deviation, out = enclosed(held).centred(0), at.norm_2.out.centred(0)
     distance, after = (rows.moved(np.ravel).length() for rows in (deviation, out))
+    for name, length in (("tokens", distance), ("outputs", after)):
+        if not float(length.bottom) > 0:
+            raise InputError(f"{name} must not be all alike up to rounding, or no ratio is defined")
     back = backward(block, at, out / after)
     slope = back.tokens - (after / distance) * (deviation / distance)
     lengths = enclosed(held).lengths()
