@@ -15,7 +15,7 @@ from theory.local.hearing import directed, scores_of, squares_of, undirected
 from theory.local.listening import Moves, moves
 from theory.local.passes import Forward, forward
 
-_RADII = (1e-3, 1e-2, 0.05, 0.2)
+_RADII = (1e-3, 0.02, 0.2)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _remainders(case: _Case, radius: float) -> Floats:
     jacobian = np.stack([attention_jacobian(case.at, i).mid for i in range(len(case.tokens))])
     start, found = _summed(case.attention, case.tokens), []
     lengths = np.linalg.norm(case.tokens, axis=1, keepdims=True)
-    for trial in range(150):
+    for trial in range(120):
         change = rng.standard_normal(case.tokens.shape)
         if trial % 3 == 0:  # along what the keys of a query look for
             asked = case.at.heads.asked.mid[0, trial % 5]
@@ -88,8 +88,11 @@ def _alone(name: str) -> _Case:
         query, key = np.zeros((2, 1, 8, 8))
         query[0, 0, 0] = key[0, 0, 0] = 3.0
         tokens[:, 0] = 0.0
-    if name == "bent":  # scores that change fast, so that changes of values come second
-        query = 4 * query
+    if name == "bent":  # scores that are equal and change fast, by what values do not see
+        query, key = np.zeros((2, 1, 8, 8))
+        query[0, 0, 0] = key[0, 0, 0] = 8.0
+        value[:, 0] = 0.0
+        tokens[:, 0] = 1.0
     attention = Attention(query, key, value)
     block = replace(random_block(5, d=8, plain=True), attention=attention)
     return _Case(attention, forward(block, tokens), tokens, random_tokens(6, 5, 8))
@@ -97,7 +100,7 @@ def _alone(name: str) -> _Case:
 
 @pytest.mark.parametrize("name", ["bent", "carried", "crossed"])
 def test_a_term_that_is_dropped_is_missed(name: str) -> None:
-    case, radius = _alone(name), 0.01
+    case, radius = _alone(name), 2e-3
     how = _moves(case, radius)
     left = np.abs(np.sum(_remainders(case, radius) * case.directions, axis=-1)).max(axis=0)
     directions = directed(case.at, enclosed(case.directions))
