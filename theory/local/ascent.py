@@ -6,12 +6,11 @@ is a ratio of tokens in the ball, enclosed: whatever a bound says, it is not bel
 
 import numpy as np
 
-from theory.arrays import Array, Floats, InputError, to_numpy
+from theory.arrays import Array, Floats, InputError
 from theory.blocks.weights import Block
 from theory.local.enclosed import Enclosed, enclosed
 from theory.local.passes import backward, forward
 from theory.local.supported import require_supported
-from theory.statements.instances import map_arrays
 
 
 def reached_ratio(block: Block, tokens: Array, radius: float, *, steps: int = 30) -> float:
@@ -23,10 +22,9 @@ def reached_ratio(block: Block, tokens: Array, radius: float, *, steps: int = 30
     Shapes: tokens (n, d), one text without padding
     Raises: InputError for what is not supported, or a radius or number of steps not positive
     """
-    held = require_supported(block, tokens)
+    block, held = require_supported(block, tokens)
     if not (0 < radius < np.inf and steps > 0):
         raise InputError(f"radius and steps must be positive, but are {radius} and {steps}")
-    block = map_arrays(lambda array, axes: to_numpy(array).astype(np.float64), block)
     room = radius * (1 - 1e-12) * np.linalg.norm(held, axis=-1, keepdims=True)
     change, best = np.zeros_like(held), 0.0
     for step in range(steps + 1):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from theory.arrays import Array, InputError, to_numpy
+from theory.arrays import Array, InputError
 from theory.blocks.weights import Block, FeedForward
 from theory.local.ellipsoids import attention_jacobian, ellipsoid, whole_norm
 from theory.local.enclosed import Enclosed, enclosed
@@ -27,7 +27,6 @@ from theory.local.passes import Backward, Forward, backward, forward
 from theory.local.supported import require_supported
 from theory.local.token import MOST, Stages, left_out, stages
 from theory.records import brief_repr
-from theory.statements.instances import map_arrays
 
 _MORE = 1 + 1e-9
 """Covers 2^22 roundings in a row of sums, products, quotients and roots without a minus."""
@@ -135,8 +134,7 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
     Shapes: tokens (n, d), one text without padding
     Raises: InputError for what is not supported: see `theory.local.supported`
     """
-    held = require_supported(block, tokens)
-    block = map_arrays(lambda array, axes: to_numpy(array).astype(np.float64), block)
+    block, held = require_supported(block, tokens)
     ffn = block.feed_forward
     assert ffn is not None and block.attention.query is not None
     n, d = held.shape

@@ -5,30 +5,31 @@ import numpy as np
 from theory.arrays import Array, Floats, InputError, require_finite, to_numpy
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, arrays_of, require_fits
+from theory.statements.instances import map_arrays
 
 
-def require_supported(block: Block, tokens: Array) -> Floats:
-    """Return the tokens (n, d) in float64 on the host, if there is a bound for such a block.
+def require_supported(block: Block, tokens: Array) -> tuple[Block, Floats]:
+    """Return the block and its tokens (n, d) in float64 on the host, if such a block has a bound.
 
     Raises: InputError with what is not supported, in one line
     """
-    tokens = to_numpy(tokens)
-    require_fits(block, tokens)
-    if tokens.ndim != 2 or block.attention.value.ndim != 3:
+    held = to_numpy(tokens)
+    block = map_arrays(lambda array, _: to_numpy(array), block)
+    require_fits(block, held)
+    if held.ndim != 2 or block.attention.value.ndim != 3:
         raise InputError(
-            f"tokens must be those of one text, (n, d), without padding, but have shape "
-            f"{tokens.shape}"
+            f"tokens must be those of one text, (n, d), without padding, but have shape {held.shape}"
         )
-    if len(tokens) < 2:
+    if len(held) < 2:
         raise InputError("tokens must be at least 2, or they are all alike, but are 1")
-    require_finite("tokens", tokens)
+    require_finite("tokens", held)
     for odd, what in _oddities(block):
         if odd:
             raise InputError(f"a local bound is known for post-norm blocks as BERT's, not {what}")
     for array in arrays_of(block):
         if array is not None:
             require_finite("block's weights", array)
-    return np.asarray(tokens, dtype=np.float64)
+    return map_arrays(lambda array, _: array.astype(np.float64), block), held.astype(np.float64)
 
 
 def _oddities(block: Block) -> list[tuple[bool, str]]:
