@@ -1,4 +1,4 @@
-"""How are a model's local bounds stored for the figure? (... -m paper_figures.command.local_summary)"""
+"""How are a model's local bounds stored? (python -m paper_figures.command.local_summary)"""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from theory.arrays import InputError
 def main(argv: Sequence[str] | None = None) -> int:
     """Store one model's bounds: NAME [WORKERS]."""
     words = sys.argv[1:] if argv is None else list(argv)
-    if len(words) not in (1, 2) or not words[-1].isdigit() and len(words) == 2:
+    if len(words) not in (1, 2) or not all(word.isdigit() for word in words[1:]):
         complain(f"what to run is {summary_command('NAME [WORKERS]')}")
         return 2
     try:

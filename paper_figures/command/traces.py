@@ -177,8 +177,8 @@ def analyze(
         plain = (via, backend, dtype) == ("files", "numpy", "float64")
         if images or out is not None or plot is not None or skip_special or skip_short or not plain:
             raise InputError(
-                "local goes with text, max-length, prefix, layers, reach and json alone: it is about "
-                "all tokens of a text, in float64 on the host"
+                "local goes with text, max-length, prefix, layers, reach and json alone: it is "
+                "about all tokens of a text, in float64 on the host"
             )
         if not few:
             raise InputError(f"local takes at most {corpus.FEW} texts, but there are more")

@@ -40,13 +40,18 @@ def make_bounds(name: str, *, workers: int = 2, folder: Path | str | None = None
 
     Raises: InputError if there is no such model, or it is not supported
     """
-    checkpoint = load_checkpoint(name)
-    layers = range(1, len(checkpoint.blocks) + 1)
+    layers = range(1, len(load_checkpoint(name).blocks) + 1)
     calls = [(name, TEXT, layer, RADII) for layer in layers]
-    found: dict[int, LayerBound] = {}
     with closing(each_in_processes(bounds_of, calls, workers=workers)) as running:
-        for number, each in running:
-            found[number] = each
+        found = dict(running)
+    return store_bounds(name, [found[i] for i in sorted(found)], folder=folder)
+
+
+def store_bounds(
+    name: str, found: Sequence[LayerBound], *, folder: Path | str | None = None
+) -> Path:
+    """Write the layers' bounds down, with what they were made from; return the file."""
+    checkpoint = load_checkpoint(name)
     attrs = {
         "model": name,
         "source": checkpoint.source,
@@ -60,7 +65,7 @@ def make_bounds(name: str, *, workers: int = 2, folder: Path | str | None = None
     }
     path = Path(folder or _FOLDER) / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(dumps(as_dataset([found[i] for i in sorted(found)], attrs)), encoding="utf-8")
+    path.write_text(dumps(as_dataset(found, attrs)), encoding="utf-8")
     return path
 
 
@@ -77,14 +82,13 @@ def as_dataset(found: Sequence[LayerBound], attrs: dict[str, str | int]) -> Data
         return Variable(_GRID, np.where(np.isinf(values), np.nan, values), text)
 
     reached = np.array([each.reached for each in found], dtype=float)
+    ratio = np.array([each.bounds[0].ratio for each in found])
     return Dataset(
         {
             "bound": grid("bound", "upper bound on the ratio for all inputs of the ball"),
             "saturation": grid("saturation", "the same, from the length of a norm's outputs alone"),
             "reached": Variable(_GRID, reached, "ratio that gradient ascent reaches in the ball"),
-            "ratio": Variable(
-                ("layer",), np.array([e.bounds[0].ratio for e in found]), "measured ratio, rounded up"
-            ),
+            "ratio": Variable(("layer",), ratio, "measured ratio, rounded up"),
             "v": Variable(("layer",), np.array([e.v for e in found]), "block coefficient v"),
         },
         coords={

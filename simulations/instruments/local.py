@@ -61,7 +61,9 @@ def local_bounds(
     if not (radii and all(1e-12 <= radius < float("inf") for radius in radii)):
         raise InputError(f"radius must be a positive number, at least 1e-12, but is {list(radii)}")
     if checkpoint.reads_images or checkpoint.architecture.causal:
-        raise InputError("a local bound is known where all tokens of a text listen to all, as in BERT")
+        raise InputError(
+            "a local bound is known where all tokens of a text listen to all: in encoders"
+        )
     length = length_limit(checkpoint, max_length)
     for number, text in enumerate(texts, start=1):
         encoded = encode(checkpoint, [text], max_length=length, prefix=prefix)

@@ -66,7 +66,9 @@ def local_reading(found: Sequence[LayerBound]) -> str:
     )
     every = [bound for each in found for bound in each.bounds]
     proved = sum(bound.contracts for bound in every)
-    words += f" That all of the ball comes nearer to consensus is proved in {proved} of {len(every)}."
+    words += (
+        f" That all of the ball comes nearer to consensus is proved in {proved} of {len(every)}."
+    )
     beyond = sum(not bound.applies for bound in every)
     if beyond:
         words += f" In {beyond} the ball may hold consensus itself, and the bound does not apply."

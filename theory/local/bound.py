@@ -1,14 +1,14 @@
 """By how much can a trained block stretch the distance to consensus, on all tokens of a ball?
 
-For all tokens H' with |h'_i - h_i| <= r |h_i|: an upper bound on d_M(F(H')) / d_M(H'), F a post-norm
-block with softmax attention, GELU and LayerNorm or RMSNorm. With a = P F(H), a^ its direction, D^
+For all H' with |h'_i - h_i| <= r |h_i|: an upper bound on d_M(F(H')) / d_M(H'), F a post-norm block
+with softmax attention, GELU and LayerNorm or RMSNorm. With a = P F(H), a^ its direction, D^
 that of P H, J the derivative of F at H, Delta = H' - H and R what the linearisation leaves out,
 
     |a + b| <= |a| + <a^, b> + |b|^2 / (2 |a|),   d_M(H') >= d + <D^, Delta>,
     ratio <= m + (sup <J^T a^ - m D^, Delta> + <a^, R> + (|P J Delta| + |R|)^2 / (2 m d))
                  / (d - sup <-D^, Delta>).
 
-`docs/local_bound.md` proves every part. All numbers are enclosed in `theory.local.enclosed`; what is
+`docs/local_bound.md` proves every part. All numbers are enclosed (`theory.local.enclosed`); what is
 only added and multiplied, and not negative, is in plain float64 and enlarged at the end.
 """
 
@@ -102,8 +102,8 @@ class Neighbourhood:
         """
         if not 1e-12 <= radius < math.inf:
             raise InputError(
-                f"radius must be a positive number, at least 1e-12, but is {radius}; it is relative "
-                "to each token's length"
+                f"radius must be a positive number, at least 1e-12, but is {radius}; it is "
+                "relative to each token's length"
             )
         before, after = float(self.distance.bottom), float(self.after.bottom)
         ratio = float((self.after / self.distance).top)
@@ -111,7 +111,9 @@ class Neighbourhood:
         if not (room > 0 and after > 0):
             return LocalBound(radius, ratio, math.inf, math.inf, *(math.inf,) * 6)
         how = moves(self.scores, radius)
-        left = [left_out(self.feed_forward, self.at, self.back, token, how) for token in self.tokens]
+        left = [
+            left_out(self.feed_forward, self.at, self.back, token, how) for token in self.tokens
+        ]
         length = math.sqrt(sum(each.length**2 for each in left))
         parts = (
             radius * self.slope,
@@ -136,7 +138,9 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
     """
     block, held = require_supported(block, tokens)
     ffn = block.feed_forward
-    assert ffn is not None and block.attention.query is not None
+    assert ffn is not None, "require_supported asks for one"
+    assert block.attention.query is not None, "require_supported asks for one"
+    assert block.attention.key is not None, "require_supported asks for one"
     n, d = held.shape
     at = forward(block, held)
     deviation, out = enclosed(held).centred(0), at.norm_2.out.centred(0)

@@ -1,10 +1,11 @@
 """How large is the largest eigenvalue of a symmetric matrix at most, for certain?
 
 Cholesky decides it: if the factorisation of X = mu 1 - S runs to its end in float64, then X + E is
-R^T R with |E_ij| <= gamma_(n+1) / (1 - gamma_(n+1)) sqrt(x_ii x_jj) (Demmel 1989; Higham 2002,
-theorem 10.3 and its proof; any order of the sums), so that no eigenvalue of X is below
--gamma_(n+1) / (1 - gamma_(n+1)) tr X (1 + small). Where mu comes from does not matter; here it is
-a guess from a few Lanczos steps, raised until the factorisation succeeds.
+R^T R with |E_ij| <= gamma_(n+1) / (1 - gamma_(n+1)) sqrt(x_ii x_jj), whatever the order of sums,
+so that no eigenvalue of X is below -gamma_(n+1) / (1 - gamma_(n+1)) tr X. Where mu comes from does
+not matter; here it is a guess from a few Krylov steps, raised until the factorisation succeeds.
+
+Source: rump2006, higham2002 (theorem 10.3)
 """
 
 import numpy as np

@@ -17,7 +17,7 @@ _SUMMANDS = 170
 
 
 def exponential(x: Number) -> Enclosed:
-    """Return exp(x): 2^k exp(t) with |t| <= 0.35, and Taylor's polynomial of degree 18 for the last.
+    """Return exp(x): 2^k exp(t) with |t| <= 0.35, and Taylor's polynomial of degree 18 for that.
 
     What it leaves out is at most |t|^19 / 19! exp(|t|) < 2^-80, relative to exp(t) > 0.7 as well.
     A radius q of the argument multiplies the value by at most exp(q) <= 1 + 2 q, q <= 1.
@@ -51,7 +51,8 @@ def distribution(x: Number) -> Enclosed:
     that what is left out is at most that last one. Beyond, 1 - distribution(|x|) lies between 0
     and density(x) / |x|.
 
-    Source: NIST, Digital Library of Mathematical Functions, 7.6.2 and 7.8.3, for erf
+    Source: derived: with S the sum S' = 1 + x S, so that (density S)' = density; and beyond x
+            density(t) is at most -density'(t) / x
     """
     x = enclosed(x)
     inside = np.abs(x.mid) <= _FAR

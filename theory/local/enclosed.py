@@ -1,13 +1,13 @@
 """Which real numbers does an array stand for, once every rounding so far is counted?
 
 An `Enclosed` array is float64 numbers and a radius for each: the real number meant lies no further
-from ``mid`` than ``rad``. Every operation computes ``mid`` in plain float64 and adds to ``rad`` what
+from ``mid`` than ``rad``. Every operation computes ``mid`` in float64 and adds to ``rad`` what
 the operands' radii and its own rounding may do, so that what was inside stays inside.
 
-What is taken for granted, and all that is: +, -, *, / and the root of float64 round to nearest, with
+What is taken for granted, and all that is: +, -, *, / and root of float64 round to nearest, with
 gradual underflow (IEEE 754); a product of matrices is made of ordinary sums of products, in any
-order, fused or not, by no fast algorithm in Strassen's manner. Then a sum of k products is off by at
-most gamma_k = k u / (1 - k u) times the sum of the sizes (Higham 2002, section 3.1), u = 2^-53. No
+order, fused or not, by no algorithm like Strassen's. Then a sum of k products is off by at
+most gamma_k = k u / (1 - k u) times the sum of the sizes (higham2002, section 3.1), u = 2^-53. No
 other function of a library is trusted: `theory.local.elementary` has its own exponential.
 
 Radii are sums and products of numbers that are not negative; ``_up`` adds what these may have lost.

@@ -1,6 +1,6 @@
 """By how much does a norm differ from its linearisation, on a whole ball of changes?
 
-LayerNorm is sqrt(d) gain pi(u) + shift with pi(u) = u / |u| and u = (z - mean z, sqrt(d eps)) in one
+LayerNorm is sqrt(d) gain pi(u) + shift, pi(u) = u / |u|, u = (z - mean z, sqrt(d eps)) of one
 dimension more, so that |u| = sqrt(d) std; RMSNorm the same without the mean. A change of z changes
 u by v with |v| <= e |u|. With n = u / |u| and v / |u| = alpha n + beta m, m a unit vector across n,
 

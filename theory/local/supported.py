@@ -18,7 +18,7 @@ def require_supported(block: Block, tokens: Array) -> tuple[Block, Floats]:
     require_fits(block, held)
     if held.ndim != 2 or block.attention.value.ndim != 3:
         raise InputError(
-            f"tokens must be those of one text, (n, d), without padding, but have shape {held.shape}"
+            f"tokens must be those of one text, (n, d), without padding, but are {held.shape}"
         )
     if len(held) < 2:
         raise InputError("tokens must be at least 2, or they are all alike, but are 1")

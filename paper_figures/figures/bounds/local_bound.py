@@ -54,7 +54,9 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     radius = data["radius"]
     for i, (axes, layer) in enumerate(zip(panels, data["layer"], strict=True)):
         axes.axhline(1, color="0.6", lw=0.6, zorder=0)
-        axes.fill_between(radius, data["reached"][i], data["bound"][i], color="C0", alpha=0.15, lw=0)
+        axes.fill_between(
+            radius, data["reached"][i], data["bound"][i], color="C0", alpha=0.15, lw=0
+        )
         axes.plot(radius, data["saturation"][i], "--", color="0.4", label="saturation")
         axes.plot(radius, data["bound"][i], "C0", marker="o", ms=3, label="bound for all inputs")
         axes.plot(radius, data["reached"][i], "C1", marker="^", ms=3, label="reached by ascent")

@@ -1,4 +1,4 @@
-"""`analyze --local`: what is proved on a ball is said, and a question that makes no sense refused."""
+"""`analyze --local`: what is proved is said, and a question without sense refused."""
 
 import json
 from pathlib import Path

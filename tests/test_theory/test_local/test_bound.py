@@ -74,7 +74,8 @@ def test_its_slope_is_reached_at_small_radii(case: tuple[Block, Floats, Neighbou
 def test_a_ball_that_holds_consensus_has_no_bound() -> None:
     block, tokens = _block(0), _tokens(0)
     found = local_bound(block, tokens, 1.0)
-    assert not found.applies and not found.contracts
+    assert not found.applies
+    assert not found.contracts
     assert found.bound == found.saturation == float("inf")
 
 

@@ -27,7 +27,9 @@ def _left(size: float) -> tuple[Floats, Floats]:
 
 @pytest.mark.parametrize("e", [1e-3, 0.01, 0.1, 0.3, 0.6, 0.9, 0.99])
 def test_the_radial_remainders_hold_for_all_changes_up_to_a_size(e: float) -> None:
-    first, third = (np.max(part) for part in zip(*map(_left, e * np.linspace(0.05, 1, 20)), strict=True))
+    first, third = (
+        np.max(part) for part in zip(*map(_left, e * np.linspace(0.05, 1, 20)), strict=True)
+    )
     rounding = 1e-15
     assert first <= radial_remainder(e) + rounding
     assert third <= radial_third(e) + rounding

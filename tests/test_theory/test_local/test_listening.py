@@ -1,4 +1,4 @@
-"""Is attention's remainder within its bound, in one direction and in any, and is each term needed?"""
+"""Is attention's remainder within its bound, in one direction and any, and each term needed?"""
 
 from dataclasses import dataclass, replace
 
@@ -57,7 +57,8 @@ def _remainders(case: _Case, radius: float) -> Floats:
 
 def _moves(case: _Case, radius: float) -> Moves:
     query, key = case.attention.query, case.attention.key
-    assert query is not None and key is not None
+    assert query is not None
+    assert key is not None
     return moves(scores_of(query, key, case.at, case.attention.score_scale), radius)
 
 

@@ -38,7 +38,9 @@ def _case(block: Block, seed: int, radius: float, *, samples: int) -> _Case:
     """Look behind a random direction, not that of the deviation, which bends one way mostly."""
     tokens, direction = random_tokens(seed, _N, _D), random_tokens(seed + 9, _N, _D)
     ffn, attention = block.feed_forward, block.attention
-    assert ffn is not None and attention.query is not None and attention.key is not None
+    assert ffn is not None
+    assert attention.query is not None
+    assert attention.key is not None
     at = forward(block, tokens)
     back = backward(block, at, enclosed(direction))
     lengths, squares = np.linalg.norm(tokens, axis=1), squares_of(at)
