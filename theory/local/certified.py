@@ -31,10 +31,17 @@ def top_eigenvalue(matrix: Enclosed) -> float:
     if not (np.isfinite(mid).all() and np.isfinite(matrix.rad).all()):
         return float("inf")
     half = (mid + mid.T) * 0.5  # of a pair of entries: rounded once, by u times its size
-    far = float(np.linalg.norm(matrix.rad)) * (1 + 4 * p * p * UNIT)
-    size = float(np.linalg.norm(mid)) * (1 + 4 * p * p * UNIT)
-    if size == 0:
-        return far
+    far = _frobenius_above(matrix.rad)
+    size = _frobenius_above(mid)
+    if size < 2.0**-450:
+        return far + size
+    unit = 2.0 ** float(np.frexp(size)[1])  # near one nothing of weight falls below the smallest
+    return unit * _shifted_out(half / unit, size / unit) * (1 + 4 * UNIT) + far
+
+
+def _shifted_out(half: Floats, size: float) -> float:
+    """Return at least the largest eigenvalue of a symmetric matrix of Frobenius norm ``size``."""
+    p = len(half)
     mu = max(_guess(half), size * 2.0**-40) * (1 + _FIRST)
     for _ in range(60):
         shifted = -half
@@ -50,7 +57,7 @@ def top_eigenvalue(matrix: Enclosed) -> float:
         loss = gamma(p + 1, UNIT) / (1 - gamma(p + 1, UNIT))
         trace = float(diagonal.sum()) * (1 + 2 * p * UNIT)
         # the diagonal is rounded by u (mu + size), the symmetric part by 2 u size
-        lost = 1.01 * loss * trace + 2 * UNIT * (mu + 3 * size) * p**0.5 + far
+        lost = 1.01 * loss * trace + 2 * UNIT * (mu + 3 * size) * p**0.5 + 2.0**-400
         return float((mu + lost) * (1 + 16 * UNIT))
     return float("inf")
 
@@ -70,8 +77,8 @@ def factor_above(matrix: Enclosed) -> Enclosed | None:
     """
     mid, p = matrix.mid, matrix.shape[-1]
     half = (mid + mid.T) * 0.5
-    size = float(np.linalg.norm(mid)) * (1 + 4 * p * p * UNIT)
-    far = float(np.linalg.norm(matrix.rad)) * (1 + 4 * p * p * UNIT)
+    size = _frobenius_above(mid)
+    far = _frobenius_above(matrix.rad)
     loss = gamma(p + 1, UNIT) / (1 - gamma(p + 1, UNIT))
     for extra in (2.0**-36, 2.0**-26):
         shift = far + size * extra
@@ -104,3 +111,9 @@ def _guess(symmetric: Floats) -> float:
         basis.append(next_one / size)
     known = np.stack(basis)
     return float(np.linalg.eigvalsh(known @ symmetric @ known.T)[-1])
+
+
+def _frobenius_above(matrix: Floats) -> float:
+    """Return at least the Frobenius norm; 2^-500 an entry is for squares that vanish."""
+    lost = 4 * matrix.size * UNIT
+    return float(np.linalg.norm(matrix)) * (1 + lost) + matrix.size * 2.0**-500

@@ -49,7 +49,7 @@ def distribution(x: Number) -> Enclosed:
 
     From the last of 170 terms on each is at most 64/341 < 1/2 of the one before where |x| <= 8, so
     that what is left out is at most that last one. Beyond, 1 - distribution(|x|) lies between 0
-    and density(x) / |x|.
+    and density(x) / |x|, with a radius of 1 at most |x| > 7. A larger radius leaves [0, 1].
 
     Source: derived: with S the sum S' = 1 + x S, so that (density S)' = density; and beyond x
             density(t) is at most -density'(t) / x
@@ -64,9 +64,12 @@ def distribution(x: Number) -> Enclosed:
         total = total + term
     total = Enclosed(total.mid, total.rad + term.size)
     found = 0.5 + density(near) * total
-    tail = density(x).size / _FAR * (1 + 2.0**-50)
+    tail = density(x).size / (_FAR - 1) * (1 + 2.0**-50)
     far = Enclosed(np.where(x.mid > 0, 1.0, 0.0), tail)
-    return Enclosed(np.where(inside, found.mid, far.mid), np.where(inside, found.rad, far.rad))
+    mid = np.where(inside, found.mid, far.mid)
+    known = x.rad <= 1
+    rad = np.where(inside, found.rad, far.rad)
+    return Enclosed(np.where(known, mid, 0.5), np.where(known, rad, 0.5))
 
 
 def exp_above(x: Floats) -> Floats:
