@@ -183,8 +183,9 @@ def analyze(
         if not few:
             raise InputError(f"local takes at most {corpus.FEW} texts, but there are more")
         options = {"max_length": "auto" if max_length is None else max_length, "prefix": prefix}
-        asked_for = {"layers": layers, "reach": reach, "json": json, "options": options}
-        return analyze_locally(model, tuple(texts), local, **asked_for)
+        return analyze_locally(
+            model, tuple(texts), local, layers=layers, reach=reach, json=json, options=options
+        )
     if layers or reach:
         raise InputError("layers and reach go with local, which is not given")
     require_plot(plot)

@@ -52,7 +52,7 @@ def store_bounds(
 ) -> Path:
     """Write the layers' bounds down, with what they were made from; return the file."""
     checkpoint = load_checkpoint(name)
-    attrs = {
+    attrs: dict[str, str | int] = {
         "model": name,
         "source": checkpoint.source,
         "weights_sha256": checkpoint.weights_sha256,

@@ -153,7 +153,10 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
     lengths = enclosed(held).lengths()
     scores = scores_of(block.attention.query, block.attention.key, at, block.attention.score_scale)
     squares, whole = squares_of(at), n * d <= _WHOLE
-    prepared, jacobians, last = [], [], []
+    prepared: list[Stages] = []
+    jacobians: list[Enclosed] = []
+    last: list[Enclosed] = []
+    each_alone = 0.0
     for i in range(n):
         jacobian = attention_jacobian(at, i)
         token = stages(ffn, at, back, ellipsoid(jacobian, lengths), squares, i)
@@ -163,8 +166,8 @@ def neighbourhood(block: Block, tokens: Array) -> Neighbourhood:
             jacobians.append(jacobian)
             last.append(follow)
         else:
-            last.append(token.ellipsoid.length(follow))
-    reach = whole_norm(jacobians, last, lengths) if whole else math.sqrt(sum(x * x for x in last))
+            each_alone += token.ellipsoid.length(follow) ** 2
+    reach = whole_norm(jacobians, last, lengths) if whole else math.sqrt(each_alone)
     _require_moderate(prepared, scores)
     return Neighbourhood(
         ffn,

@@ -11,7 +11,7 @@ Source: rump2006, higham2002 (theorem 10.3)
 import numpy as np
 
 from theory.arrays import Floats
-from theory.local.enclosed import UNIT, Enclosed
+from theory.local.enclosed import UNIT, Enclosed, enclosed
 from theory.spectra.enclosures import gamma
 
 _STEPS = 24
@@ -36,7 +36,7 @@ def top_eigenvalue(matrix: Enclosed) -> float:
     if size < 2.0**-450:
         return far + size
     unit = 2.0 ** float(np.frexp(size)[1])  # near one nothing of weight falls below the smallest
-    return unit * _shifted_out(half / unit, size / unit) * (1 + 4 * UNIT) + far
+    return float(unit * _shifted_out(half / unit, size / unit) * (1 + 4 * UNIT) + far)
 
 
 def _shifted_out(half: Floats, size: float) -> float:
@@ -89,7 +89,7 @@ def factor_above(matrix: Enclosed) -> Enclosed | None:
             factor = np.linalg.cholesky(half + shift * np.eye(p))
         except np.linalg.LinAlgError:
             continue
-        return Enclosed(factor, np.zeros_like(factor))
+        return enclosed(factor)
     return None
 
 

@@ -17,7 +17,7 @@ Schwarz), which costs one product in the place of three.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 
@@ -85,8 +85,8 @@ class Enclosed:
         """Return the numbers in other places: ``how`` only picks, repeats or reorders."""
         return Enclosed(how(self.mid), how(self.rad))
 
-    def __getitem__(self, key: object) -> "Enclosed":
-        return self.moved(lambda array: np.asarray(array[key]))  # type: ignore[index]
+    def __getitem__(self, key: Any) -> "Enclosed":
+        return self.moved(lambda array: np.asarray(array[key]))
 
     def __neg__(self) -> "Enclosed":
         return Enclosed(-self.mid, self.rad)
@@ -172,7 +172,7 @@ class Enclosed:
 
     def lengths(self, axis: int = -1) -> Floats:
         """Return at least the Euclidean lengths along an axis, zero vectors among them."""
-        return _length(self.size, axis).take(0, axis=axis)
+        return np.asarray(_length(self.size, axis).take(0, axis=axis))
 
 
 Number = Union[Enclosed, Floats, float]  # noqa: UP007 - a forward reference takes no bar

@@ -165,7 +165,8 @@ def backward(block: Block, at: Forward, direction: Enclosed) -> Backward:
 
 
 def _ffn_back(ffn: FeedForward, bend: Enclosed, covectors: Enclosed) -> Enclosed:
-    return ((covectors @ ffn.weight_out.T) * bend) @ ffn.weight_in.T
+    found: Enclosed = ((covectors @ ffn.weight_out.T) * bend) @ ffn.weight_in.T
+    return found
 
 
 def _heads_back(heads: Heads, covectors: Enclosed) -> Enclosed:

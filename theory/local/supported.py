@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.arrays import Array, Floats, InputError, require_finite, to_numpy
+from theory.arrays import Array, Floats, InputError, require_finite, require_float, to_numpy
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, arrays_of, require_fits
 from theory.statements.instances import map_arrays
@@ -13,6 +13,7 @@ def require_supported(block: Block, tokens: Array) -> tuple[Block, Floats]:
 
     Raises: InputError with what is not supported, in one line
     """
+    require_float("tokens", tokens)
     held = to_numpy(tokens)
     block = map_arrays(lambda array, _: to_numpy(array), block)
     require_fits(block, held)

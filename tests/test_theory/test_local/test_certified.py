@@ -19,7 +19,7 @@ def test_the_largest_eigenvalue_is_bounded_closely(p: int) -> None:
     top = float(np.linalg.eigvalsh(matrix)[-1])
     bound = top_eigenvalue(enclosed(matrix))
     assert bound >= top
-    assert bound <= max(1.06 * top, 1e-9 * np.linalg.norm(matrix))
+    assert bound <= max(1.06 * top, 1e-9 * float(np.linalg.norm(matrix)))
 
 
 def test_a_negative_matrix_and_none_have_nothing_above_zero() -> None:
@@ -30,7 +30,9 @@ def test_a_negative_matrix_and_none_have_nothing_above_zero() -> None:
 def test_a_wrong_guess_costs_and_does_not_lie(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = _symmetric(1, 12)
     top = float(np.linalg.eigvalsh(matrix)[-1])
-    monkeypatch.setattr("theory.local.certified._guess", lambda it: 0.3 * np.linalg.eigvalsh(it)[-1])
+    monkeypatch.setattr(
+        "theory.local.certified._guess", lambda it: 0.3 * np.linalg.eigvalsh(it)[-1]
+    )
     assert top <= top_eigenvalue(enclosed(matrix)) <= 1.06 * top
 
 

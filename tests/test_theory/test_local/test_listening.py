@@ -1,6 +1,7 @@
 """Is attention's remainder within its bound, in one direction and any, and each term needed?"""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def test_a_term_that_is_dropped_is_missed(name: str) -> None:
     left = np.abs(np.sum(_remainders(case, radius) * case.directions, axis=-1)).max(axis=0)
     directions = directed(case.at, enclosed(case.directions))
     assert (left <= directions.remainder(how) + 1e-12).all()
-    dropped = how._replace(**{name: 0 * how.bent})
+    nothing: dict[str, Any] = {name: 0 * how.bent}
+    dropped = how._replace(**nothing)
     assert (left > directions.remainder(dropped) + 1e-12).any()
 
 
