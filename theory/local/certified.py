@@ -27,7 +27,6 @@ def top_eigenvalue(matrix: Enclosed) -> float:
     Shapes: matrix (p, p)
     """
     mid = matrix.mid
-    p = mid.shape[-1]
     if not (np.isfinite(mid).all() and np.isfinite(matrix.rad).all()):
         return float("inf")
     half = (mid + mid.T) * 0.5  # of a pair of entries: rounded once, by u times its size
@@ -89,7 +88,7 @@ def factor_above(matrix: Enclosed) -> Enclosed | None:
             factor = np.linalg.cholesky(half + shift * np.eye(p))
         except np.linalg.LinAlgError:
             continue
-        return enclosed(factor)
+        return enclosed(np.asarray(factor, dtype=np.float64))
     return None
 
 

@@ -129,3 +129,15 @@ def test_batches_single_tokens_and_what_is_not_finite_are_refused() -> None:
 def test_tokens_that_are_all_alike_have_no_ratio() -> None:
     with pytest.raises(InputError, match="tokens must not be all alike"):
         neighbourhood(_block(0), np.ones((4, 1)) * _tokens(0)[:1])
+
+
+def test_token_by_token_the_square_is_bounded_more_loosely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So it is done where the whole Jacobian would not fit into memory."""
+    block, tokens = _block(0), _tokens(0)
+    near = neighbourhood(block, tokens)
+    monkeypatch.setattr("theory.local.bound._WHOLE", 1)
+    far = neighbourhood(block, tokens)
+    assert near.whole <= far.whole <= 4 * near.whole
+    assert near.bound(1e-3).bound <= far.bound(1e-3).bound
