@@ -106,6 +106,9 @@ def analyze(
     prefix: str | None = None,
     skip_short: Flag = False,
     via: Literal["files", "capture"] = "files",
+    local: float | None = None,
+    layers: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (),
+    reach: Flag = False,
     backend: str = "numpy",
     device: str | None = None,
     dtype: Literal["float32", "float64"] = "float64",
@@ -137,6 +140,13 @@ def analyze(
         files: the weights are read here, without torch. capture: transformers loads and runs the
         model, its tokenizer and image processor too, and its blocks are watched: any family
         that docs/capture.md lists (extra capture). No code of a model is ever run.
+    local
+        Bound the ratio for every input whose tokens are within this part of their own length:
+        post-norm encoders, 20 seconds a layer for 12 tokens. docs/local_bound.md says how.
+    layers
+        Only these layers, from 1; goes with local.
+    reach
+        Also look for the worst input of each ball by gradient ascent; goes with local.
     backend
         numpy, torch or cupy.
     device
@@ -161,6 +171,23 @@ def analyze(
     if images and (text is not None or out is not None or max_length is not None):
         raise InputError("images exclude text, max-length and out, but come with one of them")
     texts, few = corpus.find_texts(text)
+    if local is not None:
+        from paper_figures.command.local import analyze_locally
+
+        plain = (via, backend, dtype) == ("files", "numpy", "float64")
+        if images or out is not None or plot is not None or skip_special or skip_short or not plain:
+            raise InputError(
+                "local goes with text, max-length, prefix, layers, reach and json alone: it is "
+                "about all tokens of a text, in float64 on the host"
+            )
+        if not few:
+            raise InputError(f"local takes at most {corpus.FEW} texts, but there are more")
+        options = {"max_length": "auto" if max_length is None else max_length, "prefix": prefix}
+        return analyze_locally(
+            model, tuple(texts), local, layers=layers, reach=reach, json=json, options=options
+        )
+    if layers or reach:
+        raise InputError("layers and reach go with local, which is not given")
     require_plot(plot)
     corpus.require_out(out)
     asked = corpus.Asked(

@@ -43,6 +43,7 @@ _ATTENTION = Attention(
     *(_normal(2, 2), _normal(2, 2), _normal(_D)),
 )
 _BLOCK = Block(_ATTENTION, _FFN, _NORM, _NORM)
+_SMOOTH = dataclasses.replace(_BLOCK, feed_forward=dataclasses.replace(_FFN, activation="gelu"))
 _STEP = apply_block(_BLOCK, _TOKENS)
 _FOUND = block_coefficients(_BLOCK, _STEP)
 _LAYERS = _normal(2, _N, _D)
@@ -146,6 +147,10 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "synchronised_orbit": ([[_BLOCK, _BLOCK], _TOKENS[0]], {}),
         "transverse_factor": ([linearise(_BLOCK, _TOKENS[0]), np.array(0.5)], {}),
     },
+    "local": {
+        **dict.fromkeys(("local_bound", "reached_ratio"), ([_SMOOTH, _TOKENS, 1e-3], {})),
+        "neighbourhood": ([_SMOOTH, _TOKENS], {}),
+    },
     "extended": {
         "check_extended": ([CATALOGUE["attention"], Averaging(_TOKENS, _WALK)], {}),
         "extended": ([_TOKENS], {}),
@@ -176,6 +181,7 @@ NO_ARRAYS = {
         *("WeightNorms", "convergence"),
     },
     "law": {"Attractor", "LawReport", "Linearised", "ModeRates", "NextOrder", "PowerLaw"},
+    "local": {"LocalBound", "Neighbourhood"},
     "extended": {"ExtendedArray", "ExtendedVerdict"},
     "balls": {"CertifiedVerdict"},
     "symbolic": {  # names of claims and activations, whole numbers, and formulas
@@ -201,6 +207,7 @@ ON_THE_HOST = {
     *("log_factor", "partition", "suprema", "find_attractor", "operator_rate", "mode_rates"),
     *("transient_growth", "transverse_rates", "linear_distances", "next_order", "power_law"),
     *("check_extended", "recheck", "certify", "certify_built", "prove_basin", "prove_law"),
+    *("local_bound", "neighbourhood", "reached_ratio"),
 }
 
 
