@@ -9,7 +9,8 @@ import pytest
 
 from simulations.capture.known import FAMILIES
 
-pytest.importorskip("torch")
+for module in ("torch", "safetensors", "pydantic", "xarray"):
+    pytest.importorskip(module)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     pytest.importorskip("transformers")
@@ -26,7 +27,7 @@ def test_its_programs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         exec(compile(program, "docs/capture.md", "exec"), shared)  # noqa: S102 - our own text
         trace = shared["trace"]
         assert set(np.ravel(trace.inequality)) == {"holds"}  # type: ignore[attr-defined]
-    assert shared["tracks"].steps.tolist() == [0, 100, 200]  # type: ignore[attr-defined]
+    assert shared["data"]["step"].values.tolist() == [0, 100, 200]  # type: ignore[index]
 
 
 def test_its_table_names_every_family() -> None:
