@@ -11,6 +11,7 @@ from simulations.models.messages import quote, reason
 from theory.arrays import InputError
 from theory.records import brief_repr
 
+
 class Node(NamedTuple):
     """A node of the graph: what it does, its place as names of modules, what it takes and gives."""
 

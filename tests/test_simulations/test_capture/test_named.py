@@ -36,7 +36,7 @@ TEXTS = {
 READINGS = ("lambda", "s", "measured_ratio")
 
 
-def bert(checkpoint: Checkpoint, path: Path) -> Any:  # noqa: ARG001 - as the others
+def bert(checkpoint: Checkpoint, path: Path) -> Any:
     """Return their BERT with all words, of which ours keeps a table that is packed."""
     words = np.arange(embeddings_of(checkpoint).word.shape[0])
     return same_weights.their_bert(checkpoint, words)
@@ -86,6 +86,5 @@ def test_both_routes_agree(name: str) -> None:
     for reading in READINGS:
         ours, theirs = wanted.blocks[reading], found.blocks[reading]
         apart[reading] = float(np.max(np.abs(theirs / ours - 1)))
-    print(name, apart)
     assert max(apart.values()) < 1e-5, apart
     np.testing.assert_array_equal(found.inequality, wanted.inequality)

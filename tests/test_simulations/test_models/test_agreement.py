@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulations.models.checkpoint import Checkpoint, embeddings_of
+from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
 from simulations.models.texts import DEFAULT_TEXTS
