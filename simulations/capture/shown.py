@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from simulations.capture.load import Loaded
-from simulations.capture.trace import trace_model
+from simulations.capture.trace import count_tokens, trace_model
 from simulations.instruments.analysis import DEFAULT_LENGTH
 from simulations.instruments.trace import Trace
 from simulations.models.messages import quote, reason
@@ -64,8 +63,12 @@ def encode_texts(
     return encoded._replace(truncated=np.array([cut[row] for row in kept]), prefix=prefix), kept
 
 
-def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool) -> Encoded:
+def encode_pictures(
+    loaded: Loaded, files: Sequence[Path], *, skip_special: bool, stage: int | None = None
+) -> Encoded:
     """Scale images with a model's own processor; an .npy file is taken as it stands.
+
+    The tokens are those of the first block, or of the first one of a ``stage``.
 
     Raises: InputError if the model reads no images, one cannot be read, or, where special tokens
             are to be skipped, nobody says how many they are
@@ -73,17 +76,11 @@ def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool
     _require_main(loaded, "pixel_values", "images", "leave --images out, and --text shows it some")
     pixels = np.stack([_pixels(loaded, file) for file in files])
 
-    def run() -> Any:
-        like = next(loaded.model.parameters())
-        with torch.no_grad():
-            return loaded.model(torch.as_tensor(pixels[:1]).to(like)).last_hidden_state
-
-    first = _tried(loaded, run)
-    n = int(first.shape[1]) if first.ndim == 3 else 0
+    n = _tried(loaded, lambda: count_tokens(loaded.model, {"pixel_values": pixels[:1]}, stage))
     patch = getattr(loaded.model.config, "patch_size", None)
     side = patch if isinstance(patch, list | tuple) else (patch, patch)
     marks = n - int(np.prod([pixels.shape[i - 2] // side[i] for i in (0, 1)])) if patch else -1
-    if skip_special and (marks < 0 or n == 0):
+    if skip_special and marks < 0:
         raise InputError(f"skip_special cannot be: {quote(loaded.name)} does not tell its patches")
     there = np.ones((len(files), n), dtype=bool)
     special = there & (np.arange(n) < marks)
@@ -93,8 +90,10 @@ def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool
     return Encoded(numbers, there, special, cut, (names,) * len(files), "", pixels)
 
 
-def trace_shown(loaded: Loaded, encoded: Encoded, *, skip_special: bool = False) -> Trace:
-    """Measure a model on what it is shown, a few inputs at a time.
+def trace_shown(
+    loaded: Loaded, encoded: Encoded, *, skip_special: bool = False, stage: int | None = None
+) -> Trace:
+    """Measure a model on what it is shown, a few inputs at a time; ``stage`` is as there.
 
     Raises: InputError as `simulations.capture.trace.trace_model` does, or if the model cannot run
     """
@@ -103,6 +102,7 @@ def trace_shown(loaded: Loaded, encoded: Encoded, *, skip_special: bool = False)
     if encoded.pixels is not None:
         inputs = {"pixel_values": encoded.pixels}
     options: dict[str, Any] = {"at_once": max(1, _AT_ONCE // max(1, mask.shape[1]))}
+    options["stage"] = stage
     if skip_special:
         options["token_mask"] = mask & ~encoded.special_mask
     return _tried(loaded, lambda: trace_model(loaded.model, inputs, **options))
