@@ -74,7 +74,14 @@ def encode_pictures(
             are to be skipped, nobody says how many they are
     """
     _require_main(loaded, "pixel_values", "images", "leave --images out, and --text shows it some")
-    pixels = np.stack([_pixels(loaded, file) for file in files])
+    images = [_pixels(loaded, file) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            raise InputError(
+                f"images must have one shape, but {quote(file.name)} has {image.shape} and "
+                f"{quote(files[0].name)} {images[0].shape}"
+            )
+    pixels = np.stack(images)
 
     n = _tried(loaded, lambda: count_tokens(loaded.model, {"pixel_values": pixels[:1]}, stage))
     patch = getattr(loaded.model.config, "patch_size", None)
@@ -95,7 +102,7 @@ def trace_shown(
 ) -> Trace:
     """Measure a model on what it is shown, a few inputs at a time; ``stage`` is as there.
 
-    Raises: InputError as `simulations.capture.trace.trace_model` does, or if the model cannot run
+    Raises: InputError as `simulations.capture.trace.trace_model` does
     """
     mask = encoded.token_mask
     inputs: dict[str, Any] = {"input_ids": encoded.ids, "attention_mask": mask.astype(np.int64)}
@@ -109,17 +116,14 @@ def trace_shown(
 
 
 def _tried(loaded: Loaded, run: Callable[[], _Found]) -> _Found:
-    """Run a model, in single precision where some layer knows no other, or say why it does not."""
+    """Run a model, in single precision where some layer knows no other."""
     try:
-        try:
-            return run()
-        except (RuntimeError, TypeError):
-            loaded.model.float()
-            return run()
-    except InputError:
-        raise
-    except Exception as error:  # a model has endless ways to fail
-        raise InputError(f"{quote(loaded.name)} cannot be run: {reason(error)}") from error
+        return run()
+    except InputError as error:
+        if not isinstance(error.__cause__, RuntimeError | TypeError):
+            raise
+        loaded.model.float()
+        return run()
 
 
 def _require_main(loaded: Loaded, wanted: str, kind: str, hint: str) -> None:
