@@ -34,6 +34,7 @@ TEXTS = {
     "proteins": ["QVQLVQSGAEVKKPGASVKVSCKAS", "EVQLLESGGG"],
 }
 READINGS = ("lambda", "s", "measured_ratio")
+TOO_LONG = ("smollm2",)  # transformers takes minutes to unpack its file
 
 
 def bert(checkpoint: Checkpoint, path: Path) -> Any:
@@ -65,15 +66,12 @@ def shown(name: str, checkpoint: Checkpoint) -> tuple[Any, Encoded, dict[str, An
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", [name for name in KNOWN if name not in TOO_LONG])
 def test_both_routes_agree(name: str) -> None:
     if not is_installed(KNOWN[name]):
         pytest.skip(f"{name} is not installed")
     if KNOWN[name].needs:
         pytest.importorskip(KNOWN[name].needs)
-    if name == "smollm2":
-        pytest.importorskip("gguf")
-        pytest.importorskip("accelerate")
     checkpoint = load_checkpoint(name)
     wanted, encoded, inputs = shown(name, checkpoint)
     if name in THEIRS:
