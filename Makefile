@@ -5,7 +5,7 @@
 #   make check     lint, format, types, direction of imports
 #   make deep      the tests again with hundreds of examples each, and the slow ones (an hour)
 #   make mutation  which slips in the kernels no test notices (ARGS=gram: one; half an hour)
-#   make models    more pretrained models for `oversmooth analyze` (200 MB, none needed above)
+#   make models    more pretrained models for `oversmooth analyze` (270 MB, none needed above)
 #   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)
 #   make bench-gpu the same for torch on a GPU (DEVICE=cuda)
 #   make clean     removes what make built

@@ -32,7 +32,10 @@ _SECONDS = 60  # between two lines that say how far it is, where there is no ter
 
 
 class Asked(NamedTuple):
-    """What the command was asked; ``options`` are those of `analyze` and `analyze_corpus`."""
+    """What the command was asked; ``options`` are those of `analyze` and `analyze_corpus`.
+
+    ``stage`` is which run of blocks is wanted, of a captured model that has several.
+    """
 
     model: str
     dtype: Literal["float32", "float64"]
@@ -40,6 +43,7 @@ class Asked(NamedTuple):
     skip_short: bool
     options: dict[str, Any]
     via: Literal["files", "capture"] = "files"
+    stage: int | None = None
 
 
 class Told(Protocol):
@@ -123,6 +127,7 @@ def _measured(asked: Asked, texts: tuple[str, ...]) -> tuple[Told, Analysis, tup
         from paper_figures.command.captured import analyze_texts  # it asks for torch
 
         options: dict[str, Any] = {"dtype": asked.dtype, "skip_short": asked.skip_short}
+        options["stage"] = asked.stage
         return analyze_texts(asked.model, texts, **options, options=asked.options)
     checkpoint, kept = load_checkpoint(asked.model, dtype=asked.dtype), texts
     if asked.skip_short:

@@ -22,7 +22,10 @@ def analyze_files(asked: Asked, files: Sequence[Path]) -> tuple[Trace, dict[str,
         "image_tokens": tokens,
         "skip_special": skip_special,
     }
-    return found.trace, about, f"{checkpoint.name}: {len(files)} image(s) of {tokens} tokens"
+    title = f"{checkpoint.name}: {len(files)} image(s) of {tokens} tokens"
+    if asked.stage is not None:
+        about["stage"], title = asked.stage, f"{title}, stage {asked.stage}"
+    return found.trace, about, title
 
 
 def _measured(asked: Asked, files: Sequence[Path]) -> tuple[Told, Analysis]:
@@ -30,6 +33,7 @@ def _measured(asked: Asked, files: Sequence[Path]) -> tuple[Told, Analysis]:
     if asked.via == "capture":
         from paper_figures.command.captured import analyze_pictures  # it asks for torch
 
-        return analyze_pictures(asked.model, files, dtype=asked.dtype, skip_special=skip_special)
+        how: dict[str, Any] = {"skip_special": skip_special, "stage": asked.stage}
+        return analyze_pictures(asked.model, files, dtype=asked.dtype, **how)
     checkpoint = load_checkpoint(asked.model, dtype=asked.dtype)
     return checkpoint, analyze_images(checkpoint, files, skip_special=skip_special, on=asked.on)

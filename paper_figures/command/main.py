@@ -44,10 +44,11 @@ COMMANDS = {
     ),
     "status": Command(
         "sweeps",
-        "Say how far a sweep is: cells kept, failed, missing, damaged, and why some failed.",
+        "Say how far a sweep is, or a training that a Tracker measures, and what went wrong in it.",
     ),
     "export": Command(
-        "sweeps", "Write a sweep's cells as one labelled data set: netCDF (.nc) or zarr (.zarr)."
+        "sweeps",
+        "Write a sweep's cells, or a training's readings, as one data set: netCDF or zarr.",
     ),
     "verify": Command(
         "theorems", "Try to refute every theorem and every trend, or the named ones."

@@ -120,21 +120,31 @@ def _show(found: dict[str, Any], *, title: str, json: bool) -> None:
 
 
 def status(store: Path, *, json: Flag = False) -> int:
-    """Say how far a sweep is: cells kept, failed, missing, damaged, and why some failed.
+    """Say how far a sweep is, or a training that a Tracker measures, and what went wrong in it.
+
+    Of a sweep the cells kept, failed, missing and damaged; of a training its steps, and the last
+    reading layer by layer.
 
     Parameters
     ----------
     store
-        The folder of a sweep.
+        The folder of a sweep or of a training.
     json
         Print one JSON object and nothing else.
     """
-    _require_libraries()
-    from simulations.sweeps.status import failures, sweep_status
+    _require_libraries("safetensors")
     from simulations.sweeps.store import open_store
 
+    opened = open_store(store)
+    if opened.kind == "training":
+        from paper_figures.command.training import show_training
+
+        return show_training(store, json=json)
+    _require_libraries()
+    from simulations.sweeps.status import failures, sweep_status
+
     found = sweep_status(store)
-    failed = failures(open_store(store))
+    failed = failures(opened)
     if json:
         emit({**found.as_json(), "failures": failed})
     else:
@@ -145,14 +155,14 @@ def status(store: Path, *, json: Flag = False) -> int:
 
 
 def export(store: Path, file: Path, *, json: Flag = False) -> int:
-    """Write a sweep's cells as one labelled data set: netCDF (.nc) or zarr (.zarr).
+    """Write a sweep's cells, or a training's readings, as one data set: netCDF or zarr.
 
     Parameters
     ----------
     store
-        The folder of a sweep.
+        The folder of a sweep or of a training.
     file
-        What to write; its ending says the format.
+        What to write; its ending says the format: .nc or .zarr.
     json
         Print one JSON object and nothing else.
     """
@@ -161,7 +171,7 @@ def export(store: Path, file: Path, *, json: Flag = False) -> int:
 
     lacking = export_store(store, file)
     if lacking:
-        complain(f"{lacking} cells of {store} are not there yet, and NaN in {file}")
+        complain(f"{lacking} cells of {store} are not there, and NaN in {file}")
     if json:
         emit({"file": str(file), "lacking": lacking})
     else:
@@ -169,10 +179,11 @@ def export(store: Path, file: Path, *, json: Flag = False) -> int:
     return 0
 
 
-def _require_libraries() -> None:
+def _require_libraries(*names: str) -> None:
     """Refuse before anything else is said about the question."""
     import importlib.util
 
-    missing = [name for name in ("pydantic", "safetensors") if not importlib.util.find_spec(name)]
+    wanted = names or ("pydantic", "safetensors")
+    missing = [name for name in wanted if not importlib.util.find_spec(name)]
     if missing:
         raise InputError(f"sweeps need {' and '.join(missing)}: pip install 'oversmooth[sweep]'")

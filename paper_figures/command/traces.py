@@ -106,6 +106,7 @@ def analyze(
     prefix: str | None = None,
     skip_short: Flag = False,
     via: Literal["files", "capture"] = "files",
+    stage: int | None = None,
     local: float | None = None,
     layers: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (),
     reach: Flag = False,
@@ -140,6 +141,8 @@ def analyze(
         files: the weights are read here, without torch. capture: transformers loads and runs the
         model, its tokenizer and image processor too, and its blocks are watched: any family
         that docs/capture.md lists (extra capture). No code of a model is ever run.
+    stage
+        Which run of blocks, from 0, of a captured model in which tokens are merged (Swin).
     local
         Bound the ratio for every input whose tokens are within this part of their own length:
         post-norm encoders, 20 seconds a layer for 12 tokens. docs/local_bound.md says how.
@@ -163,10 +166,10 @@ def analyze(
     from paper_figures.command import corpus
     from simulations.machine.backends import backend as load_backend
 
-    if via == "capture":
+    if via == "capture" or stage is not None:
         from paper_figures.command.captured import require_fitting
 
-        require_fitting(backend=backend, device=device)
+        require_fitting(via, backend=backend, device=device, stage=stage)
     on = load_backend(backend, device=device, dtype=dtype)
     if images and (text is not None or out is not None or max_length is not None):
         raise InputError("images exclude text, max-length and out, but come with one of them")
@@ -201,6 +204,7 @@ def analyze(
             "prefix": prefix,
         },
         via,
+        stage,
     )
     if images:
         from paper_figures.command.images import analyze_files

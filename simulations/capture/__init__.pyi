@@ -2,7 +2,7 @@ from simulations.capture.family import Family
 from simulations.capture.known import FAMILIES
 from simulations.capture.pieces import Reading
 from simulations.capture.trace import read_model, trace_model
-from simulations.capture.tracking import Tracker, read_tracks
+from simulations.capture.tracking import Tracker
 
 __all__ = [
     "FAMILIES",
@@ -10,6 +10,5 @@ __all__ = [
     "Reading",
     "Tracker",
     "read_model",
-    "read_tracks",
     "trace_model",
 ]

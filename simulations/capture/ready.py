@@ -133,6 +133,8 @@ def _tensor(name: str, given: Any, model: Any) -> Any:
             f"{name} must be a tensor, or numbers that make one; texts of different lengths need "
             f"padding ({error})"
         ) from error
+    if tensor.device.type == "meta":
+        raise InputError(f"{name} must have numbers, but is on the device meta")
     first = next(model.parameters(), None)
     if first is None:
         return tensor

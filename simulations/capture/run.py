@@ -20,6 +20,7 @@ from simulations.capture.ready import (
     unwrapped,
 )
 from simulations.capture.watch import Call, watching
+from simulations.models.messages import reason
 from theory.arrays import Floats, InputError, as_mask, to_numpy
 
 
@@ -140,6 +141,14 @@ def _run(
     on_reading: Callable[[Reading], object],
 ) -> None:
     stages = _Stages()
+    ours: list[Exception] = []
+
+    def watch(call: Call) -> None:
+        try:
+            on_call(call)
+        except Exception as error:
+            ours.append(error)  # no fault of the model's
+            raise
 
     def on_call(call: Call) -> None:
         stage = stages.add(call)
@@ -150,8 +159,18 @@ def _run(
         read = read_call if watched.weights else read_tokens
         on_reading(read(call, stages.sizes[-1] - 1, watched.family, there))
 
-    with plain_torch(), watching(watched.parts, watched.family, on_call):
-        watched.model(*args, **kwargs)
+    with plain_torch(), watching(watched.parts, watched.family, watch):
+        try:
+            watched.model(*args, **kwargs)
+        except InputError:
+            raise
+        except Exception as error:  # a model has endless ways to fail
+            if ours:
+                raise
+            shapes = {name: tuple(each.shape) for name, each in _named(args, kwargs).items()}
+            raise InputError(
+                f"the model cannot be run on what it is given, {shapes}: {reason(error)}"
+            ) from error
     runs = ", ".join(
         f"{i}: {size} from {first}"
         for i, (size, first) in enumerate(zip(stages.sizes, stages.firsts, strict=True))
@@ -167,6 +186,12 @@ def _run(
         )
     if watched.stage is not None and not 0 <= watched.stage < len(stages.sizes):
         raise InputError(f"stage must be one of these runs of blocks, {runs}: not {watched.stage}")
+
+
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the tensors that the model is given, by name."""
+    named = dict(zip(["inputs"], args, strict=False)) | kwargs  # one at most has no name
+    return {name: each for name, each in named.items() if isinstance(each, torch.Tensor)}
 
 
 def _present(call: Call, kwargs: dict[str, Any], given: Any, *, crossed: bool) -> Any:

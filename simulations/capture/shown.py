@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from simulations.capture.load import Loaded
-from simulations.capture.trace import trace_model
+from simulations.capture.trace import count_tokens, trace_model
 from simulations.instruments.analysis import DEFAULT_LENGTH
 from simulations.instruments.trace import Trace
 from simulations.models.messages import quote, reason
@@ -64,26 +63,31 @@ def encode_texts(
     return encoded._replace(truncated=np.array([cut[row] for row in kept]), prefix=prefix), kept
 
 
-def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool) -> Encoded:
+def encode_pictures(
+    loaded: Loaded, files: Sequence[Path], *, skip_special: bool, stage: int | None = None
+) -> Encoded:
     """Scale images with a model's own processor; an .npy file is taken as it stands.
+
+    The tokens are those of the first block, or of the first one of a ``stage``.
 
     Raises: InputError if the model reads no images, one cannot be read, or, where special tokens
             are to be skipped, nobody says how many they are
     """
     _require_main(loaded, "pixel_values", "images", "leave --images out, and --text shows it some")
-    pixels = np.stack([_pixels(loaded, file) for file in files])
+    images = [_pixels(loaded, file) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            raise InputError(
+                f"images must have one shape, but {quote(file.name)} has {image.shape} and "
+                f"{quote(files[0].name)} {images[0].shape}"
+            )
+    pixels = np.stack(images)
 
-    def run() -> Any:
-        like = next(loaded.model.parameters())
-        with torch.no_grad():
-            return loaded.model(torch.as_tensor(pixels[:1]).to(like)).last_hidden_state
-
-    first = _tried(loaded, run)
-    n = int(first.shape[1]) if first.ndim == 3 else 0
+    n = _tried(loaded, lambda: count_tokens(loaded.model, {"pixel_values": pixels[:1]}, stage))
     patch = getattr(loaded.model.config, "patch_size", None)
     side = patch if isinstance(patch, list | tuple) else (patch, patch)
     marks = n - int(np.prod([pixels.shape[i - 2] // side[i] for i in (0, 1)])) if patch else -1
-    if skip_special and (marks < 0 or n == 0):
+    if skip_special and marks < 0:
         raise InputError(f"skip_special cannot be: {quote(loaded.name)} does not tell its patches")
     there = np.ones((len(files), n), dtype=bool)
     special = there & (np.arange(n) < marks)
@@ -93,33 +97,33 @@ def encode_pictures(loaded: Loaded, files: Sequence[Path], *, skip_special: bool
     return Encoded(numbers, there, special, cut, (names,) * len(files), "", pixels)
 
 
-def trace_shown(loaded: Loaded, encoded: Encoded, *, skip_special: bool = False) -> Trace:
-    """Measure a model on what it is shown, a few inputs at a time.
+def trace_shown(
+    loaded: Loaded, encoded: Encoded, *, skip_special: bool = False, stage: int | None = None
+) -> Trace:
+    """Measure a model on what it is shown, a few inputs at a time; ``stage`` is as there.
 
-    Raises: InputError as `simulations.capture.trace.trace_model` does, or if the model cannot run
+    Raises: InputError as `simulations.capture.trace.trace_model` does
     """
     mask = encoded.token_mask
     inputs: dict[str, Any] = {"input_ids": encoded.ids, "attention_mask": mask.astype(np.int64)}
     if encoded.pixels is not None:
         inputs = {"pixel_values": encoded.pixels}
     options: dict[str, Any] = {"at_once": max(1, _AT_ONCE // max(1, mask.shape[1]))}
+    options["stage"] = stage
     if skip_special:
         options["token_mask"] = mask & ~encoded.special_mask
     return _tried(loaded, lambda: trace_model(loaded.model, inputs, **options))
 
 
 def _tried(loaded: Loaded, run: Callable[[], _Found]) -> _Found:
-    """Run a model, in single precision where some layer knows no other, or say why it does not."""
+    """Run a model, in single precision where some layer knows no other."""
     try:
-        try:
-            return run()
-        except (RuntimeError, TypeError):
-            loaded.model.float()
-            return run()
-    except InputError:
-        raise
-    except Exception as error:  # a model has endless ways to fail
-        raise InputError(f"{quote(loaded.name)} cannot be run: {reason(error)}") from error
+        return run()
+    except InputError as error:
+        if not isinstance(error.__cause__, RuntimeError | TypeError):
+            raise
+        loaded.model.float()
+        return run()
 
 
 def _require_main(loaded: Loaded, wanted: str, kind: str, hint: str) -> None:

@@ -88,6 +88,18 @@ def read_model(
     return tuple(found)
 
 
+def count_tokens(model: Any, inputs: Any, stage: int | None = None) -> int:
+    """Return how many tokens go into the first block, or into the first one of a stage.
+
+    Raises: InputError as `trace_model` does
+    """
+    watched = make_watched(model, None, present=None, stage=stage, weights=False)
+    found: list[int] = []
+    for args, kwargs, there in batches(watched, inputs, None):
+        read_batch(watched, args, kwargs, there, lambda each: found.append(each.tokens.shape[-2]))
+    return found[0]
+
+
 @dataclass(eq=False)
 class _Rows:
     """The readings of one batch, the inputs from ``start`` on, block by block as they come."""

@@ -116,5 +116,16 @@ KNOWN: Final[dict[str, KnownModel]] = {
         shown="proteins",
         needs="torch",
     ),
+    # The encoder of a FLAN-T5-small that was taught to give titles: raffel2020t5
+    "t5-encoder": KnownModel(
+        sources=(PackagedModel("traceforge-title-model", "0.2.0", "data/span/encoder.onnx"),),
+        sha256="b82bef1400cec815c3e5addd04dc451ec31491ac6598b166bbc6594656823787",
+        architecture="T5 encoder",
+        layers=8,
+        width=512,
+        megabytes=68.5,
+        licence="MIT",
+        needs="onnx",
+    ),
 }
 """The checkpoints that have a name, with their files' packages, the first found being read."""

@@ -12,7 +12,7 @@ from simulations.machine.packages import package_folder, require_sha256, sha256_
 from simulations.machine.provenance import version
 from simulations.models.catalogue import KNOWN, KnownModel, PackagedModel
 from simulations.models.checkpoint import Checkpoint
-from simulations.models.exported import read_exported
+from simulations.models.exported.read import read_exported
 from simulations.models.fairseq import read_fairseq
 from simulations.models.folder import read_folder
 from simulations.models.gguf.container import MAGIC as GGUF

@@ -75,7 +75,7 @@ def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise InputError(
             f"{path.name}: model_type must be one that `oversmooth models` lists, but is "
-            f"{quote(model_type)}"
+            f"{quote(model_type)}; --via capture reads more of them"
         )
     family = _variant(FAMILIES[model_type], settings)
     older = family.older_keys.items()

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,39 +12,11 @@ import numpy as np
 from simulations.machine.files import CorruptError
 from simulations.sweeps.cells import Grid
 from simulations.sweeps.expansion import grid_of
-from simulations.sweeps.near_consensus import READINGS as LAW_READINGS
-from simulations.sweeps.store import open_store, read_cell, read_manifest
+from simulations.sweeps.labels import MADE_BY, import_xarray, named
+from simulations.sweeps.store import Store, open_store, read_cell, read_manifest
+from simulations.sweeps.training import read_course, stacked
 from theory.arrays import InputError
 
-_MADE_BY = ("oversmooth", "numpy", "scipy", "python", "commit")
-_RENAMED = {"norm": "token_norm"}  # "norm" may be an axis: which norm the blocks have
-_TEXTS = {
-    "cosine_similarity": "mean cosine of the angle between two tokens",
-    "token_norm": "Frobenius norm of the tokens, |H|",
-    "distance": "distance to consensus, d_M(H)",
-    "log_distance": "natural logarithm of d_M(H)",
-    "relative_distance": "d_M(H) / |H|",
-    "distance_noise": "whether rounding alone may move the distance by more than the tolerance",
-    "participation_rank": "participation rank of the tokens",
-    "diameter": "largest distance of two tokens",
-    "effective_rank": "effective rank of the tokens (exponential of the entropy)",
-    "measured_ratio": "d_M after the block over d_M before it",
-    "lambda_lower": "lower end of lambda, the coupling of the heads",
-    "lambda_upper": "upper end of lambda, the coupling of the heads",
-    "lambda_tier": "how the bracket of lambda was found",
-    "lambda_noise": "whether rounding alone may move lambda by more than the tolerance",
-    "s_lower": "lower end of s, the largest singular value of the weights",
-    "s_upper": "upper end of s, the largest singular value of the weights",
-    "sigma_1": "smallest standard deviation that the first norm divides by",
-    "sigma_2": "smallest standard deviation that the second norm divides by",
-    "v": "coefficient of the block theorem, upper end",
-    "v_sharp": "sharper coefficient of the block theorem, upper end",
-    "attention_diameter": "sum over the heads of Dobrushin's coefficient times the norm, upper end",
-    "v_diameter": "coefficient of the block theorem for the diameter, upper end",
-    "diameter_ratio": "diameter after the block over that before it",
-    "saturation": "largest d_M that a block ending with a norm puts out, over d_M before it",
-    **LAW_READINGS,
-}
 _ALONG = {"tokens": ("layer",), "blocks": ("block",), "cells": ()}
 """The dimension of a kind of reading beside those of the sweep."""
 
@@ -58,10 +31,15 @@ def read_store(root: Path | str) -> Any:
     others; ``complete`` (dimensions of the sweep, seed) says which cells are there. All numbers
     are without a unit.
 
+    Of a training, the dimensions are "step", "layer" or "block", and "input"; ``complete`` says
+    which steps have a reading, the attribute ``errors`` why others have none.
+
     Raises: InputError if there is no store, or xarray is not installed
     """
-    xarray = _xarray()
-    store = open_store(Path(root))
+    xarray = import_xarray()
+    store = open_store(root)
+    if store.kind == "training":
+        return _read_training(store, xarray)
     manifest = read_manifest(store)
     grid = grid_of(manifest)
     depth = max(case.stack.depth for case in grid.cases)
@@ -77,7 +55,7 @@ def read_store(root: Path | str) -> Any:
             except (FileNotFoundError, CorruptError):
                 continue
             complete[(*case.place, i)] = True
-            for name in _MADE_BY:
+            for name in MADE_BY:
                 made[name].add(header[name])
             for name, values in arrays.items():
                 if name not in columns:
@@ -88,13 +66,44 @@ def read_store(root: Path | str) -> Any:
     variables = {}
     for name, values in columns.items():
         kind, short = name.split("/")
-        short = _RENAMED.get(short, short)
+        short, told = named(short)
         values = values if _ALONG[kind] else values[..., 0]
-        told = {"long_name": _TEXTS[short], "units": "1"}
         variables[short] = ((*names, *_ALONG[kind]), values, told)
     told = {"long_name": "whether the cell is there", "units": "1"}
     variables["complete"] = (names, complete, told)
-    return xarray.Dataset(variables, _coordinates(grid, depth), _attributes(manifest, made))
+    about = {"title": manifest["name"], "sweep": json.dumps(manifest)}
+    return xarray.Dataset(variables, _coordinates(grid, depth), _attributes(about, made))
+
+
+def _read_training(store: Store, xarray: ModuleType) -> Any:
+    """Return the readings of a training, as `read_store` does."""
+    course = read_course(store.root)
+    if not course.readings:
+        raise InputError(f"{store.root} holds no reading yet")
+    steps = sorted({*course.readings, *course.errors})
+    variables: dict[str, Any] = {}
+    for name, values in stacked(course).items():
+        kind, short = name.split("/")
+        short, told = named(short)
+        variables[short] = (("step", *_ALONG[kind], "input"), values, told)
+    told = {"long_name": "whether there is a reading of the step", "units": "1"}
+    variables["complete"] = ("step", np.isin(steps, [*course.readings]), told)
+    depth, inputs = variables["distance"][1].shape[1] - 1, variables["distance"][1].shape[2]
+    places = {"step": steps, "layer": range(depth + 1), "block": range(1, depth + 1)}
+    made: dict[str, set[str]] = defaultdict(set)
+    reasons: dict[str, list[str]] = {}
+    for step, (_, header) in course.readings.items():
+        for name in (*MADE_BY, "torch"):
+            made[name].add(header[name])
+        if any(header["reasons"]):
+            reasons[str(step)] = header["reasons"]
+    attributes = _attributes({"title": course.manifest["model"]}, made) | {
+        "training": json.dumps(course.manifest),
+        "errors": json.dumps(course.errors),
+        "reasons": json.dumps(reasons),  # why the theorem does not apply, by step and block
+    }
+    coordinates = {name: np.asarray(found) for name, found in places.items()}
+    return xarray.Dataset(variables, coordinates | {"input": np.arange(inputs)}, attributes)
 
 
 def _nothing(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
@@ -116,14 +125,5 @@ def _coordinates(grid: Grid, depth: int) -> dict[str, Any]:
     return found
 
 
-def _attributes(manifest: Mapping[str, Any], made: Mapping[str, set[str]]) -> dict[str, str]:
-    makers = {name: ", ".join(sorted(found)) for name, found in made.items()}
-    return {"title": manifest["name"], "sweep": json.dumps(manifest), **makers}
-
-
-def _xarray() -> Any:
-    try:
-        import xarray
-    except ImportError as error:
-        raise InputError("reading a store needs xarray: pip install 'oversmooth[sweep]'") from error
-    return xarray
+def _attributes(about: Mapping[str, str], made: Mapping[str, set[str]]) -> dict[str, str]:
+    return {**about, **{name: ", ".join(sorted(found)) for name, found in made.items()}}

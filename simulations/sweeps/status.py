@@ -52,7 +52,7 @@ def sweep_status(root: Path | str) -> SweepStatus:
 
     Raises: InputError if there is no store, or a newer version wrote it
     """
-    store = open_store(Path(root))
+    store = open_store(root, kind="sweep")
     wanted = grid_of(read_manifest(store)).keys()
     done = corrupt = 0
     kept_at = []

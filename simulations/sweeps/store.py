@@ -1,17 +1,18 @@
 """How is a cell of a sweep kept, so that it is there once, whole, and told from a damaged one?
 
 One file a cell, in a folder that one driver holds at a time. `simulations.machine.files` says how a
-file is written.
+file is written. The readings of a model that trains are kept in the same way, one cell a reading.
 """
 
 import contextlib
 import json
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import safetensors
@@ -32,13 +33,23 @@ _STALE_SECONDS = 60.0
 _FLUSHES_AT_ONCE = 16
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
+Kind: TypeAlias = Literal["sweep", "training"]
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of a sweep: ``sweep``, ``lock``, ``cells``, ``failed``, ``corrupt``, ``masks``."""
+    """A folder of a sweep: ``sweep``, ``lock``, ``cells``, ``failed``, ``corrupt``, ``masks``.
+
+    One of a training has ``training`` in the place of ``sweep``, and neither lock nor masks.
+    """
 
     root: Path
+    kind: Kind = "sweep"
+
+    @property
+    def manifest_path(self) -> Path:
+        """Where it is kept what the store is of."""
+        return self.root / self.kind
 
     def cell_path(self, key: str) -> Path:
         """Return where a cell is kept: 1/256 of them in one folder."""
@@ -53,13 +64,13 @@ class Store:
         return self.root / "masks" / f"{digest}.npy"
 
 
-def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
+def create_store(root: Path, manifest: Mapping[str, Any], *, kind: Kind = "sweep") -> Store:
     """Make a store for a sweep, or open the one that is there for the same sweep.
 
     Raises: InputError if the folder holds something else, another sweep, or cannot be written
     """
-    store = Store(root)
-    path = root / "sweep"
+    store = Store(root, kind)
+    path = store.manifest_path
     try:
         there = path.exists()
     except OSError as error:  # a name that is too long, say
@@ -72,7 +83,7 @@ def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
             raise refused(root, error) from error
         if strangers:
             raise InputError(
-                f"store must be a new or empty folder or one of a sweep, but {root} holds "
+                f"store must be a new or empty folder or one of a {kind}, but {root} holds "
                 f"{strangers[0]!r}"
             )
         commit_file(path, json.dumps(manifest, indent=1).encode())
@@ -80,7 +91,7 @@ def create_store(root: Path, manifest: Mapping[str, Any]) -> Store:
     changed = sorted(k for k in {*found, *manifest} if found.get(k) != manifest.get(k))
     if changed and changed != ["name"]:  # no number depends on what a sweep is called
         raise InputError(
-            f"store {root} belongs to a sweep that differs in {', '.join(changed)}; "
+            f"store {root} belongs to a {kind} that differs in {', '.join(changed)}; "
             "take another folder, so that nothing is mixed"
         )
     return store
@@ -92,29 +103,33 @@ def _is_ours(name: str) -> bool:
     return name in known or name.startswith(".")
 
 
-def open_store(root: Path | str) -> Store:
-    """Open the store of a sweep.
+def open_store(root: Path | str, *, kind: Kind | None = None) -> Store:
+    """Open the store of a sweep, or of a training, unless one of a certain kind is wanted.
 
-    Raises: InputError if there is none, or a newer version wrote it
+    Raises: InputError if there is none, it is of another kind, or a newer version wrote it
     """
-    store = Store(Path(root))
+    found = [Store(Path(root), each) for each in get_args(Kind)]
+    there = [each for each in found if os.path.isfile(each.manifest_path)]  # noqa: PTH113 - never raises
+    store = there[0] if there else Store(Path(root), kind or "sweep")
+    if there and kind not in (None, store.kind):
+        raise InputError(f"{root} must be the store of a {kind}, but is one of a {store.kind}")
     read_manifest(store)
     return store
 
 
 def read_manifest(store: Store) -> dict[str, Any]:
     """Return what the sweep was told to do."""
-    path = store.root / "sweep"
+    path = store.manifest_path
     try:
         return read_note(path)
     except FileNotFoundError:
         raise InputError(
-            f"{store.root} must be the store of a sweep, but has no file sweep"
+            f"{store.root} must be the store of a {store.kind}, but has no file {store.kind}"
         ) from None
     except CorruptError as error:
         raise InputError(
-            f"{error}; its cells are safe: put the sweep's file back by starting the sweep "
-            "again after moving this one away"
+            f"{error}; its cells are safe: put the {store.kind}'s file back by starting the "
+            f"{store.kind} again after moving this one away"
         ) from error
 
 

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,7 +14,7 @@ import numpy as np
 from simulations.engine.surveys import Quantity, survey
 from simulations.machine.backends import backend, device_count
 from simulations.machine.files import CorruptError, DiskError, read_file
-from simulations.machine.provenance import commit, versions
+from simulations.machine.provenance import made_by
 from simulations.stacks.graphs import mask_by_name
 from simulations.sweeps.cells import Task
 from simulations.sweeps.config import LAW, RunSettings, Sweep
@@ -122,22 +121,15 @@ def run_task(order: Order, compute: Compute = compute_task) -> int:
             "run": run.model_dump(mode="json"),
             "task": {"number": task.number, "cells": task.size},
             "seconds": seconds,
-            **_made_by(),
+            **made_by(*_LIBRARIES),
         }
         cells.append((key, arrays, header))
     return commit_cells(store, cells)
 
 
-@cache
-def _made_by() -> dict[str, str]:
-    """Return what all cells of this process are made with: to look it up takes milliseconds."""
-    found = {"commit": commit(), "python": platform.python_version(), "machine": platform.machine()}
-    return found | versions(*_LIBRARIES)
-
-
 def manifest_hash(store: Store) -> str:
     """Return a hash of what the store's sweep was told to do."""
-    return hashlib.sha256(read_file(store.root / "sweep")).hexdigest()
+    return hashlib.sha256(read_file(store.manifest_path)).hexdigest()
 
 
 def _require_same(store: Store, order: Order) -> None:

@@ -56,6 +56,23 @@ def read_tokenizer(folder: Path) -> Tokenizer:
         return _read(folder)
 
 
+def read_alone(folder: Path, *, pad: str) -> Tokenizer:
+    """Read a tokenizer.json as it stands, where no config.json says whose it is.
+
+    Raises: InputError if it is missing or damaged, or lacks the word ``pad``
+    """
+    if not is_there(folder / FILE):
+        raise InputError(f"the folder of the weights has no {FILE}, which splits texts")
+    with panics_unprinted():
+        _, engine = _read_file(folder / FILE)
+        engine.no_truncation()
+        engine.no_padding()
+        number = engine.token_to_id(pad)
+    if number is None:
+        raise InputError(f"{FILE} lacks the word {pad}")
+    return Tokenizer(engine, pad_id=number)
+
+
 def _read(folder: Path) -> Tokenizer:
     file, as_kept = _read_file(folder / FILE) if is_there(folder / FILE) else ({}, None)
     said = read_said(folder, file)

@@ -92,3 +92,23 @@ def test_questions_that_do_not_go_together_are_refused(
         (["--text", texts(tmp_path, "a"), "--skip-special"], "at least 2 tokens that count"),
     ):
         assert message in refused(capsys, "analyze", model, *VIA, *words)
+
+
+def test_a_model_in_which_tokens_are_merged_is_read_stage_by_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_simulations.test_capture.test_load import save
+
+    image = tmp_path / "image.npy"
+    np.save(image, np.random.default_rng(0).standard_normal((3, 16, 16)))
+    argv = ("analyze", str(save("swin", tmp_path)), *VIA, "--images", str(image))
+    capsys.readouterr()  # what transformers says while it writes
+    assert "stage must be given" in refused(capsys, *argv)
+    assert "stage must be one of these runs" in refused(capsys, *argv, "--stage", "2")
+    for stage, (blocks, tokens) in enumerate([(2, 64), (1, 16)]):
+        found = json.loads(said(capsys, *argv, "--stage", str(stage), "--json")[1])
+        assert (len(found["blocks"]["v"]), found["image_tokens"]) == (blocks, tokens)
+        assert (found["stage"], found["inequality"]) == (stage, [["holds"]] * blocks)
+    assert f"16 tokens, stage {stage}" in said(capsys, *argv, "--stage", str(stage))[1]
+    wrong = ("analyze", "minilm", "--stage", "0")
+    assert "stage goes with --via capture alone" in refused(capsys, *wrong)

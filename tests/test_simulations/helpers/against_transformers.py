@@ -44,7 +44,7 @@ def differences(checkpoint: Checkpoint, encoded: Encoded, model: Any) -> dict[st
     import torch
 
     if encoded.pixels is not None:
-        given = {"pixel_values": torch.asarray(encoded.pixels).float()}
+        given = {"pixel_values": torch.asarray(encoded.pixels).to(model.dtype)}
     else:
         # Those that count positions from padding on find it by the number 1, which is [UNK] here.
         first = checkpoint.architecture.first_position

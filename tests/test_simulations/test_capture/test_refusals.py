@@ -1,12 +1,14 @@
 """Is what cannot be read refused in one line that names block and piece?"""
 
 import dataclasses
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from simulations.capture.family import Family
+from simulations.capture.run import batches, make_watched, read_batch
 from simulations.capture.trace import read_model, trace_model
 from tests.test_simulations.test_capture.helpers.own import OWN, Block, network
 from tests.test_simulations.test_capture.helpers.tiny import (
@@ -258,3 +260,36 @@ def test_a_model_with_cross_attention_is_told_so() -> None:
     assert np.isfinite(trace.blocks["measured_ratio"]).all()
     assert np.isfinite(trace.blocks["lambda"]).all()
     assert read_model(model, inputs, stage=1)[0].block is None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"input_ids": (2, 0)}, r"'input_ids': \(2, 0\)"),
+        ({"inputs": (2, 7)}, "You must specify"),
+    ],
+)
+def test_what_the_model_cannot_be_run_on_is_one_line_with_shapes(
+    inputs: dict[str, tuple[int, ...]], message: str
+) -> None:
+    model, _ = tiny_model("bert")
+    given = {name: torch.ones(shape, dtype=torch.long) for name, shape in inputs.items()}
+    with pytest.raises(InputError, match="the model cannot be run on what it is given") as caught:
+        trace_model(model, given)
+    assert re.search(message, str(caught.value))
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is not None, "what the model said is kept"
+
+
+def test_a_mistake_of_our_own_is_not_the_models() -> None:
+    model, inputs = tiny_model("bert")
+    watched = make_watched(model, None, present=None, stage=None)
+    ((args, kwargs, there),) = batches(watched, inputs, None)
+    with pytest.raises(ZeroDivisionError):
+        read_batch(watched, args, kwargs, there, lambda reading: 1 // 0)
+
+
+def test_inputs_without_numbers_are_refused() -> None:
+    model, inputs = tiny_model("bert")
+    with pytest.raises(InputError, match="input_ids must have numbers, but is on the device meta"):
+        trace_model(model, {"input_ids": inputs["input_ids"].to("meta")})

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from simulations.models.checkpoint import Checkpoint, embeddings_of
-from simulations.models.families.bert import BERT
+from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
 from simulations.models.texts import DEFAULT_TEXTS
 from simulations.models.tokens import Encoded, encode
 from tests.test_simulations.helpers.against_transformers import random_model
+from tests.test_simulations.helpers.same_weights import their_bert
 from tests.test_simulations.helpers.tiny import write_tokenizer
 from theory.arrays import InputError
 
@@ -33,7 +33,6 @@ SIZES = {
     "max_position_embeddings": 24,
     "initializer_range": 0.5,  # the usual .02 would hide most mistakes below the tolerance
 }
-NAMES = BERT.names
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("Bert", SIZES),
     "bert-relu": ("Bert", SIZES | {"hidden_act": "relu", "layer_norm_eps": 0.1}),
@@ -89,74 +88,6 @@ def worst_differences(
     return state, attention
 
 
-def as_transformers(checkpoint: Checkpoint, words: NDArray[np.int64]) -> Any:
-    """Build their BERT from our blocks, with rows for the given words only."""
-    model = checkpoint.architecture
-    config = transformers.BertConfig(
-        vocab_size=len(words),
-        hidden_size=model.width,
-        num_hidden_layers=model.layers,
-        num_attention_heads=model.heads,
-        intermediate_size=model.ffn,
-        hidden_act=model.activation,
-        layer_norm_eps=model.norm_eps,
-        max_position_embeddings=model.positions,
-        type_vocab_size=model.token_types,
-        attn_implementation="eager",
-    )
-    embeddings, d = embeddings_of(checkpoint), model.width
-    state = {
-        "embeddings.word_embeddings.weight": embeddings.word[words],
-        "embeddings.position_embeddings.weight": embeddings.position,
-        "embeddings.token_type_embeddings.weight": embeddings.token_type,
-        "embeddings.LayerNorm.weight": embeddings.norm.gain,
-        "embeddings.LayerNorm.bias": embeddings.norm.shift,
-    }
-    for layer, block in enumerate(checkpoint.blocks):
-        start, attention, ffn = NAMES.layer.format(layer), block.attention, block.feed_forward
-        assert attention.query is not None
-        assert attention.key is not None
-        assert attention.query_bias is not None
-        assert attention.key_bias is not None
-        assert attention.output is not None
-        assert ffn is not None
-        for name, weight in (
-            (NAMES.query, np.moveaxis(attention.query, 1, 2).reshape(d, d)),
-            (NAMES.key, np.moveaxis(attention.key, 1, 2).reshape(d, d)),
-            (NAMES.value, np.moveaxis(attention.value, 1, 2).reshape(d, d)),
-            (NAMES.output, attention.output.reshape(d, d).T),
-            (NAMES.ffn_in, ffn.weight_in.T),
-            (NAMES.ffn_out, ffn.weight_out.T),
-            (NAMES.norm_1, block.norm_1.gain),
-            (NAMES.norm_2, block.norm_2.gain),
-        ):
-            state[start + name + ".weight"] = weight
-        for name, bias in (
-            (NAMES.query, attention.query_bias.reshape(d)),
-            (NAMES.key, attention.key_bias.reshape(d)),
-            (NAMES.value, np.zeros(d)),  # ours is in the output's bias already
-            (NAMES.output, attention.bias),
-            (NAMES.ffn_in, ffn.bias_in),
-            (NAMES.ffn_out, ffn.bias_out),
-            (NAMES.norm_1, block.norm_1.shift),
-            (NAMES.norm_2, block.norm_2.shift),
-        ):
-            state[start + name + ".bias"] = bias
-    tensors = {
-        name: torch.asarray(np.array(value, dtype=np.float32)) for name, value in state.items()
-    }
-    # Not load_state_dict: their constructor first draws every weight at random, for seconds.
-    theirs, report = transformers.BertModel.from_pretrained(
-        None,
-        config=config,
-        state_dict=tensors,
-        add_pooling_layer=False,
-        output_loading_info=True,
-    )
-    assert not any(report.values()), report
-    return theirs.eval()
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_supported_family_agrees(family: str, tmp_path: Path) -> None:
     kind, settings = FAMILIES[family]
@@ -187,7 +118,7 @@ def test_all_minilm_agrees() -> None:
     checkpoint = load_or_skip("minilm")
     encoded = encode(checkpoint, TEXTS)
     words, ids = np.unique(encoded.ids, return_inverse=True)
-    model = as_transformers(checkpoint, words)
+    model = their_bert(checkpoint, words)
     states, attentions = worst_differences(checkpoint, encoded, model, ids)
     assert states < 2e-5, states
     assert attentions < 2e-5, attentions
@@ -211,7 +142,7 @@ def test_multilingual_e5_agrees() -> None:
     checkpoint = load_or_skip("e5-small")
     encoded = encode(checkpoint, TEXTS)
     words, ids = np.unique(encoded.ids, return_inverse=True)
-    model = as_transformers(checkpoint, words)
+    model = their_bert(checkpoint, words)
     states, attentions = worst_differences(checkpoint, encoded, model, ids)
     assert states < 2e-5, states
     assert attentions < 2e-5, attentions

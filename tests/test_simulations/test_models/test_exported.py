@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulations.models.exported import read_exported
+from simulations.models.exported.read import read_exported
 from simulations.models.families.vit import DINOV2
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import run
@@ -87,7 +87,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     without = {n: t for n, t in TENSORS.items() if "cls_token" not in n}
     onnx.save(exported(without), path)
-    with pytest.raises(InputError, match="must hold one DINOv2, but holds 0"):
+    with pytest.raises(InputError, match="must hold one DINOv2 or one encoder of T5, but holds 0"):
         load_checkpoint(path)
     torn = TENSORS | {"encoder.layer.1.norm1.bias": np.zeros(3, np.float32)}
     onnx.save(exported(torn), path)

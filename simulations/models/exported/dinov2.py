@@ -1,11 +1,9 @@
 """How is a DINOv2 that was exported to ONNX read?
 
-The file is a graph: most weights keep their names, matrices get numbers and are known by the nodes
-that use them, and the positions stand apart as those of [CLS] and those of a grid of patches.
+The positions stand apart, as those of [CLS] and those of a grid of patches.
 """
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -19,29 +17,38 @@ from simulations.models.assemble import (
     require_tensors,
 )
 from simulations.models.checkpoint import Checkpoint, Patches, Pixels
+from simulations.models.exported.graph import Graph
+from simulations.models.exported.weights import numbers_of, weights_of
 from simulations.models.families.vit import DINOV2
 from simulations.models.grid import stretched
-from simulations.models.messages import quote, reason
 from theory.arrays import InputError
 
 _HEAD_FEATURES: Final = 64
 """In every DINOv2; no tensor shows it."""
-_MARK: Final = "embeddings.cls_token"
+MARK: Final = "embeddings.cls_token"
+"""What the graph of a DINOv2 holds, and no other's."""
 _PIXELS = Pixels(shorter=256, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resample=3)
 """What its authors do to images; they then cut out 224 points a side."""
 _SIDE = 224
 
 
-def read_exported(
-    path: Path, *, name: str, source: str, sha256: str, dtype: DTypeLike = np.float32
+def read_dinov2(
+    graph: Graph,
+    prefix: str,
+    *,
+    path: Path,  # noqa: ARG001 - nothing lies beside the file of a model of images
+    name: str,
+    source: str,
+    sha256: str,
+    dtype: DTypeLike,
 ) -> Checkpoint:
-    """Read a DINOv2 from the ONNX file of a model that stands on it.
+    """Read a DINOv2 from a graph, in which ``prefix`` stands before all its names.
 
-    Raises: InputError if the file is truncated or corrupt, or holds another model
+    Raises: InputError if a weight is missing, or of another shape
     Source: oquab2024dinov2
     """
-    file = quote(path.name)
-    tensors = _tensors(path, file)
+    file = graph.file
+    tensors = _tensors(graph, prefix)
     model = _architecture(tensors, file)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     require_tensors(file, shapes, DINOV2, model)
@@ -62,39 +69,10 @@ def read_exported(
     )
 
 
-def _library() -> ModuleType:
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise InputError(
-            "reading a model that was exported to ONNX needs the package onnx, which is not "
-            "installed; run: pip install 'oversmooth[onnx]'"
-        ) from error
-    library: ModuleType = onnx
-    return library
-
-
-def _tensors(path: Path, file: str) -> dict[str, NDArray[Any]]:
+def _tensors(graph: Graph, prefix: str) -> dict[str, NDArray[Any]]:
     """Return the weights of the model inside, under the names that DINOv2's own files have."""
-    library = _library()
-    try:
-        # What lies outside the file could be any file of this machine.
-        graph = library.load(path, load_external_data=False).graph
-        kept = {each.name: library.numpy_helper.to_array(each) for each in graph.initializer}
-    except Exception as error:  # protobuf raises classes of its own, NumPy others
-        raise InputError(f"{file} is truncated or corrupt: {reason(error)}") from error
-    marks = [name for name in kept if name.endswith(_MARK)]
-    if len(marks) != 1:
-        raise InputError(f"{file} must hold one DINOv2, but holds {len(marks)}")
-    prefix = marks[0].removesuffix(_MARK)
-    found = {n.removeprefix(prefix): kept[n] for n in kept if n.startswith(prefix)}
-    for node in graph.node:
-        place = node.name.strip("/").replace("/", ".")
-        if node.op_type == "MatMul" and place.startswith(prefix) and node.input[1] in kept:
-            key = place.removeprefix(prefix).removesuffix(".MatMul") + ".weight"
-            found[key] = kept[node.input[1]].T
-    found[DINOV2.names.position] = _positions(kept, found[_MARK].shape[-1], file)
+    found = {name: numbers_of(weights) for name, weights in weights_of(graph, prefix).items()}
+    found[DINOV2.names.position] = _positions(graph.kept, found[MARK].shape[-1], graph.file)
     return found
 
 

@@ -1,0 +1,17 @@
+"""A Llama, random: v, lambda, s, sigma, ratio and verdict by block."""
+
+import torch
+from rich import print
+from transformers import LlamaConfig, LlamaModel
+
+from oversmooth import trace_model
+from simulations.reports import reading, trace_table
+
+torch.manual_seed(0)
+config = LlamaConfig(
+    vocab_size=100, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4
+)
+model = LlamaModel(config).eval()
+trace = trace_model(model, torch.randint(0, 100, (2, 12)))
+print(trace_table(trace, title="Llama", groups=["blocks"], without=["v_stacked"]))
+print(reading(trace))
