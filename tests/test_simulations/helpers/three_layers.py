@@ -11,8 +11,13 @@ N, D, DEPTH = 5, 6, 3
 CAUSAL = np.tri(N, dtype=bool)
 STACK = [random_block(seed) for seed in range(DEPTH)]
 TOKENS = random_tokens(0, N, D)
-ENDS = {f"{name}_{end}" for name in ("lambda", "s", "v") for end in ("lower", "upper")}
-BOUNDS = {"rounding", "v_error"} | ENDS  # one arithmetic may have tighter ones than another
+ENDS = {
+    f"{name}_{end}" for name in ("lambda", "s", "v", "v_diameter") for end in ("lower", "upper")
+}
+ENVELOPES = {"log10_envelope", "log10_envelope_v", "log10_envelope_diameter"}
+BOUNDS = (
+    {"rounding", "v_error", "saturation"} | ENDS | ENVELOPES
+)  # one arithmetic may have tighter ones than another
 Measures = Mapping[str, Any]
 
 
