@@ -137,9 +137,9 @@ def test_a_gelu_block_of_64_tokens_with_64_features_is_certified() -> None:
     def weights(*shape: int) -> Any:
         return rng.standard_normal(shape) / shape[-2] ** 0.5
 
-    into = [weights(heads, d, d // heads) for _ in range(3)]
+    query, key, value = (weights(heads, d, d // heads) for _ in range(3))
     block = Block(
-        Attention(*into, weights(heads, d // heads, d)),
+        Attention(query, key, value, weights(heads, d // heads, d)),
         FeedForward(weights(d, 4 * d), weights(4 * d, d), activation="gelu"),
     )
     given = BlockInput(block, rng.standard_normal((n, d)))
