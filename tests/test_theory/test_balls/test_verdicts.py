@@ -130,6 +130,24 @@ def test_a_planted_wrong_block_theorem_is_refuted_on_a_softmax_for_certain() -> 
     assert set(found.hypotheses.values()) == {"met"}
 
 
+@pytest.mark.slow
+def test_a_gelu_block_of_64_tokens_with_64_features_is_certified() -> None:
+    rng, (n, d, heads) = np.random.default_rng(0), (64, 64, 2)
+
+    def weights(*shape: int) -> Any:
+        return rng.standard_normal(shape) / shape[-2] ** 0.5
+
+    query, key, value = (weights(heads, d, d // heads) for _ in range(3))
+    block = Block(
+        Attention(query, key, value, weights(heads, d // heads, d)),
+        FeedForward(weights(d, 4 * d), weights(4 * d, d), activation="gelu"),
+    )
+    given = BlockInput(block, rng.standard_normal((n, d)))
+    found = certify(CATALOGUE["block-v-sharp"], given)
+    assert (found.words, found.bits) == ("holds, certified", 64)
+    assert set(found.hypotheses.values()) == {"met"}
+
+
 def test_what_breaks_a_hypothesis_does_not_apply_for_certain() -> None:
     for key in ("linear", "attention", "dirichlet-energy-smoothing"):
         theorem = CATALOGUE[key]
