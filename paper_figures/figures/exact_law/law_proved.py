@@ -41,8 +41,8 @@ def network(gain: float, spread: float, *, seed: int) -> tuple[Block, Values]:
 
 def compute(settings: Settings) -> Dataset:
     """Return the verdict and the bounds at every place of a plane, on two graphs."""
-    gains = np.linspace(-3.0, 1.0, 5 if settings.quick else 13)
-    spreads = np.linspace(0.1, 1.3, 2 if settings.quick else 6)
+    gains = np.linspace(-3.0, 1.0, 5 if settings.quick else 11)
+    spreads = np.linspace(0.1, 1.3, 2 if settings.quick else 5)
     shape = (len(_GRAPHS), len(spreads), len(gains))
     verdict = np.full(shape, _VERDICTS.index("unsettled"))
     low, high, rate, error = (np.full(shape, np.nan) for _ in range(4))

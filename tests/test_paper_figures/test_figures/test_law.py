@@ -9,6 +9,7 @@ import pytest
 from paper_figures.figures.exact_law import law_by_eigenvalue as curve
 from paper_figures.figures.exact_law import law_models as models
 from paper_figures.figures.exact_law import law_phase_diagrams as phases
+from paper_figures.figures.exact_law import law_proved as proved
 from paper_figures.figures.exact_law import law_vs_simulation as versus
 from paper_figures.figures.exact_law.configurations import (
     COMPARED_GRAPHS,
@@ -180,3 +181,15 @@ def test_every_part_of_the_models_caption_can_be_refuted(invented: Dataset) -> N
     assert models.refuted(told(invented, ordered=False))
     assert models.refuted(told(invented, lowest_sharp=0.9))
     assert models.refuted(changed(invented, "law_minilm", invented["measured_minilm"]))
+
+
+def test_the_proved_law_is_refuted_by_floats_outside_its_bounds() -> None:
+    pytest.importorskip("flint")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proved, "_GRAPHS", {"complete": "full attention"})
+        data = proved.compute(QUICK)
+    assert not proved.refuted(data)
+    assert not (data["low"] > data["high"]).any()
+    assert set(np.unique(data["verdict"])) >= {0, 1}
+    for attrs in ({"outside": 1}, {"attracts": 0}, {"repels": 0}):
+        assert proved.refuted(told(data, **attrs))
