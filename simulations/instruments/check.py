@@ -19,15 +19,18 @@ from theory.arrays import (
     require_mask,
     to_numpy,
 )
+from theory.blocks.forward import consensus_walks
 from theory.blocks.weights import Block
 from theory.bounds.block_rounding import coefficient_bounds
 from theory.bounds.implications import Convergence, convergence
 from theory.bounds.supremum import suprema
+from theory.law.cocycle import operator_rate
+from theory.law.transverse import weak_components
 from theory.measures.subspace import consensus_distance
 from theory.measures.tokens import relative_distance
 from theory.records import brief_repr
 from theory.statements.evaluation import check
-from theory.statements.instances import as_float64
+from theory.statements.instances import as_float64, map_arrays
 from theory.theorems.block.input import BlockInput
 from theory.theorems.catalogue import CATALOGUE
 
@@ -51,7 +54,8 @@ class BlockReport:
     v, d_M and all verdicts are about ``subspace``, of rank ``rank``: all tokens equal. ``law`` is
     about another M, ``law_subspace`` of rank ``law_rank``: the span of the indicators of the
     graph's ``components``, with ``transverse_modes`` left. It is the exact rate of small
-    distances to that M, a layer, if this block came again and again on the graph of its mask:
+    distances to that M, a layer, if this block came again and again on the graph of its mask, or
+    on the walks that equal tokens have where scores have positions:
     `simulations.law.one_block.block_law` says on which orbit. ``law_method`` says how it was
     found, or why there is none; ``law_error`` is None where no error is known. With several
     components ``law_consensus`` is the rate of the distance to ``subspace``.
@@ -130,7 +134,7 @@ def check_block(
             f"{verdict.rhs:.3g}"
         )
     with np.errstate(all="ignore"):
-        law = block_law(given.block, given.tokens, adjacency=given.adjacency, mask=given.mask)
+        law = _law(given)
     before, after = (float(consensus_distance(x)) for x in (given.tokens, step.output))
     if word == "refuted" and not verdict.lhs > upper * before + verdict.rounding:
         word = "does not apply"
@@ -166,6 +170,31 @@ def check_block(
         transverse_modes=law.modes,
         law_consensus=law.consensus,
     )
+
+
+def _law(given: BlockInput) -> BlockLaw:
+    """Return the law on the walks that equal tokens have, each head's own where there are any."""
+    block, tokens, mask = given.block, given.tokens, given.mask
+    attention, positions = block.attention, block.attention.positions
+    if given.adjacency is not None or positions is None:
+        return block_law(block, tokens, adjacency=given.adjacency, mask=mask)
+    n, token = tokens.shape[0], namespace(tokens).mean(tokens, axis=0)
+    try:
+        walks = consensus_walks(attention, token, n, mask=mask)
+        if not positions.turns:
+            return block_law(block, tokens, adjacency=walks)
+        components = weak_components(to_numpy(walks).mean(axis=0))
+        if len(components) > 1:
+            why = "no law is worked out for several components whose walks depend on the token"
+            return BlockLaw(None, None, why, components)
+        host = map_arrays(lambda array, _: to_numpy(array), attention)
+        heard = None if mask is None else to_numpy(mask)
+        rate, method = operator_rate(
+            block, lambda step: consensus_walks(host, step.listening, n, mask=heard), token
+        )
+        return BlockLaw(rate, None, f"{method}, heads whose walks depend on the token", components)
+    except InputError as error:
+        return BlockLaw(None, None, str(error))
 
 
 _NOTHING = Convergence(

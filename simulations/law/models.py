@@ -60,7 +60,8 @@ def model_law(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    if checkpoint.scores is not None or checkpoint.architecture.causal:
+    plain = all(block.attention.plain for block in checkpoint.blocks)
+    if not plain or checkpoint.architecture.causal:
         raise InputError(
             f"the law of a whole model is about encoders whose tokens all listen to all by queries "
             f"and keys alone, but {checkpoint.name} is a decoder, or has other scores"

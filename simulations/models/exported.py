@@ -13,9 +13,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.architecture import Architecture, ImageShape
 from simulations.models.assemble import (
+    build_blocks,
     build_embeddings,
     build_final_norm,
-    build_layers,
     require_tensors,
 )
 from simulations.models.checkpoint import Checkpoint, Patches, Pixels
@@ -46,7 +46,7 @@ def read_exported(
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     require_tensors(file, shapes, DINOV2, model)
     embeddings = build_embeddings(tensors.__getitem__, DINOV2, model, dtype=dtype)
-    layers = build_layers(tensors.__getitem__, DINOV2, model, dtype=dtype)
+    blocks = build_blocks(tensors.__getitem__, DINOV2, model, dtype=dtype)
     assert isinstance(embeddings, Patches)  # as the family reads images
     shown, patches = stretched(model, embeddings, _SIDE)
     return Checkpoint(
@@ -55,7 +55,7 @@ def read_exported(
         weights_sha256=sha256,
         architecture=shown,
         embeddings=patches,
-        blocks=layers.blocks,
+        blocks=blocks,
         tokenizer=None,
         final_norm=build_final_norm(tensors.__getitem__, DINOV2, model, dtype=dtype),
         pixels=_PIXELS,
