@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from scipy.special import roots_legendre
 
-from theory.arrays import Array, namespace, tiny
+from theory.arrays import Array, InputError, namespace, tiny
 from theory.blocks.activations import activation
 from theory.blocks.forward import softmax
 from theory.blocks.weights import Attention, FeedForward
@@ -197,7 +197,14 @@ def attend_centred(
 
     The second result stands for the adjacency, as `simulations.centred.rollout.rollout` describes
     it.
+
+    Raises: InputError unless scores are products of queries and keys alone
     """
+    if not attention.plain:
+        raise InputError(
+            "a centred rollout knows scores of queries and keys alone, but this attention has "
+            "positions, or norms of queries and keys: use apply_block"
+        )
     xp = namespace(state.centre)
     heads = Centred(state.centre[..., None, :, :], state.deviations[..., None, :, :], 0)
     t = state.scale[..., None, :, :]

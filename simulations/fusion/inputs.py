@@ -79,7 +79,8 @@ def checkpoint_weights(
     """
     table, first = embeddings_of(model), model.architecture.first_position
     shape = model.architecture
-    plain = shape.placement == "post" and shape.activation == "gelu" and model.scores is None
+    plain = shape.placement == "post" and shape.activation == "gelu"
+    plain = plain and all(block.attention.plain for block in model.blocks)
     if not plain or table.position is None or table.projection is not None:
         raise InputError(f"{model.name} is not of the plain BERT shape that fusion trains")
     position = table.position[first : first + longest]

@@ -47,7 +47,6 @@ class Bench:
             present=there.move(present),
             token_mask=counted,
             norms=self.norms,
-            scores=self._scores,
         )
 
     @property
@@ -59,11 +58,6 @@ class Bench:
     def _blocks(self) -> Any:
         blocks = self.checkpoint.blocks
         return blocks if self.on is None else self.on.move_each(blocks)
-
-    @property
-    def _scores(self) -> Any:
-        scores = self.checkpoint.scores
-        return scores if self.on is None or scores is None else self.on.move_each(scores)
 
 
 def make_ready(checkpoint: Checkpoint, *, skip_special: bool, on: Backend | None) -> Bench:

@@ -20,6 +20,7 @@ from theory.arrays import (
 )
 from theory.blocks.activations import activation
 from theory.blocks.norms import Norm
+from theory.blocks.positions import LAYOUTS, Positions
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.blocks.wiring import norms_used
 from theory.records import brief_repr
@@ -35,6 +36,10 @@ _AXES: dict[str, tuple[str, ...]] = {
     "ffn_gate": ("d", "f"),
     "query_bias": ("h", "k"),
     "key_bias": ("h", "k"),
+    "score_bias": ("h", "n", "n"),
+    "rotary": ("pairs",),
+    "window": (),
+    "soft_cap": (),
     "attention_bias": ("d",),
     "ffn_in_bias": ("f",),
     "ffn_out_bias": ("d",),
@@ -51,7 +56,11 @@ _AXES: dict[str, tuple[str, ...]] = {
     "residual_ffn": (),
 }
 _REQUIRED = ("tokens", "value_output", "ffn_in", "ffn_out")
-_OTHER = ("mask", "activation", "placement", "norm", "attention")
+_OTHER = ("mask", "activation", "placement", "norm", "attention", "rotary_layout")
+_SCORES = (
+    *("query", "key", "query_bias", "key_bias", "mask", "score_bias", "rotary", "window"),
+    *("soft_cap", "rotary_layout"),
+)
 _NORMS = ("layer", "rms", "none")
 _ATTENTION = ("shares", "as given")
 _ELSEWHERE = (
@@ -119,6 +128,7 @@ def read_block(path: Path | str) -> BlockFile:
         query_bias=read.get("query_bias"),
         key_bias=read.get("key_bias"),
         bias=read.get("attention_bias"),
+        positions=_positions(arrays, read),
     )
     ffn = FeedForward(
         weight_in=read["ffn_in"],
@@ -151,6 +161,22 @@ def read_block(path: Path | str) -> BlockFile:
         residual_ffn=_optional(read.get("residual_ffn")),
     )
     return BlockFile(block, read["tokens"], adjacency, mask)
+
+
+def _positions(arrays: dict[str, Any], read: dict[str, Array]) -> Positions | None:
+    """Return what scores know of where tokens stand, None where the file says nothing of it."""
+    if not any(name in read for name in ("score_bias", "rotary", "window", "soft_cap")):
+        return None
+    window = read.get("window")
+    if window is not None and window != np.floor(window):
+        raise InputError(f"window must be a whole number of tokens, but is {float(window)}")
+    return Positions(
+        bias=read.get("score_bias"),
+        frequencies=read.get("rotary"),
+        layout=_one_of("rotary_layout", arrays, LAYOUTS),  # type: ignore[arg-type]  # one of them
+        window=None if window is None else int(window),
+        soft_cap=_optional(read.get("soft_cap")),
+    )
 
 
 def _optional(number: Array | None) -> float | None:
@@ -207,9 +233,10 @@ def _require_known(names: Iterable[str]) -> None:
             f"the block lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}; "
             f"{_ELSEWHERE}"
         )
-    surplus = [n for n in ("query", "key", "query_bias", "key_bias", "mask") if n in arrays]
-    if "ffn_gate_bias" in arrays and "ffn_gate" not in arrays:
-        raise InputError("ffn_gate_bias is of no use without ffn_gate: give both or none")
+    surplus = [name for name in _SCORES if name in arrays]
+    for needless, needed in (("ffn_gate_bias", "ffn_gate"), ("rotary_layout", "rotary")):
+        if needless in arrays and needed not in arrays:
+            raise InputError(f"{needless} is of no use without {needed}: give both or none")
     if "adjacency" in arrays and surplus:
         raise InputError(
             f"adjacency already is what {', '.join(surplus)} would give: leave one of them out"
@@ -229,7 +256,8 @@ def _number(name: str, array: Any) -> Array:
         wanted = ", ".join(_AXES[name])
         raise InputError(f"{name} must have shape ({wanted}), but has {array.shape}")
     require_finite(name, array)
-    if scalar and (array < 0 if name == "ln_eps" else name.startswith("tau") and array <= 0):
+    positive = name.startswith("tau") or name in ("window", "soft_cap")
+    if scalar and (array < 0 if name == "ln_eps" else positive and array <= 0):
         wanted = "not be negative" if name == "ln_eps" else "be positive"
         raise InputError(f"{name} must {wanted}, but is {float(array.item())}")
     return array.astype(np.float64).reshape(()) if scalar else array.astype(np.float64)

@@ -61,7 +61,8 @@ class BlockReport:
     v, d_M and all verdicts are about ``subspace``, of rank ``rank``: all tokens equal. ``law`` is
     about another M, ``law_subspace`` of rank ``law_rank``: the span of the indicators of the
     graph's ``components``, with ``transverse_modes`` left. It is the exact rate of small
-    distances to that M, a layer, if this block came again and again on the graph of its mask:
+    distances to that M, a layer, if this block came again and again on the graph of its mask, or
+    on the walks that equal tokens have where scores have positions:
     `simulations.law.one_block.block_law` says on which orbit. ``law_method`` says how it was
     found, or why there is none; ``law_error`` is None where no error is known. With several
     components ``law_consensus`` is the rate of the distance to ``subspace``.

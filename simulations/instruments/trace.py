@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-import array_api_compat
 import numpy as np
 
 from simulations.centred import rollout as centred
@@ -21,16 +19,14 @@ from simulations.instruments.readings import (
     judged_row,
     token_row,
 )
-from simulations.models.scores import Scores, adjacency
+from simulations.models.forward import audience
 from simulations.numbers import Numbers, host, stack_rows
-from theory.arrays import Array, InputError, namespace
+from theory.arrays import Array, InputError
 from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block
 from theory.bounds.coefficients import WeightNorms
 from theory.bounds.implications import FINITELY_MANY, Convergence, log_factor
 from theory.records import brief_repr
-
-_Part = TypeVar("_Part")
 
 # How the ends of lambda, s and v came about: by LAPACK and a bound on its error. "bracket" says
 # that the norms of wide weights have the ends of `theory.spectra.brackets`, close enough for all
@@ -168,7 +164,6 @@ def trace_blocks(
     present: Array | None = None,
     token_mask: Array | None = None,
     norms: Sequence[WeightNorms] | None = None,
-    scores: Iterable[Scores] | None = None,
 ) -> Trace:
     """Send tokens through blocks in plain arithmetic and measure at every layer.
 
@@ -176,7 +171,6 @@ def trace_blocks(
     ``token_mask`` says which of these the similarity measures count; None counts all of them.
     ``norms`` are what `simulations.instruments.readings.norms_of_blocks` gives, for who comes
     with further tokens to the same blocks: they cost seconds.
-    ``scores`` are one a block where its own queries and keys do not say who listens to whom.
 
     Shapes: tokens (*b, n, d); mask boolean (*b, n, n); present, token_mask boolean (*b, n)
     Dtype:  float32 or float64; the coefficients and what is compared with them always float64
@@ -184,24 +178,22 @@ def trace_blocks(
             `theory.measures.tokens.measure_tokens` do
     """
     counts = counting(tokens.shape[-2], present, token_mask)
-    audience = _audience(mask, present)
+    hears = audience(mask, present)
     rows = [host(token_row(tokens, counts))]
     columns: list[dict[str, Numbers]] = []
     earlier: Array | None = None
     judge = Judge(tokens)
-    there, judged_mask = judge.move(present), judge.move(audience)
+    there, judged_mask = judge.move(present), judge.move(hears)
     start = start_of(judge.move(tokens), present=there)
-    for layer, (block, known, own) in enumerate(_together(blocks, norms, scores)):
+    for layer, (block, known) in enumerate(_together(blocks, norms)):
         try:
-            given = adjacency(block, own, tokens, mask=audience)
-            step = apply_block(block, tokens, mask=audience, adjacency=given)
+            step = apply_block(block, tokens, mask=hears)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
         exact, sizes = judge.block_with_norms(block, known)
         before, after = judge.move(tokens), step
         if judge.recomputes:
-            given = adjacency(exact, judge.move(own), before, mask=judged_mask)
-            after = apply_block(exact, before, mask=judged_mask, adjacency=given)
+            after = apply_block(exact, before, mask=judged_mask)
         found = attention_row(step.adjacency, earlier, present)
         found |= judged_row(exact, before, after, sizes, present=there)
         rows.append(host(token_row(step.output, counts)))
@@ -241,41 +233,14 @@ def trace_centred(blocks: Iterable[Block], tokens: Array, *, mask: Array | None 
 
 
 def _together(
-    blocks: Iterable[Block],
-    norms: Iterable[WeightNorms] | None,
-    scores: Iterable[Scores] | None,
-) -> Iterator[tuple[Block, WeightNorms | None, Scores | None]]:
-    """Yield each block with its norms and scores, where they are given: one after the other."""
+    blocks: Iterable[Block], norms: Iterable[WeightNorms] | None
+) -> Iterator[tuple[Block, WeightNorms | None]]:
+    """Yield each block with its norms, where they are given: one after the other."""
     known = None if norms is None else iter(norms)
-    own = None if scores is None else iter(scores)
     for block in blocks:
-        yield block, _next("norms", known), _next("scores", own)
-    _require_end("norms", known)
-    _require_end("scores", own)
-
-
-def _require_end(name: str, parts: Iterator[_Part] | None) -> None:
-    if parts is not None and next(parts, None) is not None:
-        raise InputError(f"{name} must be one a block, but are more")
-
-
-def _next(name: str, parts: Iterator[_Part] | None) -> _Part | None:
-    if parts is None:
-        return None
-    found = next(parts, None)
-    if found is None:
-        raise InputError(f"{name} must be one a block, but are fewer")
-    return found
-
-
-def _audience(mask: Array | None, present: Array | None) -> Array | None:
-    """Combine who may listen to whom with who is there at all."""
-    if present is None:
-        return mask
-    keys = present[..., None, :]
-    if mask is None:
-        return keys
-    xp = namespace(mask)
-    itself = xp.eye(mask.shape[-1], dtype=xp.bool, device=array_api_compat.device(mask))
-    # Padding before a text has nobody left to listen to under a causal mask; it counts nowhere.
-    return (mask & keys) | (itself & ~present[..., :, None])
+        own = None if known is None else next(known, None)
+        if known is not None and own is None:
+            raise InputError("norms must be one a block, but are fewer")
+        yield block, own
+    if known is not None and next(known, None) is not None:
+        raise InputError("norms must be one a block, but are more")

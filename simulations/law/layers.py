@@ -23,7 +23,7 @@ def repeated_layer(
     """
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    if checkpoint.scores is not None:
+    if not all(block.attention.plain for block in checkpoint.blocks):
         raise InputError(
             f"the law of a repeated layer is about attention by queries and keys alone, but "
             f"{checkpoint.name} has other scores"

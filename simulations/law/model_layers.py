@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulations.models.checkpoint import Checkpoint
-from simulations.models.scores import Scores, adjacency, attention_weights
 from simulations.numbers import Numbers
-from theory.blocks.forward import apply_block
+from theory.blocks.forward import apply_block, consensus_walks
 from theory.blocks.weights import Block, BlockStep
 from theory.bounds.coefficients import WeightNorms, weight_norms
 from theory.graphs.conversions import random_walk
@@ -20,26 +19,23 @@ from theory.records import brief_repr
 @brief_repr
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One block in float64, who may listen to whom, and what else makes its scores.
+    """One block in float64, and who may listen to whom.
 
     ``norms`` are those of the weights, which the coefficients need.
     """
 
     block: Block
-    scores: Scores | None
     causal: bool
     norms: WeightNorms
 
     @property
     def even(self) -> bool:
         """Whether equal tokens hear all alike: how many they are then changes no rate."""
-        return self.scores is None and not self.causal
+        return self.block.attention.positions is None and not self.causal
 
     def run(self, tokens: Numbers) -> BlockStep:
         """Send tokens (*b, n, d) through the layer as the model does it."""
-        mask = self._mask(tokens.shape[-2])
-        given = adjacency(self.block, self.scores, tokens, mask=mask)
-        return apply_block(self.block, tokens, mask=mask, adjacency=given)
+        return apply_block(self.block, tokens, mask=self._mask(tokens.shape[-2]))
 
     def walks(self, listening: Numbers, n: int) -> Numbers:
         """Return the attention weights of n tokens that are all ``listening`` to attention.
@@ -49,11 +45,10 @@ class Layer:
         Shapes: listening (d,) -> (1, n, n) or (h, n, n)
         """
         mask = self._mask(n)
-        if self.scores is None:
+        if self.block.attention.positions is None:
             found: Numbers = random_walk(mask)[None]
             return found
-        every = np.broadcast_to(listening, (n, listening.size))
-        return np.asarray(attention_weights(self.scores, every, mask=mask), dtype=np.float64)
+        return np.asarray(consensus_walks(self.block.attention, listening, n, mask=mask))
 
     def _mask(self, n: int) -> Numbers:
         mask: Numbers = causal_mask(n) if self.causal else full_mask(n)
@@ -64,9 +59,7 @@ def model_layers(checkpoint: Checkpoint) -> Sequence[Layer]:
     """Return a model's layers; those that share their weights share the numbers too."""
     distinct = {id(block): host_block(block) for block in checkpoint.blocks}
     norms = {key: weight_norms(block, tolerance=1e-6) for key, block in distinct.items()}
-    scores = checkpoint.scores or (None,) * len(checkpoint.blocks)
     causal = checkpoint.architecture.causal
     return tuple(
-        Layer(distinct[id(block)], own, causal, norms[id(block)])
-        for block, own in zip(checkpoint.blocks, scores, strict=True)
+        Layer(distinct[id(block)], causal, norms[id(block)]) for block in checkpoint.blocks
     )

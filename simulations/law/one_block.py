@@ -3,13 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulations.numbers import Numbers
 from theory.arrays import Array, InputError, to_numpy
+from theory.blocks.forward import consensus_walks
 from theory.blocks.weights import Block
 from theory.graphs.stochastic import require_row_stochastic
 from theory.law.cocycle import constant_walks, operator_rate
-from theory.law.orbits import find_attractor
+from theory.law.orbits import find_attractor, host_block
 from theory.law.rates import mode_rates
 from theory.law.transverse import (
     mask_walk,
@@ -62,7 +64,7 @@ def block_law(
     The synchronised orbit is the one that the block itself makes, again and again, of the mean
     of the ``tokens``: the rate is that of the fixed point or cycle it settles at, if any. Given
     attention weights stand in the place of those on equal tokens, which they are if no score
-    depends on the tokens.
+    depends on the tokens. Positions give every head a walk of its own.
 
     Shapes: tokens (n, d), adjacency (h, n, n), mask (n, n)
     """
@@ -74,15 +76,39 @@ def block_law(
         if adjacency is not None:
             heads = to_numpy(adjacency).astype(np.float64)
             require_row_stochastic("adjacency", heads)
-        else:
+        elif block.attention.positions is None:
             heads = (np.full((n, n), 1 / n) if mask is None else mask_walk(mask))[None]
+        else:
+            block = host_block(block)
+            mask = None if mask is None else to_numpy(mask)
+            heads = consensus_walks(block.attention, token, n, mask=mask)
         components = weak_components(heads.mean(axis=0))
+        turned = block.attention.positions is not None and block.attention.positions.turns
+        if adjacency is None and turned and len(components) < n:
+            return _turned_law(block, token, components, mask)
         if len(components) == n:
             consensus = None if n == 1 else _along(block, token)
             return BlockLaw(None, None, NO_MODE, components, consensus)
         return _rates(block, token, heads, components)
     except InputError as error:
         return BlockLaw(None, None, str(error), components)
+
+
+def _turned_law(
+    block: Block,
+    token: Numbers,
+    components: tuple[tuple[int, ...], ...],
+    mask: NDArray[np.bool_] | None,
+) -> BlockLaw:
+    """Return the law where positions turn keys, so that the walks depend on the equal tokens."""
+    if len(components) > 1:
+        why = "no law is worked out for several components whose walks depend on the token"
+        return BlockLaw(None, None, why, components)
+    n = len(components[0])
+    rate, method = operator_rate(
+        block, lambda step: consensus_walks(block.attention, step.listening, n, mask=mask), token
+    )
+    return BlockLaw(rate, None, f"{method}, heads whose walks depend on the token", components)
 
 
 def _rates(

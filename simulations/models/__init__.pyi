@@ -4,7 +4,6 @@ from simulations.models.checkpoint import Checkpoint, Embeddings, Pixels, Tokeni
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import LayerRun, causal_mask, embed, run
 from simulations.models.images import encode_images
-from simulations.models.scores import Scores, adjacency
 from simulations.models.texts import DEFAULT_TEXTS, TextFile, read_texts, sentences
 from simulations.models.tokens import Encoded, encode
 
@@ -18,10 +17,8 @@ __all__ = [
     "KnownModel",
     "LayerRun",
     "Pixels",
-    "Scores",
     "TextFile",
     "Tokenizer",
-    "adjacency",
     "causal_mask",
     "embed",
     "encode",

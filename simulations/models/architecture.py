@@ -59,7 +59,10 @@ class Architecture:
     where the heads share the width. ``biases`` names the maps that have one. ``frequencies`` are
     those of rotary positions, one for each pair of features that is turned. ``buckets`` is the
     number of rows of a table of relative positions, 0 for none; from ``farthest`` on all share
-    one. ``slopes``: scores fall with the distance. ``word_scale`` multiplies the embeddings, and
+    one. ``slopes``: scores fall with the distance. ``window`` is how many tokens a token hears at
+    most, itself included; None for all. ``windowed`` says for each layer whether it has the window;
+    empty where all have. ``soft_cap`` bounds scores, and ``score_scale`` multiplies them; None
+    where nothing does, or what is usual. ``word_scale`` multiplies the embeddings, and
     ``gain_offset`` is added to every norm's gain. ``image`` is None for texts.
     """
 
@@ -87,6 +90,10 @@ class Architecture:
     buckets: int = 0
     farthest: int = 128
     slopes: bool = False
+    window: int | None = None
+    windowed: tuple[bool, ...] = ()
+    soft_cap: float | None = None
+    score_scale: float | None = None
     word_scale: float = 1.0
     gain_offset: float = 0.0
     image: ImageShape | None = None

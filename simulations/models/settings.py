@@ -78,6 +78,9 @@ def read_architecture(path: Path) -> tuple[Architecture, StoredFamily]:
             f"{quote(model_type)}; --via capture reads more of them"
         )
     family = _variant(FAMILIES[model_type], settings)
+    for key in family.needed:
+        if key not in settings:
+            raise InputError(f"{path.name} lacks {key}, without which scores are not known")
     older = family.older_keys.items()
     settings = {new: settings[old] for old, new in older if old in settings} | settings
     for key, allowed in (_FIXED | dict(family.fixed)).items():
@@ -148,6 +151,14 @@ def _architecture(
         buckets=_count(path, settings, keys.buckets, default=32, least=4) if keys.buckets else 0,
         farthest=_count(path, settings, keys.farthest, default=128) if keys.farthest else 128,
         slopes=family.slopes,
+        window=_count(path, settings, keys.window)
+        if keys.window and settings.get(keys.window) is not None
+        else None,
+        windowed=_windowed(path, settings, keys.windowed, layers) if keys.windowed else (),
+        soft_cap=_positive(path, settings, keys.soft_cap)
+        if keys.soft_cap and settings.get(keys.soft_cap) is not None
+        else None,
+        score_scale=_score_scale(path, settings, family),
         word_scale=width**0.5 if family.scaled_words else 1.0,
         gain_offset=family.gain_offset,
         image=image,
@@ -182,14 +193,42 @@ def _ffn(path: Path, settings: Mapping[str, Any], family: StoredFamily, width: i
 
 
 def _positions(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> int:
-    """Return how many positions there are; a text is no longer than a window, if there is one."""
-    window = family.keys.window
+    """Return how many positions there are."""
     default = family.default_positions
     found = _count(path, settings, family.keys.positions, default=default)
-    found += family.skipped_positions
-    if window and settings.get(window) is not None:
-        return min(found, _count(path, settings, window))
-    return found
+    return found + family.skipped_positions
+
+
+def _windowed(path: Path, settings: Mapping[str, Any], key: str, layers: int) -> tuple[bool, ...]:
+    """Return which layers have a window: every other one, from the first, if no setting says."""
+    said, near = settings.get(key), "sliding_attention"
+    if said is None:
+        return tuple(layer % 2 == 0 for layer in range(layers))
+    kinds = said if isinstance(said, list) else []
+    if len(kinds) != layers or any(kind not in (near, "full_attention") for kind in kinds):
+        raise InputError(
+            f"{path.name}: {key} must hold {near!r} or 'full_attention' for each of the {layers} "
+            f"layers, but is {quote(said)}"
+        )
+    return tuple(kind == near for kind in kinds)
+
+
+def _score_scale(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> float | None:
+    """Return what multiplies scores, None for one over the root of a head's features."""
+    key = family.keys.score_width
+    if key:
+        return float(_positive(path, settings, key) ** -0.5)
+    return None if family.scales_scores else 1.0
+
+
+def _positive(path: Path, settings: Mapping[str, Any], key: str) -> float:
+    value = settings.get(key)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or not number or not 1e-6 <= value <= 1e6:
+        raise InputError(
+            f"{path.name}: {key} must be a number from 1e-6 to 1e6, but is {quote(value)}"
+        )
+    return float(value)
 
 
 def _biases(path: Path, settings: Mapping[str, Any], family: StoredFamily) -> frozenset[str]:

@@ -98,7 +98,8 @@ def _block_shapes(family: StoredFamily, model: Architecture) -> Shapes:
         shapes[name + names.weight] = sizes
         if has_bias:
             shapes[name + names.bias] = (width_out,)
-    for name in (names.norm_1, names.norm_2):
+    outer = filter(None, (names.norm_1_out, names.norm_2_out))
+    for name in (names.norm_1, names.norm_2, *outer):
         shapes |= _norm_shapes(family, name, d)
     for name in filter(None, (names.query_norm, names.key_norm)):
         shapes |= _norm_shapes(family, name, model.head_features)

@@ -9,7 +9,8 @@ import numpy as np
 
 from theory.arrays import Array
 from theory.blocks.activations import ACTIVATIONS
-from theory.blocks.norms import Norm
+from theory.blocks.norms import HeadNorm, Norm
+from theory.blocks.positions import LAYOUTS, Layout, Positions
 from theory.blocks.weights import Attention, Block, FeedForward, Placement
 from theory.statements.instances import map_arrays
 
@@ -98,6 +99,67 @@ def random_block(
         return block
     # Drawn last: all else is as without a gate.
     return replace(block, feed_forward=replace(ffn, weight_gate=draw(d, f), bias_gate=bias(f)))
+
+
+def positioned(
+    block: Block,
+    seed: int,
+    n: int,
+    *,
+    bias: Literal["", "pairs", "one", "offsets", "both"] = "both",
+    rotary: Literal["", "frequencies", "angles"] = "frequencies",
+    layout: Layout = "half",
+    window: int | None = None,
+    soft_cap: float | None = None,
+    head_norms: bool = False,
+) -> Block:
+    """Give a block's scores positions for n tokens, and queries and keys of 5 features."""
+    rng = np.random.default_rng([seed, 3])
+    h, d = block.attention.value.shape[-3:-1]
+    batch, k = block.attention.value.shape[:-3], 5
+
+    def norm() -> HeadNorm | None:
+        gain, shift = rng.uniform(0.5, 2.0, (*batch, h, k)), rng.standard_normal((*batch, h, k))
+        return HeadNorm("rms", gain=gain, shift=shift, eps=1e-3) if head_norms else None
+
+    def draw(*shape: int) -> Floats:
+        drawn: Floats = rng.standard_normal((*batch, *shape))
+        return drawn
+
+    positions = Positions(
+        bias=draw(1 if bias == "one" else h, n, n) if bias in ("pairs", "one", "both") else None,
+        by_offset=draw(h, 2 * n + 1) if bias in ("offsets", "both") else None,
+        frequencies=draw(2) if rotary == "frequencies" else None,
+        angles=3 * draw(n, 2) if rotary == "angles" else None,
+        layout=layout,
+        window=window,
+        soft_cap=soft_cap,
+    )
+    attention = replace(
+        block.attention,
+        query=draw(h, d, k),
+        key=draw(h, d, k),
+        query_bias=draw(h, k),
+        key_bias=draw(h, k),
+        query_norm=norm(),
+        key_norm=norm(),
+        positions=positions,
+    )
+    return replace(block, attention=attention)
+
+
+@st.composite
+def positioned_blocks(draw: st.DrawFn, n: int, /, **fixed: Any) -> Block:
+    """Draw a block of any kind whose scores have positions of any kind, for n tokens."""
+    options: dict[str, Any] = {
+        "bias": draw(st.sampled_from(("", "pairs", "one", "offsets", "both"))),
+        "rotary": draw(st.sampled_from(("", "frequencies", "angles"))),
+        "layout": draw(st.sampled_from(LAYOUTS)),
+        "window": draw(st.sampled_from((None, 1, 2, 3, 9))),
+        "soft_cap": draw(st.sampled_from((None, 0.5, 20.0))),
+        "head_norms": draw(st.booleans()),
+    }
+    return positioned(draw(blocks(**fixed)), draw(st.integers(0, 999)), n, **options)
 
 
 @st.composite

@@ -1,11 +1,13 @@
 """What does one block do to the tokens, written in plain loops and to any number of digits?"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import mpmath as mp
 
-from theory.blocks.norms import Norm
+from theory.blocks.norms import HeadNorm, Norm
+from theory.blocks.positions import Positions
 from theory.blocks.weights import Attention, Block, FeedForward
 
 Row: TypeAlias = list[mp.mpf]
@@ -137,11 +139,13 @@ def _attention(attention: Attention, tokens: Rows, mask: Any) -> tuple[Rows, lis
     for head in range(len(attention.query)):
         queries = _head(tokens, attention.query, attention.query_bias, head)
         keys = _head(tokens, attention.key, attention.key_bias, head)
+        queries = _head_norm(attention.query_norm, queries, head)
+        keys = _head_norm(attention.key_norm, keys, head)
         values = _head(tokens, attention.value, None, head)
         if attention.output is not None:
             values = [_linear(row, attention.output[head]) for row in values]
         weights = [
-            _softmax([mp.mpf(attention.score_scale) * mp.fdot(q, k) for k in keys], i, mask)
+            _softmax([_score(attention, head, (i, q), at) for at in enumerate(keys)], i, mask)
             for i, q in enumerate(queries)
         ]
         adjacency.append(weights)
@@ -153,6 +157,50 @@ def _attention(attention: Attention, tokens: Rows, mask: Any) -> tuple[Rows, lis
 
 def _head(tokens: Rows, weights: Any, biases: Any, head: int) -> Rows:
     return [_linear(row, weights[head], None if biases is None else biases[head]) for row in tokens]
+
+
+def _head_norm(norm: HeadNorm | None, vectors: Rows, head: int) -> Rows:
+    if norm is None:
+        return vectors
+    gain, shift = (None if part is None else part[head] for part in (norm.gain, norm.shift))
+    return _norm(replace(norm, gain=gain, shift=shift), vectors)[0]
+
+
+def _score(
+    attention: Attention, head: int, listener: tuple[int, Row], other: tuple[int, Row]
+) -> mp.mpf:
+    """Return how much a token hears another, minus infinity out of its window."""
+    (i, query), (j, key) = listener, other
+    scale, positions = mp.mpf(attention.score_scale), attention.positions
+    if positions is None:
+        return scale * mp.fdot(query, key)
+    if positions.window is not None and not -positions.window < i - j < positions.window:
+        return mp.ninf
+    score = scale * mp.fdot(_turned(positions, i, query), _turned(positions, j, key))
+    if positions.soft_cap is not None:
+        score = positions.soft_cap * mp.tanh(score / positions.soft_cap)
+    if positions.bias is not None:
+        score += mp.mpf(float(positions.bias[min(head, len(positions.bias) - 1)][i][j]))
+    if positions.by_offset is not None:
+        row = positions.by_offset[min(head, len(positions.by_offset) - 1)]
+        score += mp.mpf(float(row[(len(row) - 1) // 2 + i - j]))
+    return score
+
+
+def _turned(positions: Positions, i: int, vector: Row) -> Row:
+    """Multiply each pair of features, as a complex number, by that of its angle."""
+    if positions.angles is not None:
+        angles = [mp.mpf(float(angle)) for angle in positions.angles[i]]
+    elif positions.frequencies is not None:
+        angles = [i * mp.mpf(float(frequency)) for frequency in positions.frequencies]
+    else:
+        return vector
+    out, r = list(vector), len(angles)
+    for pair, angle in enumerate(angles):
+        a, b = (pair, pair + r) if positions.layout == "half" else (2 * pair, 2 * pair + 1)
+        number = mp.mpc(vector[a], vector[b]) * mp.expj(angle)
+        out[a], out[b] = number.real, number.imag
+    return out
 
 
 def _softmax(scores: Sequence[mp.mpf], i: int, mask: Any) -> Row:

@@ -14,7 +14,8 @@ import scipy.sparse
 
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block
-from theory.blocks.norms import Norm
+from theory.blocks.norms import HeadNorm, Norm
+from theory.blocks.positions import Positions
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.bounds.coefficients import block_coefficients, weight_norms
 from theory.law.synchronised import linearise
@@ -41,6 +42,11 @@ _FFN = FeedForward(_normal(_D, 5), _normal(5, _D), _normal(5), _normal(_D))
 _ATTENTION = Attention(
     *(_normal(2, _D, 2), _normal(2, _D, 2), _normal(2, _D, 2), _normal(2, 2, _D)),
     *(_normal(2, 2), _normal(2, 2), _normal(_D)),
+)
+_PLACED = dataclasses.replace(
+    _ATTENTION,
+    query_norm=HeadNorm(gain=_normal(2, 2), shift=_normal(2, 2), eps=1e-5),
+    positions=Positions(_normal(2, _N, _N), _normal(2, 2 * _N - 1), frequencies=_normal(1)),
 )
 _BLOCK = Block(_ATTENTION, _FFN, _NORM, _NORM)
 _SMOOTH = dataclasses.replace(_BLOCK, feed_forward=dataclasses.replace(_FFN, activation="gelu"))
@@ -94,7 +100,8 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "apply_norm": ([_NORM, _TOKENS], {}),
         "apply_shared": ([[_BLOCK, _BLOCK], _TOKENS], {"first": 1, "last": 2, "mask": _MASK}),
         "attend": ([_ATTENTION, _HEADS, _TOKENS], {}),
-        "attention_adjacency": ([_ATTENTION, _TOKENS], {"mask": _MASK}),
+        "attention_adjacency": ([_PLACED, _TOKENS], {"mask": _MASK}),
+        "consensus_walks": ([_PLACED, _TOKENS[0], _N], {"mask": _MASK}),
         "concat_fusion": ([_LAYERS], {"factors": _normal(2), "bias": _normal(_D)}),
         "feed_forward": ([_FFN, _TOKENS], {}),
         "gate_fusion": (
@@ -172,8 +179,8 @@ if find_spec("flint"):
 # What takes no array, and records: their arrays are looked at where a function takes the record.
 NO_ARRAYS = {
     "blocks": {
-        *("ACTIVATIONS", "Activation", "Placement", "Reading", "activation", "attention_flops"),
-        *("read_through", "Attention", "Block", "BlockStep", "FeedForward", "Norm"),
+        *("ACTIVATIONS", "Activation", "Placement", "activation", "attention_flops", "Attention"),
+        *("Block", "BlockStep", "FeedForward", "HeadNorm", "Norm", "Positions"),
     },
     "spectra": {"Bracket"},
     "bounds": {

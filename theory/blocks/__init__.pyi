@@ -1,10 +1,16 @@
 from theory.blocks.activations import ACTIVATIONS, Activation, activation
-from theory.blocks.forward import apply_block, attend, attention_adjacency, feed_forward
+from theory.blocks.forward import (
+    apply_block,
+    attend,
+    attention_adjacency,
+    consensus_walks,
+    feed_forward,
+)
 from theory.blocks.fusion import concat_fusion, gate_fusion, max_fusion
-from theory.blocks.norms import Norm, apply_norm
+from theory.blocks.norms import HeadNorm, Norm, apply_norm
+from theory.blocks.positions import Positions
 from theory.blocks.sharing import apply_shared, attention_flops
 from theory.blocks.weights import Attention, Block, BlockStep, FeedForward, Placement
-from theory.blocks.wiring import Reading, read_through
 
 __all__ = [
     "ACTIVATIONS",
@@ -13,9 +19,10 @@ __all__ = [
     "Block",
     "BlockStep",
     "FeedForward",
+    "HeadNorm",
     "Norm",
     "Placement",
-    "Reading",
+    "Positions",
     "activation",
     "apply_block",
     "apply_norm",
@@ -24,8 +31,8 @@ __all__ = [
     "attention_adjacency",
     "attention_flops",
     "concat_fusion",
+    "consensus_walks",
     "feed_forward",
     "gate_fusion",
     "max_fusion",
-    "read_through",
 ]

@@ -1,8 +1,18 @@
 """What does one Transformer block do to the tokens: attention, normalisation, feed-forward?"""
 
-from theory.arrays import Array, InputError, namespace, require_mask
+import array_api_compat
+
+from theory.arrays import (
+    Array,
+    InputError,
+    namespace,
+    require_float,
+    require_mask,
+    require_shape,
+)
 from theory.blocks.activations import activation
-from theory.blocks.norms import normalise
+from theory.blocks.norms import apply_norm, normalise
+from theory.blocks.positions import place, turn, within
 from theory.blocks.weights import (
     Attention,
     Block,
@@ -13,31 +23,75 @@ from theory.blocks.weights import (
 )
 from theory.blocks.wiring import Reading, read_through
 
+_NO_SCORES = "this attention has no query and key: give the adjacency itself"
+
 
 def attention_adjacency(attention: Attention, tokens: Array, *, mask: Array | None = None) -> Array:
     """Return the attention weights A[i, j]: how much token i listens to token j.
 
     Each head's A is the random-walk normalised adjacency D^-1 W of a weighted directed graph
-    with W = exp(scores).
+    with W = exp(scores); `theory.blocks.positions.Positions` says what scores are made of.
 
     Shapes: tokens (*b, n, d), mask boolean (*b, n, n) or (*b, 1, n), True where i may listen
             to j -> (*b, h, n, n), every row sums to one
     Raises: InputError if the mask is not boolean, does not fit, or leaves a token nobody to
-            listen to
+            listen to; if a score is not finite, or there are more tokens than positions
     Source: vaswani2017, shi2022
     """
     if attention.query is None or attention.key is None:
-        raise InputError("this attention has no query and key: give the adjacency itself")
+        raise InputError(_NO_SCORES)
     xp = namespace(tokens, mask, *arrays_of(attention))
-    heads = xp.expand_dims(tokens, axis=-3)
+    heads, positions = xp.expand_dims(tokens, axis=-3), attention.positions
     queries = _add_bias(heads @ attention.query, attention.query_bias)
     keys = _add_bias(heads @ attention.key, attention.key_bias)
+    if attention.query_norm is not None:
+        queries = apply_norm(attention.query_norm, queries)
+    if attention.key_norm is not None:
+        keys = apply_norm(attention.key_norm, keys)
+    if positions is not None:
+        queries, keys = turn(positions, queries), turn(positions, keys)
     scores = attention.score_scale * (queries @ xp.matrix_transpose(keys))
     if not bool(xp.all(xp.isfinite(scores))):
         raise InputError(
             "the scores of query and key must be finite, but some are not: "
             "are the tokens, the query or the key not finite, or too large?"
         )
+    if positions is not None:
+        scores = place(positions, scores)
+        mask = within(positions, mask, n=scores.shape[-1], like=scores)
+    return softmax(scores, mask=mask)
+
+
+def consensus_walks(
+    attention: Attention, token: Array, n: int, *, mask: Array | None = None
+) -> Array:
+    """Return the walk of each head among n tokens that all are equal to one.
+
+    Without positions it is the same for all heads, the plain walk on the mask. Biases and windows
+    give every head a walk of its own, whatever the token is: products of queries and keys are one
+    number then. Where positions turn them they are not, and the walk depends on the token. That is
+    the token as attention sees it: normalised, in a pre-LN block.
+
+    Shapes: token (*b, d), mask as for `attention_adjacency` -> (*b, h, n, n)
+    Raises: InputError if n is not positive, or as `attention_adjacency` does
+    Source: derived; docs/exact_law.md
+    """
+    if attention.query is None or attention.key is None:
+        raise InputError(_NO_SCORES)
+    if n < 1:
+        raise InputError(f"n must be at least 1, but is {n}")
+    xp = namespace(token, mask, *arrays_of(attention))
+    require_float("token", token)
+    require_shape("token", token, attention.value.shape[-2])
+    positions, batch = attention.positions, tuple(token.shape[:-1])
+    if positions is not None and positions.turns:
+        equal = xp.broadcast_to(token[..., None, :], (*batch, n, token.shape[-1]))
+        return attention_adjacency(attention, equal, mask=mask)
+    h, device = attention.value.shape[-3], array_api_compat.device(token)
+    scores = xp.zeros((*batch, h, n, n), dtype=token.dtype, device=device)
+    if positions is not None:
+        scores = place(positions, scores)
+        mask = within(positions, mask, n=n, like=token)
     return softmax(scores, mask=mask)
 
 

@@ -39,6 +39,16 @@ class Norm:
                 raise InputError(f"{name} must be finite and positive, but is {value}")
 
 
+@brief_repr
+@dataclass(frozen=True, eq=False)
+class HeadNorm(Norm):
+    """A normalisation of each head's queries or keys.
+
+    Shapes: gain, shift (*b, h, k) or None for ones and zeros
+    Source: henry2020qknorm
+    """
+
+
 def norm_std(norm: Norm, tokens: Array) -> Array:
     """Return what each token is divided by, without tau: tokens (*b, n, d) -> (*b, n)."""
     return _centred_and_std(norm, tokens)[1][..., 0]

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 
 from theory.arrays import Array, InputError, namespace, require_float, require_shape
-from theory.blocks.norms import Norm
+from theory.blocks.norms import HeadNorm, Norm
+from theory.blocks.positions import Positions, position_shapes
 from theory.records import brief_repr
 
 Placement: TypeAlias = Literal["post", "pre", "sandwich", "parallel"]
@@ -27,12 +28,13 @@ class Attention:
     ``bias`` is all that is added whatever the tokens are: the value biases through the output
     matrices, summed over the heads, plus the output bias. ``scale`` multiplies the scores;
     None stands for 1 / sqrt(k). Query and key may be None where the attention weights come from
-    elsewhere.
+    elsewhere. ``query_norm`` and ``key_norm`` act on every head's queries and keys, biases added;
+    ``positions`` on what comes of that, and on the scores.
 
     Shapes: query, key (*b, h, d, k); value (*b, h, d, m); output (*b, h, m, d), or None where
             value already is the product, (*b, h, d, d); query_bias, key_bias (*b, h, k);
             bias (*b, d)
-    Source: vaswani2017
+    Source: vaswani2017, henry2020qknorm
     """
 
     query: Array | None
@@ -43,6 +45,14 @@ class Attention:
     key_bias: Array | None = None
     bias: Array | None = None
     scale: float | None = None
+    query_norm: HeadNorm | None = None
+    key_norm: HeadNorm | None = None
+    positions: Positions | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether scores are products of queries and keys, and nothing else."""
+        return self.query_norm is None and self.key_norm is None and self.positions is None
 
     @property
     def score_scale(self) -> float:
@@ -143,10 +153,14 @@ def require_placement(placement: str) -> None:
         raise InputError(f"placement must be {', '.join(others)} or {last}, but is {placement!r}")
 
 
-def arrays_of(part: Block | Attention | FeedForward | Norm | None) -> tuple[Array | None, ...]:
+def arrays_of(
+    part: Block | Attention | FeedForward | Norm | Positions | None,
+) -> tuple[Array | None, ...]:
     """Return the arrays of a block or a part of it, None where one is left out."""
     if part is None:
         return ()
+    if isinstance(part, Positions):
+        return tuple(part.arrays.values())
     if isinstance(part, Norm):
         return (part.gain, part.shift)
     if isinstance(part, FeedForward):
@@ -154,9 +168,11 @@ def arrays_of(part: Block | Attention | FeedForward | Norm | None) -> tuple[Arra
         return (part.weight_in, part.weight_out, part.bias_in, part.bias_out, *gate)
     if isinstance(part, Attention):
         biases = (part.query_bias, part.key_bias, part.bias)
-        return (part.query, part.key, part.value, part.output, *biases)
-    parts = (part.attention, part.feed_forward, *map(part.norm, NORM_NAMES))
-    return tuple(array for each in parts for array in arrays_of(each))
+        parts = (part.query_norm, part.key_norm, part.positions)
+        inner = tuple(array for each in parts for array in arrays_of(each))
+        return (part.query, part.key, part.value, part.output, *biases, *inner)
+    whole = (part.attention, part.feed_forward, *map(part.norm, NORM_NAMES))
+    return tuple(array for each in whole for array in arrays_of(each))
 
 
 @brief_repr
@@ -212,6 +228,17 @@ def require_fits(block: Block, tokens: Array, *, adjacency: Array | None = None)
         "attention.bias": (attention.bias, (d,)),
         "adjacency": (adjacency, (h, n, n)),
     }
+    for name in ("query_norm", "key_norm"):
+        head_norm: HeadNorm | None = getattr(attention, name)
+        if head_norm is not None:
+            path = f"attention.{name}"
+            wanted |= {
+                f"{path}.gain": (head_norm.gain, (h, k)),
+                f"{path}.shift": (head_norm.shift, (h, k)),
+            }
+    if attention.positions is not None:
+        features = None if attention.query is None else attention.query.shape[-1]
+        wanted |= position_shapes(attention.positions, h, features)
     if ffn is not None:
         require_shape("feed_forward.weight_in", ffn.weight_in, d, "f")
         f = ffn.weight_in.shape[-1]

@@ -64,7 +64,8 @@ def bias_free_obstacle(block: Block, mask: NDArray[np.bool_], heads: Floats | No
         return ""
     d, n = block.attention.value.shape[-2], mask.shape[-1]
     room = d >= (3 if norms[0].kind == "layer" else 2)
-    if norms[-1].eps > 0 or not room or 0 in block.residual_scales or heads is not None:
+    plain = heads is None and block.attention.plain  # the proof is about products alone
+    if norms[-1].eps > 0 or not room or 0 in block.residual_scales or not plain:
         return ""
     causal = n >= 3 and np.array_equal(mask, np.tri(n, dtype=np.bool_))
     if mask.all() or causal or len(closed_classes(mask).closed) > 1:

@@ -47,6 +47,14 @@ class Elementwise(Core):
         """Return the logarithms to base two."""
         return self._real("log2", x)
 
+    def cos(self, x: Any, /) -> Array:
+        """Return the cosines."""
+        return self._real("cos", x)
+
+    def sin(self, x: Any, /) -> Array:
+        """Return the sines."""
+        return self._real("sin", x)
+
     def tanh(self, x: Any, /) -> Array:
         """Return the hyperbolic tangents."""
         return self._real("tanh", x)
@@ -176,5 +184,8 @@ class Elementwise(Core):
         return self.wrap(function(*(x.data for x in self.promoted(*arrays))))
 
 
-_ONE = ("exp", "expm1", "sqrt", "log", "log1p", "log2", "tanh", "erfc", "floor", "round")
+_ONE = (
+    *("exp", "expm1", "sqrt", "log", "log1p", "log2", "cos", "sin", "tanh", "erfc"),
+    *("floor", "round"),
+)
 _TWO = ("divide", "pow", "remainder", "hypot", "maximum", "minimum")

@@ -127,6 +127,14 @@ class Reals:
             return self.context.mpf(exponent)
         return self.context.log(x) / self.context.ln2 if x != 0 else -self.context.inf
 
+    def cos(self, x: Real) -> Real:
+        """Return the cosine."""
+        return self.context.cos(x)
+
+    def sin(self, x: Real) -> Real:
+        """Return the sine."""
+        return self.context.sin(x)
+
     def tanh(self, x: Real) -> Real:
         """Return the hyperbolic tangent."""
         return self.context.tanh(x)

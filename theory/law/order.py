@@ -51,9 +51,11 @@ def next_order(
     of about 1e-4.
 
     Shapes: token (d,), deviations (n, d), mask boolean (n, n)
-    Raises: InputError if the remainder vanishes, so that it has no order (a linear block), or as
+    Raises: InputError if the remainder vanishes, so that it has no order (a linear block), if
+            positions give the heads walks of their own, or as
             `theory.blocks.forward.apply_block` does
     """
+    _require_no_positions(block)
     block, here = host_block(block), host_token(token)
     shape: Matrix = host_array("deviations", deviations).astype(np.float64)
     n = len(shape)
@@ -89,12 +91,20 @@ def weight_change(
 
     Shapes: token (d,), deviations (n, d), mask boolean (n, n)
     """
+    _require_no_positions(block)
     block, here = host_block(block), host_token(token)
     seen = here + spread * to_numpy(deviations)
     weights = to_numpy(attention_adjacency(block.attention, seen, mask=mask))
     n = len(seen)
     walk = np.full((n, n), 1 / n) if mask is None else mask_walk(mask)
     return float(np.linalg.norm(weights - walk) / spread)
+
+
+def _require_no_positions(block: Block) -> None:
+    if block.attention.positions is not None:
+        raise InputError(
+            "block must have scores without positions here, but its attention has some"
+        )
 
 
 def _centre(tokens: Matrix) -> Matrix:

@@ -45,6 +45,7 @@ def _oddities(block: Block) -> list[tuple[bool, str]]:
             f"with the activation {'' if ffn is None else ffn.activation!r}: gelu alone",
         ),
         (block.attention.query is None or block.attention.key is None, "without query and key"),
+        (not block.attention.plain, "with positions or norms in its scores"),
         (set(block.residual_scales) != {1.0}, "with scaled residuals"),
         (not all(map(_plain, norms)), "without norms, or with a scaled or fixed std"),
     ]

@@ -39,8 +39,14 @@ def layer_program(block: Block, *, scores: bool = False) -> list[list[Any]]:
     a and b are numbers of tokens; all other numbers are dyadics. With ``scores`` attention is one
     step, ["attend", a, scale, heads, bias], and each head has q, q_bias, k, v, o.
 
-    Raises: InputError if scores are asked for where queries or keys are missing
+    Raises: InputError if positions decide who listens to whom, or scores are asked for that are
+            not products of queries and keys alone
     """
+    if block.attention.positions is not None or (scores and not block.attention.plain):
+        raise InputError(
+            "attention must have scores of queries and keys alone to be proved something of, but "
+            "has positions, or norms in its heads"
+        )
     steps: list[list[Any]] = []
 
     def put(*step: Any) -> int:

@@ -16,7 +16,8 @@ from theory.arrays import (
     require_mask,
     require_same_lengths,
 )
-from theory.blocks.norms import Norm
+from theory.blocks.norms import HeadNorm, Norm
+from theory.blocks.positions import Positions
 from theory.blocks.weights import Attention, Block, FeedForward
 from theory.records import one_line
 
@@ -26,6 +27,13 @@ Instance = TypeVar("Instance")
 # its fields in a class variable AXES. Axes of one name have one length in all of an instance.
 _LAYER_AXES: dict[type, dict[str, str]] = {
     Norm: {"gain": "d", "shift": "d"},
+    HeadNorm: {"gain": "h k", "shift": "h k"},
+    Positions: {
+        "bias": "h n n",
+        "by_offset": "h offsets",
+        "frequencies": "pairs",
+        "angles": "n pairs",
+    },
     Attention: {
         "query": "h d k",
         "key": "h d k",
@@ -79,6 +87,8 @@ def require_axes(instance: object) -> None:
             require_mask(name, array, *axes)
             if array.shape[-2] == 1:
                 every[i] = (name, array, ("1", axes[-1]))
+        elif ".positions." in name and axes[0] == "h" and array.shape[-len(axes)] == 1:
+            every[i] = (name, array, ("1", *axes[1:]))  # one bias for all heads
         elif array.dtype == namespace(array).bool:
             raise InputError(f"{name} must hold numbers, but is boolean; convert it to float64")
     require_same_lengths(every)

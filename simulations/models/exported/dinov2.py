@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.architecture import Architecture, ImageShape
 from simulations.models.assemble import (
+    build_blocks,
     build_embeddings,
     build_final_norm,
-    build_layers,
     require_tensors,
 )
 from simulations.models.checkpoint import Checkpoint, Patches, Pixels
@@ -53,7 +53,7 @@ def read_dinov2(
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     require_tensors(file, shapes, DINOV2, model)
     embeddings = build_embeddings(tensors.__getitem__, DINOV2, model, dtype=dtype)
-    layers = build_layers(tensors.__getitem__, DINOV2, model, dtype=dtype)
+    blocks = build_blocks(tensors.__getitem__, DINOV2, model, dtype=dtype)
     assert isinstance(embeddings, Patches)  # as the family reads images
     shown, patches = stretched(model, embeddings, _SIDE)
     return Checkpoint(
@@ -62,7 +62,7 @@ def read_dinov2(
         weights_sha256=sha256,
         architecture=shown,
         embeddings=patches,
-        blocks=layers.blocks,
+        blocks=blocks,
         tokenizer=None,
         final_norm=build_final_norm(tensors.__getitem__, DINOV2, model, dtype=dtype),
         pixels=_PIXELS,

@@ -12,9 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.architecture import Architecture
 from simulations.models.assemble import (
+    build_blocks,
     build_embeddings,
     build_final_norm,
-    build_layers,
     require_tensors,
 )
 from simulations.models.checkpoint import Checkpoint
@@ -69,7 +69,6 @@ def read_t5(
         return numbers_of(tensors[name])
 
     table = tensors[words]
-    layers = build_layers(read, family, model, dtype=dtype)
     return Checkpoint(
         name=name,
         source=source,
@@ -82,9 +81,8 @@ def read_t5(
             dtype=dtype,
             word=replace(table, dtype=dtype) if isinstance(table, Quantised) else None,
         ),
-        blocks=layers.blocks,
+        blocks=build_blocks(read, family, model, dtype=dtype),
         tokenizer=read_alone(path.parent, pad="<pad>"),
-        scores=layers.scores,
         final_norm=build_final_norm(read, family, model, dtype=dtype),
         widened="INT8" if isinstance(table, Quantised) else None,
     )

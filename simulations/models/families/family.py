@@ -18,6 +18,7 @@ class Names:
     are whole.
     ``layer`` is put before the names of a block, with its group's number for the braces.
     ``qkv`` stands in the place of query, key and value where one matrix makes all three.
+    ``norm_1_out`` and ``norm_2_out`` act on what a sublayer makes, in sandwich blocks.
     ``scale_1`` and ``scale_2`` multiply the features that a sublayer adds (LayerScale).
     ``prefixes`` are what a file puts before every name; a task's head is kept beside them.
     ``no_weights`` are ends of names that some files keep though no model uses them.
@@ -32,11 +33,13 @@ class Names:
     key_norm: str = ""
     output: str = "attention.output.dense"
     norm_1: str = "attention.output.LayerNorm"
+    norm_1_out: str = ""
     scale_1: str = ""
     ffn_in: str = "intermediate.dense"
     gate: str = ""
     ffn_out: str = "output.dense"
     norm_2: str = "output.LayerNorm"
+    norm_2_out: str = ""
     scale_2: str = ""
     word: str = "embeddings.word_embeddings"
     position: str = "embeddings.position_embeddings"
@@ -57,7 +60,11 @@ class Names:
 
 @dataclass(frozen=True)
 class SettingKeys:
-    """What a family's config.json calls its settings; "" for what it does not have."""
+    """What a family's config.json calls its settings; "" for what it does not have.
+
+    ``windowed`` lists which layers have a window, and ``score_width`` is the number whose root
+    divides scores in the place of a head's features.
+    """
 
     layers: str = "num_hidden_layers"
     width: str = "hidden_size"
@@ -69,6 +76,9 @@ class SettingKeys:
     key_heads: str = ""
     head_width: str = ""
     window: str = ""
+    windowed: str = ""
+    soft_cap: str = ""
+    score_width: str = ""
     buckets: str = ""
     embedding_width: str = "embedding_size"
     farthest: str = ""
@@ -106,7 +116,8 @@ class StoredFamily:
     scores are divided by the root of a head's features. ``gated_names`` are the names where the
     activation is said to be gated. ``slopes``: scores fall with the distance, at a slope a head.
     ``activations`` are those that mean another one here, and ``older_keys`` what older files call
-    some settings, by that name.
+    some settings, by that name. ``needed`` are settings that must be there, since it would mean
+    some number to others if they were not.
     """
 
     model_types: tuple[str, ...]
@@ -139,8 +150,4 @@ class StoredFamily:
     activations: Mapping[str, str] = field(default_factory=dict)
     older_keys: Mapping[str, str] = field(default_factory=dict)
     gain_offset: float = 0.0
-
-    @property
-    def own_scores(self) -> bool:
-        """Whether the scores are of a kind that only `simulations.models.scores` knows."""
-        return bool(self.rotary or self.slopes or self.names.relative or self.names.query_norm)
+    needed: tuple[str, ...] = ()

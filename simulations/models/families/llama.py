@@ -45,7 +45,6 @@ LLAMA = StoredFamily(
 MISTRAL = replace(
     LLAMA, model_types=("mistral",), keys=replace(_KEYS, window="sliding_window"), switches=()
 )
-"""Within its window every token listens to all before it, so that texts are no longer than that."""
 
 QWEN2 = replace(
     LLAMA,
@@ -74,4 +73,26 @@ GEMMA = replace(
     activations={"gelu": "gelu_pytorch_tanh"},  # which old files mean by it
     scaled_words=True,
     gain_offset=1.0,
+)
+GEMMA2 = replace(
+    GEMMA,
+    model_types=("gemma2",),
+    names=replace(
+        _NAMES,
+        norm_1_out="post_attention_layernorm",
+        norm_2="pre_feedforward_layernorm",
+        norm_2_out="post_feedforward_layernorm",
+    ),
+    keys=replace(
+        _KEYS,
+        activation="hidden_activation",
+        window="sliding_window",
+        windowed="layer_types",
+        soft_cap="attn_logit_softcapping",
+        score_width="query_pre_attn_scalar",
+    ),
+    placement="sandwich",
+    fixed={"use_bidirectional_attention": (None, False)},
+    activations={},
+    needed=("sliding_window", "attn_logit_softcapping", "query_pre_attn_scalar"),
 )

@@ -8,9 +8,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from simulations.models.architecture import Architecture
 from simulations.models.assemble import (
+    build_blocks,
     build_embeddings,
     build_final_norm,
-    build_layers,
     require_tensors,
 )
 from simulations.models.checkpoint import Checkpoint
@@ -60,16 +60,15 @@ def read_gguf(
     table = container.tensors[names.word + names.table]
     used.add(table.packing.name)
     word = PackedTable(table.codes, table.shape, table.packing, dtype)
-    layers = build_layers(read, family, model, dtype=dtype)
+    blocks = build_blocks(read, family, model, dtype=dtype)
     return Checkpoint(
         name=name,
         source=source,
         weights_sha256=sha256,
         architecture=model,
         embeddings=build_embeddings(read, family, model, dtype=dtype, word=word),
-        blocks=layers.blocks,
+        blocks=blocks,
         tokenizer=read_vocabulary(container),
-        scores=layers.scores,
         final_norm=build_final_norm(read, family, model, dtype=dtype),
         widened=" and ".join(sorted(used - {"F32"})) or None,
     )

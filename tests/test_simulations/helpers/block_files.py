@@ -58,6 +58,17 @@ def gated() -> Arrays:
     }
 
 
+def placed() -> Arrays:
+    """Return the block of `scores` with all that scores may know of positions."""
+    return scores() | {
+        "score_bias": random_tokens(102, H, N, N),
+        "rotary": np.asarray([1.0, 0.5]),
+        "rotary_layout": np.asarray("interleaved"),
+        "window": np.asarray(2),
+        "soft_cap": np.asarray(1.5),
+    }
+
+
 def weights() -> Arrays:
     """Return a block with given attention weights and nothing that may be left out."""
     full = scores()

@@ -1,6 +1,7 @@
 """What do centred coordinates keep of tokens and norms?"""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -11,11 +12,14 @@ from hypothesis import given
 
 from simulations.centred.maps import Centred, from_tokens, settle
 from simulations.centred.norm import normalise_centred
-from tests.helpers.blocks import random_tokens
+from simulations.centred.rollout import rollout
+from tests.helpers.blocks import random_block, random_tokens
 from tests.test_simulations.helpers.centred_states import D, N, column_centred
 from tests.test_theory.helpers.exact import norm as frobenius
 from tests.test_theory.helpers.exact import residual as centred_rows
-from theory.blocks.norms import Norm, apply_norm
+from theory.arrays import InputError
+from theory.blocks.norms import HeadNorm, Norm, apply_norm
+from theory.blocks.positions import Positions
 
 
 @given(seed=st.integers(0, 999), spread=st.integers(-12, 3), power=st.integers(-250, 250))
@@ -59,3 +63,12 @@ def test_a_norm_forgets_the_scale_however_large_or_small(kind: Any, near: bool, 
         ((tokens - (tokens.mean(-1)[:, None] if kind == "layer" else 0)) ** 2).mean(-1)
     )
     np.testing.assert_allclose(std / 10.0**power, wanted, rtol=1e-12 + 10 * subnormal)
+
+
+def test_scores_with_positions_or_head_norms_are_refused() -> None:
+    """Neither the rows that cancel nor the cubic order would be what is computed here."""
+    block, tokens = random_block(1), random_tokens(2, 4, 6)
+    for part in ({"positions": Positions(window=2)}, {"key_norm": HeadNorm("rms")}):
+        other = replace(block, attention=replace(block.attention, **part))
+        with pytest.raises(InputError, match="knows scores of queries and keys alone"):
+            list(rollout([other], tokens))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from simulations.instruments.block_file import read_block
-from tests.test_simulations.helpers.block_files import N, gated, read, scores, weights
+from tests.test_simulations.helpers.block_files import H, N, gated, placed, read, scores, weights
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block, attention_adjacency
 from theory.blocks.norms import Norm
+from theory.blocks.positions import Positions
 from theory.blocks.weights import Attention, Block, FeedForward
 
 
@@ -93,6 +94,65 @@ def test_what_a_gated_block_may_leave_out_matters(tmp_path: Path, name: str) -> 
     one = apply_block(full.block, full.tokens, mask=full.mask).output
     two = apply_block(less.block, less.tokens, mask=less.mask).output
     assert np.abs(one - two).max() > 1e-8
+
+
+def test_positions_reach_their_places(tmp_path: Path) -> None:
+    arrays = placed()
+    found = read(tmp_path, arrays)
+    wanted = read(tmp_path, scores()).block
+    positions = Positions(
+        bias=arrays["score_bias"],
+        frequencies=arrays["rotary"],
+        layout="interleaved",
+        window=2,
+        soft_cap=1.5,
+    )
+    wanted = replace(wanted, attention=replace(wanted.attention, positions=positions))
+    one = apply_block(found.block, found.tokens, mask=found.mask)
+    two = apply_block(wanted, found.tokens, mask=found.mask)
+    np.testing.assert_array_equal(one.output, two.output)
+
+
+@pytest.mark.parametrize("name", sorted(placed().keys() - scores().keys()))
+def test_what_scores_may_leave_out_matters(tmp_path: Path, name: str) -> None:
+    arrays = placed()
+    full = read(tmp_path, arrays)
+    del arrays[name]
+    if name == "rotary":
+        with pytest.raises(InputError, match="rotary_layout is of no use without rotary"):
+            read(tmp_path, arrays)
+        del arrays["rotary_layout"]
+    less = read(tmp_path, arrays)
+    one = apply_block(full.block, full.tokens, mask=full.mask).output
+    two = apply_block(less.block, less.tokens, mask=less.mask).output
+    assert np.abs(one - two).max() > 1e-8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": np.asarray(0)}, "window must be positive, but is 0"),
+        ({"window": np.asarray(1.5)}, "window must be a whole number of tokens, but is 1.5"),
+        ({"soft_cap": np.asarray(-1.0)}, "soft_cap must be positive, but is -1"),
+        ({"rotary_layout": np.asarray("odd")}, "rotary_layout must be one of half, interleaved"),
+        ({"rotary": np.ones((2, 2))}, r"rotary must have shape \(pairs\), but has \(2, 2\)"),
+        ({"rotary": np.asarray([np.nan])}, "rotary must be finite"),
+        ({"score_bias": np.full((H, N, N), -np.inf)}, "score_bias must be finite"),
+        ({"score_bias": np.ones((H, N + 1, N + 1))}, "score_bias must have shape"),
+        ({"bias": np.ones((H, N, N))}, "bias is not an array that a block has; did you mean"),
+    ],
+)
+def test_positions_that_make_no_sense_are_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, placed() | changes)
+
+
+def test_weights_already_know_where_tokens_stand(tmp_path: Path) -> None:
+    extra = {"soft_cap": np.asarray(1.0), "rotary": np.ones(1)}
+    with pytest.raises(InputError, match="already is what rotary, soft_cap would give"):
+        read(tmp_path, weights() | extra)
 
 
 def test_a_file_may_hold_a_parallel_block(tmp_path: Path) -> None:

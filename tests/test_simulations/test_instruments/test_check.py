@@ -10,7 +10,7 @@ from simulations.instruments.check import check_block
 from simulations.instruments.trace import trace_blocks
 from simulations.stacks.draws import draw_blocks, draw_tokens
 from simulations.stacks.stack import Stack
-from tests.helpers.blocks import random_block, random_tokens
+from tests.helpers.blocks import positioned, random_block, random_tokens
 from tests.helpers.planted_stacks import PLANTED
 from theory.arrays import InputError
 from theory.blocks.forward import apply_block
@@ -75,6 +75,40 @@ def test_each_report_says_which_subspace_its_numbers_are_about() -> None:
     assert found.law < found.law_consensus
     whole = check_block(planted.block, tokens)
     assert (whole.components, whole.law_rank, whole.law_consensus) == (1, 1, None)
+
+
+def _radius(block: Block, token: np.ndarray, n: int) -> float:
+    """Return the spectral radius of a block's derivative at equal tokens, by differences."""
+    d, t = token.size, 1e-5
+    steps = t * np.eye(n * d).reshape(-1, n, d)
+    images = [apply_block(block, token + sign * steps).output for sign in (1, -1)]
+    slope = ((images[0] - images[1]) / (2 * t)).reshape(-1, n * d).T
+    centre = np.kron(np.eye(n) - 1 / n, np.eye(d))
+    return float(np.abs(np.linalg.eigvals(centre @ slope @ centre)).max())
+
+
+@pytest.mark.parametrize("kind", [{"rotary": ""}, {"bias": ""}, {"soft_cap": 1.0, "window": 3}])
+def test_the_law_is_about_the_walks_that_equal_tokens_have(kind: dict[str, Any]) -> None:
+    block, n = positioned(random_block(11, weight=0.3), 5, 4, **kind), 4
+    token = random_tokens(3, 6)
+    for _ in range(300):
+        token = apply_block(block, np.tile(token, (n, 1))).output[0]
+    found = check_block(block, token + 1e-3 * random_tokens(2, n, 6))
+    assert found.law == pytest.approx(_radius(block, token, n), rel=1e-6)
+    assert "fixed point" in found.law_method
+    plain = replace(block.attention, positions=None)
+    other = check_block(replace(block, attention=plain), token + 1e-3 * random_tokens(2, n, 6))
+    assert found.law != pytest.approx(other.law, rel=1e-4)
+
+
+def test_what_the_law_cannot_say_of_walks_is_said() -> None:
+    block = positioned(random_block(11, weight=0.3), 5, 4, bias="")
+    apart = np.kron(np.eye(2), np.ones((2, 2))) > 0
+    found = check_block(block, random_tokens(2, 4, 6), mask=apart)
+    assert (found.law, found.components) == (None, 2)
+    assert "no law is worked out for several components whose walks depend" in found.law_method
+    still = positioned(random_block(11, weight=0.3), 5, 4, rotary="")
+    assert check_block(still, random_tokens(2, 4, 6), mask=apart).components == 2
 
 
 @pytest.mark.parametrize("residual", [1.0, 0.5])

@@ -2,26 +2,28 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from simulations.instruments.analysis import analyze
+from simulations.instruments.check import check_block
+from simulations.instruments.readings import norms_of_blocks
 from simulations.instruments.trace import trace_blocks
 from simulations.machine.backends import backend
 from simulations.models.checkpoint import Checkpoint
 from simulations.models.find import load_checkpoint
 from simulations.models.forward import embed, run
-from simulations.models.scores import Scores, adjacency, turn
 from simulations.models.tokens import encode
 from tests.test_simulations.helpers.tiny_llama import write_decoder
-from theory.arrays import InputError, to_numpy
+from theory.arrays import InputError
 from theory.blocks.forward import apply_block
-from theory.blocks.norms import Norm
-from theory.blocks.weights import Attention, Block
 from theory.measures.tokens import cosine_similarity
 from theory.spectra.norms import coupling
+from theory.statements.evaluation import check
+from theory.statements.instances import as_float64
+from theory.theorems.block.input import BlockInput
+from theory.theorems.catalogue import CATALOGUE
 
 TEXTS = ["a graph of tokens fades slowly", "of a"]
 
@@ -58,74 +60,45 @@ def test_a_run_in_single_precision_is_judged_in_double(llama: Checkpoint) -> Non
     assert np.all(single.inequality == "holds")
 
 
-def test_blocks_without_their_scores_are_refused(llama: Checkpoint) -> None:
+def test_blocks_without_queries_are_refused(llama: Checkpoint) -> None:
     tokens = embed(llama, encode(llama, TEXTS[:1]))
-    with pytest.raises(InputError, match="no query and key: give the adjacency itself"):
-        apply_block(llama.blocks[0], tokens)
+    first = llama.blocks[0]
+    bare = replace(first, attention=replace(first.attention, query=None, key=None))
     with pytest.raises(InputError, match="at layer 0: this attention has no query and key"):
-        trace_blocks(llama.blocks, tokens)
-    assert llama.scores is not None
-    with pytest.raises(InputError, match="scores must be one a block, but are fewer"):
-        trace_blocks(llama.blocks, tokens, scores=llama.scores[:1])
-    with pytest.raises(InputError, match="scores must be one a block, but are more"):
-        trace_blocks(llama.blocks, tokens, scores=[*llama.scores, llama.scores[0]])
+        trace_blocks([bare], tokens)
+    norms = norms_of_blocks(llama.blocks, tokens)
+    with pytest.raises(InputError, match="norms must be one a block, but are fewer"):
+        trace_blocks(llama.blocks, tokens, norms=norms[:1])
+    with pytest.raises(InputError, match="norms must be one a block, but are more"):
+        trace_blocks(llama.blocks[:1], tokens, norms=norms)
 
 
-def test_the_scores_of_a_turned_head_depend_on_how_far_apart_tokens_stand() -> None:
-    rng = np.random.default_rng(0)
-    query, key = rng.standard_normal((2, 1, 6))
-    frequencies = np.array([1.0, 0.1])
-    many = np.repeat(query, 9, axis=0), np.repeat(key, 9, axis=0)
-    queries, keys = (turn(each, frequencies) for each in many)
-    scores = queries @ keys.T
-    assert np.allclose(scores[3, 1], scores[8, 6], rtol=1e-12)
-    assert not np.isclose(scores[3, 1], scores[1, 3])
-    assert np.array_equal(queries[:, 4:], many[0][:, 4:])
-    assert np.allclose(np.linalg.norm(queries, axis=1), np.linalg.norm(query), rtol=1e-14)
+def test_the_block_theorem_is_tried_on_a_model_s_block_and_tokens_that_it_was_not_shown(
+    llama: Checkpoint,
+) -> None:
+    ran = next(run(llama, encode(llama, TEXTS[:1])))
+    block, tokens = ran.block, ran.tokens.astype(np.float64)
+    moved = tokens + 0.3 * np.random.default_rng(0).standard_normal(tokens.shape)
+    mask = np.tri(tokens.shape[-2], dtype=bool)
+    at = as_float64(BlockInput(block, moved, mask=mask))
+    assert check(CATALOGUE["block-v"], at).status == "holds"
+    assert np.abs(at.step.adjacency - ran.step.adjacency).max() > 1e-3
+    found = check_block(block, moved[0], mask=mask)
+    assert found.verdict == "holds"
+    assert found.law is None  # nothing but the residual stream brings its token back
+    assert "settle" in found.law_method
 
 
 def test_tokens_that_are_too_large_are_refused(llama: Checkpoint) -> None:
-    assert llama.scores is not None
-    first = llama.scores[0]
-    huge = replace(first, query=first.query * 1e200, key=first.key * 1e200)
+    attention = llama.blocks[0].attention
+    assert attention.query is not None
+    assert attention.key is not None
+    huge = replace(attention, query=attention.query * 1e200, key=attention.key * 1e200)
     tokens = embed(llama, encode(llama, TEXTS[:1]))
     with np.errstate(all="ignore"), pytest.raises(InputError, match=r"scores .* must be finite"):
-        adjacency(llama.blocks[0], huge, tokens)
+        apply_block(replace(llama.blocks[0], attention=huge), tokens)
 
 
 def test_one_token_is_refused(llama: Checkpoint) -> None:
     with pytest.raises(InputError, match="at least 2 tokens that count, but has 1"):
         analyze(llama, ["a"], skip_special=True)
-
-
-def test_other_array_libraries_make_the_same_scores(xp: Any) -> None:
-    rng = np.random.default_rng(0)
-    query, key = rng.standard_normal((2, 2, 6, 4))
-    by_offset = rng.standard_normal((2, 9))
-    scores = Scores(
-        query, key, frequencies=np.array([1.0, 0.1]), by_offset=by_offset, query_norm=Norm("rms")
-    )
-    tokens = rng.standard_normal((3, 5, 6))
-    value = np.zeros((2, 6, 6))
-    block = Block(Attention(None, None, value), placement="pre", norm_1=Norm("layer", eps=1e-5))
-    wanted = adjacency(block, scores, tokens, mask=np.tri(5, dtype=bool))
-    moved = Scores(
-        xp.asarray(query),
-        xp.asarray(key),
-        frequencies=xp.asarray(np.array([1.0, 0.1])),
-        by_offset=xp.asarray(by_offset),
-        query_norm=Norm("rms"),
-    )
-    mask = xp.asarray(np.tri(5, dtype=bool))
-    found = adjacency(block, moved, xp.asarray(tokens), mask=mask)
-    assert found is not None
-    assert wanted is not None
-    np.testing.assert_allclose(to_numpy(found), wanted, rtol=1e-12, atol=1e-15)
-    assert np.array_equal(np.triu(wanted, 1), np.zeros_like(wanted))
-
-
-def test_more_tokens_than_positions_are_refused() -> None:
-    scores = Scores(np.ones((1, 2, 2)), np.ones((1, 2, 2)), by_offset=np.zeros((1, 5)))
-    block = Block(Attention(None, None, np.zeros((1, 2, 2))))
-    with pytest.raises(InputError, match="at most 3, the positions there are, but are 4"):
-        adjacency(block, scores, np.ones((4, 2)))

@@ -26,7 +26,7 @@ def test_the_page_has_every_array_with_its_shape() -> None:
         name: f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else "one number"
         for name, axes in block_file._AXES.items()
     }
-    texts = ("activation", "placement", "norm", "attention")
+    texts = ("activation", "placement", "norm", "attention", "rotary_layout")
     assert told == wanted | {"mask": "(n, n)"} | dict.fromkeys(texts, "text")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from theory.blocks.positions import Positions
 from theory.statements.domains import draw
 from theory.statements.evaluation import check
 from theory.statements.instances import leaves, map_arrays
@@ -106,3 +107,21 @@ def test_other_blocks_are_outside_the_lower_bound_of_v(change: dict[str, Any], n
     assert theorem.witness is not None
     at = theorem.witness()
     assert name in check(theorem, replace(at, block=replace(at.block, **change))).reasons
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("bias-free-cancellation", "all listen to all, without biases"),
+        ("tau-is-a-temperature", "phi(a x) = a phi(x) for a > 0; no bias in queries or keys"),
+    ],
+)
+def test_scores_with_positions_are_outside_of_theorems_about_products(key: str, name: str) -> None:
+    theorem = CATALOGUE[key]
+    assert theorem.witness is not None
+    at = theorem.witness()
+    run = getattr(at, "run", at)
+    assert name not in check(theorem, at).reasons
+    attention = replace(run.block.attention, positions=Positions(window=2))
+    run = replace(run, block=replace(run.block, attention=attention))
+    assert name in check(theorem, replace(at, run=run) if hasattr(at, "run") else run).reasons

@@ -35,9 +35,10 @@ def _not_opposite(at: BlockInput) -> Array:
 
 
 def _hears_less(at: BlockInput) -> Array:
-    """Positive unless all listen to all, by scores without biases."""
+    """Positive unless all listen to all, by products of queries and keys without biases."""
     attention = at.block.attention
     free = at.mask is None and at.adjacency is None and attention.query_bias is None
+    free = free and attention.plain
     free = free and attention.query is not None and attention.key is not None
     return flag(not free, like=at.tokens[..., 0, 0])
 

@@ -118,10 +118,13 @@ def _smaller(run: BlockInput, at: TwoRuns, name: str) -> Array:
 
 
 def _not_homogeneous(at: TwoRuns) -> Array:
-    """Positive unless the feed-forward sublayer exists and scales with its input."""
-    ffn = at.run.block.feed_forward
-    biases = (at.run.block.attention.query_bias, at.run.block.attention.key_bias)
-    scales = ffn is not None and ffn.activation in ("relu", "identity")
+    """Positive unless the feed-forward sublayer exists and scales with its input.
+
+    Positions would do no harm, but their rounding is not counted.
+    """
+    ffn, attention = at.run.block.feed_forward, at.run.block.attention
+    biases = (attention.query_bias, attention.key_bias)
+    scales = ffn is not None and ffn.activation in ("relu", "identity") and attention.plain
     broken = not scales or any(bias is not None for bias in biases)
     return flag(broken, like=at.tokens[..., 0, 0])
 

@@ -22,6 +22,9 @@ STRETCHED = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
+GEMMA2 = LLAMA | {"head_dim": 4, "pad_token_id": 0, "sliding_window": 3}
+GEMMA2 |= {"attn_logit_softcapping": 2.0, "query_pre_attn_scalar": 7}
+WIDE = ["full_attention", "full_attention", "sliding_attention"]
 GPT2 = {"vocab_size": 10, "n_embd": 12, "n_layer": 3, "n_head": 3, "n_positions": 24}
 GPT2 |= {"bos_token_id": 2, "eos_token_id": 3}
 NEOX = {key: LLAMA[key] for key in LLAMA if key not in ("num_key_value_heads", "rms_norm_eps")}

@@ -14,7 +14,11 @@ from tests.test_simulations.test_models.test_families.sizes import MPNET
 def test_mpnet_gives_what_transformers_gives(tmp_path: Path) -> None:
     checkpoint = agrees("MPNet", tmp_path, **MPNET)
     assert checkpoint.architecture.longest == 38
-    assert all(block.attention.key is None for block in checkpoint.blocks)
+    tables = [block.attention.positions for block in checkpoint.blocks]
+    assert tables[0] is tables[1]  # one for all blocks
+    assert tables[0] is not None
+    assert tables[0].by_offset is not None
+    assert tables[0].by_offset.shape == (3, 75)
 
 
 def test_every_offset_falls_into_the_bucket_that_transformers_gives_it() -> None:

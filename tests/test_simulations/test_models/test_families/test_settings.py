@@ -22,6 +22,13 @@ OWN: dict[str, dict[str, Any]] = {
     "gpt_neox": {"rotary_pct": 0.5},
     "qwen3": {"head_dim": 4, "num_key_value_heads": 1},
     "mistral": {"sliding_window": 8, "num_key_value_heads": 1},
+    "gemma2": {
+        "head_dim": 4,
+        "num_key_value_heads": 1,
+        "query_pre_attn_scalar": 6,
+        "sliding_window": 3,
+        "attn_logit_softcapping": 30.0,
+    },
     "llama": {"rope_scaling": {"type": "linear", "factor": 2.0}, "rope_theta": 100.0},
     "t5": {"d_model": 8, "d_kv": 4, "d_ff": 12, "num_layers": 2, "num_heads": 2},
     "mt5": {"d_model": 8, "d_kv": 4, "d_ff": 12, "num_layers": 2, "num_heads": 2},
@@ -58,7 +65,13 @@ def test_every_family_reads_the_folder_that_its_own_shapes_make(
     checkpoint = load_checkpoint(write_decoder(tmp_path, **config(model_type)))
     assert len(checkpoint.blocks) == 2
     assert (checkpoint.tokenizer is None) == checkpoint.reads_images
-    assert (checkpoint.scores is not None) == FAMILIES[model_type].own_scores
+    family, attention = FAMILIES[model_type], checkpoint.blocks[0].attention
+    relative = bool(family.slopes or family.names.relative)
+    positions = attention.positions
+    assert (positions is not None and positions.turns) == bool(family.rotary)
+    assert (positions is not None and positions.by_offset is not None) == relative
+    assert (attention.query_norm is not None) == bool(family.names.query_norm)
+    assert attention.plain == (positions is None and not family.names.query_norm)
 
 
 @pytest.mark.parametrize("model_type", FAMILIES)
