@@ -67,7 +67,7 @@ def _last_step(n: int, w: float) -> float:
     room = 4 * n / (1 + kappa) ** 2 - 2 - 2 * w**2 - beta**2
     mu = (max(room, 0.0) / (n - 3)) ** 0.5
     assert beta > mu
-    return 2 * w**2 + (beta - mu) ** 2 * (n - 3) / (n - 2) - 2 / (n**2 - 1)
+    return float(2 * w**2 + (beta - mu) ** 2 * (n - 3) / (n - 2) - 2 / (n**2 - 1))
 
 
 def test_the_last_step_of_the_proof_for_odd_n_has_room() -> None:
@@ -76,8 +76,7 @@ def test_the_last_step_of_the_proof_for_odd_n_has_room() -> None:
             assert _last_step(n, float(w)) > 0
 
 
-def test_no_tokens_are_stretched_more_even_after_a_climb() -> None:
-    """Tokens of two features that any turn stretches, climbed by the power method; odd n too."""
+def test_a_third_token_that_is_heard_makes_no_turn_worse() -> None:
     rng = np.random.default_rng(0)
     for _ in range(100):
         n, t = int(rng.integers(3, 12)), float(rng.choice([0.1, 0.5, 2.0]))
