@@ -34,8 +34,7 @@ def _normal(*shape: int) -> Any:
 _TOKENS = _normal(_N, _D)
 _WALK = np.array([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7]])
 _HEADS = np.stack([_WALK, _WALK.T / _WALK.T.sum(axis=-1, keepdims=True)])
-_MASK = np.ones((_N, _N), dtype=np.bool_)
-_COUNT = np.ones(_N, dtype=np.bool_)
+_MASK, _COUNT = np.ones((_N, _N), dtype=np.bool_), np.ones(_N, dtype=np.bool_)
 _NORM = Norm(gain=_normal(_D), shift=_normal(_D), eps=1e-5)
 _FFN = FeedForward(_normal(_D, 5), _normal(5, _D), _normal(5), _normal(_D), "gelu")
 _ATTENTION = Attention(
