@@ -162,7 +162,8 @@ def stacked(course: Course) -> dict[str, np.ndarray[Any, Any]]:
     for i, step in enumerate(steps):
         arrays = course.readings[step][0] if step in course.readings else {}
         for name, values in arrays.items():
-            found[name][(i, *map(slice, values.shape))] = values
+            there = tuple(slice(size) for size in values.shape)
+            found[name][i][there] = values
     return found
 
 

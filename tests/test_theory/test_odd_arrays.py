@@ -35,10 +35,9 @@ def _normal(*shape: int) -> Any:
 _TOKENS = _normal(_N, _D)
 _WALK = np.array([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7]])
 _HEADS = np.stack([_WALK, _WALK.T / _WALK.T.sum(axis=-1, keepdims=True)])
-_MASK = np.ones((_N, _N), dtype=np.bool_)
-_COUNT = np.ones(_N, dtype=np.bool_)
+_MASK, _COUNT = np.ones((_N, _N), dtype=np.bool_), np.ones(_N, dtype=np.bool_)
 _NORM = Norm(gain=_normal(_D), shift=_normal(_D), eps=1e-5)
-_FFN = FeedForward(_normal(_D, 5), _normal(5, _D), _normal(5), _normal(_D))
+_FFN = FeedForward(_normal(_D, 5), _normal(5, _D), _normal(5), _normal(_D), "gelu")
 _ATTENTION = Attention(
     *(_normal(2, _D, 2), _normal(2, _D, 2), _normal(2, _D, 2), _normal(2, 2, _D)),
     *(_normal(2, 2), _normal(2, 2), _normal(_D)),
@@ -49,7 +48,6 @@ _PLACED = dataclasses.replace(
     positions=Positions(_normal(2, _N, _N), _normal(2, 2 * _N - 1), frequencies=_normal(1)),
 )
 _BLOCK = Block(_ATTENTION, _FFN, _NORM, _NORM)
-_SMOOTH = dataclasses.replace(_BLOCK, feed_forward=dataclasses.replace(_FFN, activation="gelu"))
 _STEP = apply_block(_BLOCK, _TOKENS)
 _FOUND = block_coefficients(_BLOCK, _STEP)
 _LAYERS = _normal(2, _N, _D)
@@ -154,10 +152,7 @@ CALLS: dict[str, dict[str, tuple[list[Any], dict[str, Any]]]] = {
         "synchronised_orbit": ([[_BLOCK, _BLOCK], _TOKENS[0]], {}),
         "transverse_factor": ([linearise(_BLOCK, _TOKENS[0]), np.array(0.5)], {}),
     },
-    "local": {
-        **dict.fromkeys(("local_bound", "reached_ratio"), ([_SMOOTH, _TOKENS, 1e-3], {})),
-        "neighbourhood": ([_SMOOTH, _TOKENS], {}),
-    },
+    "local": dict.fromkeys(("local_bound", "reached_ratio"), ([_BLOCK, _TOKENS, 1e-3], {})),
     "extended": {
         "check_extended": ([CATALOGUE["attention"], Averaging(_TOKENS, _WALK)], {}),
         "extended": ([_TOKENS], {}),
@@ -188,7 +183,7 @@ NO_ARRAYS = {
         *("WeightNorms", "convergence"),
     },
     "law": {"Attractor", "LawReport", "Linearised", "ModeRates", "NextOrder", "PowerLaw"},
-    "local": {"LocalBound", "Neighbourhood"},
+    "local": {"LocalBound"},
     "extended": {"ExtendedArray", "ExtendedVerdict"},
     "balls": {"CertifiedVerdict"},
     "symbolic": {  # names of claims and activations, whole numbers, and formulas
@@ -214,7 +209,7 @@ ON_THE_HOST = {
     *("log_factor", "partition", "suprema", "find_attractor", "operator_rate", "mode_rates"),
     *("transient_growth", "transverse_rates", "linear_distances", "next_order", "power_law"),
     *("check_extended", "recheck", "certify", "certify_built", "prove_basin", "prove_law"),
-    *("local_bound", "neighbourhood", "reached_ratio"),
+    *("local_bound", "reached_ratio"),
 }
 
 

@@ -1,10 +1,8 @@
 from theory.local.ascent import reached_ratio
-from theory.local.bound import LocalBound, Neighbourhood, local_bound, neighbourhood
+from theory.local.bound import LocalBound, local_bound
 
 __all__ = [
     "LocalBound",
-    "Neighbourhood",
     "local_bound",
-    "neighbourhood",
     "reached_ratio",
 ]

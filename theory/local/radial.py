@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from theory.local.enclosed import Enclosed
+from theory.records import brief_repr
 
 _MORE = 1 + 1e-12  # for the roundings; 1 - e loses u at most, relative to itself
 
@@ -38,6 +39,7 @@ def radial_third(e: float) -> float:
     return e**3 / (2 * (1 - e)) * _MORE if e < 1 else math.inf
 
 
+@brief_repr
 class RadialForm(NamedTuple):
     """The second derivative of <weight, norm(z)> at a token, a symmetric matrix and its norm.
 

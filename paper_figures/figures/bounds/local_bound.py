@@ -54,16 +54,16 @@ def draw(canvas: Canvas, data: Dataset) -> None:
     radius = data["radius"]
     for i, (axes, layer) in enumerate(zip(panels, data["layer"], strict=True)):
         axes.axhline(1, color="0.6", lw=0.6, zorder=0)
-        axes.fill_between(
-            radius, data["reached"][i], data["bound"][i], color="C0", alpha=0.15, lw=0
-        )
+        # a bound holds for every smaller ball, and what is reached is in every larger one
         axes.plot(radius, data["saturation"][i], "--", color="0.4", label="saturation")
-        axes.plot(radius, data["bound"][i], "C0", marker="o", ms=3, label="bound for all inputs")
-        axes.plot(radius, data["reached"][i], "C1", marker="^", ms=3, label="reached by ascent")
+        upper = {"ds": "steps-pre", "marker": "o", "ms": 3, "label": "bound for all inputs"}
+        axes.plot(radius, data["bound"][i], "C0", **upper)
+        lower = {"ds": "steps-post", "marker": "^", "ms": 3, "label": "reached by ascent"}
+        axes.plot(radius, data["reached"][i], "C1", **lower)
         axes.axhline(data["ratio"][i], color="C2", lw=0.8, ls=":", label="measured ratio")
         axes.set(xscale="log", title=f"layer {layer}: $v$ = {data['v'][i]:,.0f}")
         axes.title.set_fontsize(8)
-    panels[0].legend(fontsize=6.5, loc="upper left")
+    panels[1].legend(fontsize=6.5, loc="upper left")
     for axes in panels[3:]:
         axes.set_xlabel("radius, relative to each token")
     for axes in panels[::3]:

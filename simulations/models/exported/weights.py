@@ -48,7 +48,8 @@ class Quantised:
         """Return rows: integers (*b,) -> (*b, width)."""
         made = np.float32 if self.rounded else np.float64  # whole numbers are exact in both
         steps = self.codes[numbers].astype(made) - self.zero.astype(made)
-        return (steps * self.scale.astype(made)).astype(self.dtype)
+        rows: NDArray[Any] = (steps * self.scale.astype(made)).astype(self.dtype)
+        return rows
 
 
 def weights_of(graph: Graph, prefix: str) -> dict[str, NDArray[Any] | Quantised]:
