@@ -71,7 +71,7 @@ def envelope_rows(start: Start | None, rows: Sequence[Mapping[str, Numbers]]) ->
 
     def logs(name: str) -> Numbers:
         with np.errstate(divide="ignore"):
-            return np.log(np.stack([np.asarray(row.get(name, unknown)) for row in rows]))
+            return np.asarray(np.log(np.stack([row.get(name, unknown) for row in rows])))
 
     v, v_diameter, limit = map(logs, ("v_upper", "v_diameter_upper", "largest_distance"))
     alone, together = log_envelopes(
