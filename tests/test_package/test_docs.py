@@ -13,7 +13,7 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
-    *sorted((ROOT / "examples").iterdir()),
+    *sorted(path for path in (ROOT / "examples").rglob("*.*") if path.suffix != ".pyc"),
 ]
 _NAME = re.compile(rf"(?<![\w./-])(?:{'|'.join(PACKAGES)})(?:\.[A-Za-z_]\w*)+(?![\w/])")
 _TAKEN = re.compile(
