@@ -52,7 +52,8 @@ def convergence(found: Suprema) -> Convergence:
         "v sharp": [at.v_sharp for at in found.bounds],
         "v diameter": [at.v_diameter for at in found.bounds],
     }
-    form = next((name for name, bounds in forms.items() if min(bounds) < 1), "v")
+    below: list[Form] = [name for name, bounds in forms.items() if min(bounds) < 1]
+    form: Form = below[0] if below else "v"
     values = forms[form]
     smallest = min(values)
     chosen = next(i for i, value in enumerate(values) if not value > smallest * (1 + _ALIKE))
