@@ -33,8 +33,8 @@ def _last(course: Course) -> Trace | None:
     if not course.readings:
         return None
     arrays, header = course.readings[max(course.readings)]
-    groups = (
+    tokens, blocks = (
         {name.partition("/")[2]: values for name, values in arrays.items() if name.startswith(kind)}
         for kind in ("tokens", "blocks")
     )
-    return Trace(*groups, reasons=tuple(header["reasons"]))
+    return Trace(tokens, blocks, reasons=tuple(header["reasons"]))

@@ -81,9 +81,9 @@ def trace_tables(trace: Trace, *, title: str, width: int) -> list[Table]:
     """
     last = without_tables(trace, width=width) if is_massive(trace) else []
     if width >= _WIDE:
-        less = () if width >= _WIDEST else _LAST
+        less: tuple[str, ...] = () if width >= _WIDEST else _LAST
         return [trace_table(trace, title=title, without=less), *last]
-    without = () if width >= _MIDDLE_ALL else _LAST
+    without: tuple[str, ...] = () if width >= _MIDDLE_ALL else _LAST
     without = without if width >= _MIDDLE else ("v_stacked", *_LAST)
     first = trace_table(trace, title=title, groups=("tokens",))
     return [first, trace_table(trace, groups=("blocks",), without=without), *last]

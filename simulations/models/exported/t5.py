@@ -55,9 +55,10 @@ def read_t5(
     found = weights_of(graph, prefix)
     family, words = _family(found), T5.names.word + T5.names.table
     tensors = {f"encoder.{inner}": weights for inner, weights in found.items()}
-    tensors[words] = tensors.pop("encoder.embed_tokens.weight", tensors.get(words))
+    if (table := tensors.pop("encoder.embed_tokens.weight", None)) is not None:
+        tensors[words] = table
     model = _architecture(graph, prefix, found)
-    shapes = {name: tuple(each.shape) for name, each in tensors.items() if each is not None}
+    shapes = {name: tuple(each.shape) for name, each in tensors.items()}
     require_tensors(graph.file, shapes, family, model)
     if strange := set(shapes) - set(expected_shapes(family, model)):
         raise InputError(
@@ -100,8 +101,10 @@ def _architecture(graph: Graph, prefix: str, found: dict[str, Any]) -> Architect
     gated = "block.0.layer.1.DenseReluDense.wi_0.weight" in found
     hidden = found.get(f"block.0.layer.1.DenseReluDense.wi{'_1' * gated}.weight")
     words = found.get("embed_tokens.weight")
-    if any(each is None or len(each.shape) != 2 for each in (bias, query, hidden, words)):
+    known = [each for each in (bias, query, hidden, words) if each is not None]
+    if query is None or hidden is None or words is None or any(len(x.shape) != 2 for x in known):
         raise InputError(f"{graph.file} must hold an encoder of T5, but lacks its first block")
+    assert T5.default_positions is not None  # as T5 says
     (buckets, heads), (keys, width) = bias.shape, query.shape
     if not heads or keys % heads:
         raise InputError(f"{graph.file} is corrupt: {heads} heads do not fit {keys} features")

@@ -119,7 +119,8 @@ def their_dinov2(checkpoint: Checkpoint, path: Path) -> Any:
         patch_size=checkpoint.architecture.image.patch,
         attn_implementation="eager",
     )
-    position = checkpoint.embeddings.position[None]  # type: ignore[union-attr]
+    assert checkpoint.embeddings.position is not None
+    position = checkpoint.embeddings.position[None]
     state |= {"embeddings.position_embeddings": position}
     state |= {"embeddings.mask_token": np.zeros((1, model.width))}
     return _filled(transformers.Dinov2Model, config, state)

@@ -10,6 +10,7 @@ from simulations.instruments.trace import Trace
 from simulations.reports.bounds import envelope_words, smallest_bounds, smallest_words
 from simulations.reports.traces import reading
 from simulations.stacks.stack import Stack
+from theory.blocks.weights import Placement
 
 SMALL = Stack(depth=3, tokens=8, width=8, heads=2, ffn_width=8)
 
@@ -34,7 +35,7 @@ def test_the_smallest_bound_is_named_with_its_blocks_and_what_it_is_about() -> N
 
 
 @pytest.mark.parametrize("placement", ["post", "pre"])
-def test_no_run_leaves_its_envelopes(placement: str) -> None:
+def test_no_run_leaves_its_envelopes(placement: Placement) -> None:
     trace = simulate(replace(SMALL, placement=placement, depth=5), seeds=3)
     reached = trace.tokens["log10_distance"][1:] - trace.tokens["log10_distance"][0]
     every = trace.blocks["log10_envelope"]

@@ -51,7 +51,10 @@ class Exported:
         self.kept["enc.final_layer_norm.weight"] = np.ones(WIDTH, np.float32)
         self.table("enc.embed_tokens.weight", (WORDS, WIDTH))
         self.table(f"enc.block.0.{ATTENTION}relative_attention_bias.weight", (BUCKETS, HEADS))
-        self.kept |= {"eps": np.float32(1e-6), "whole": np.float32(log(64 / (BUCKETS // 4)))}
+        self.kept |= {
+            "eps": np.asarray(1e-6, np.float32),
+            "whole": np.asarray(log(64 / (BUCKETS // 4)), np.float32),
+        }
         self.node("Add", ["mean", "eps"], "/enc/block.0/layer.0/layer_norm/Add")
         self.node("Log", ["far"], "/enc/block.0/layer.0/SelfAttention/Log")
         div = "/enc/block.0/layer.0/SelfAttention/Div"

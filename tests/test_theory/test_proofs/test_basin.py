@@ -72,6 +72,7 @@ def test_the_slope_changes_by_less_than_is_said(found: tuple[Block, Basin]) -> N
         within = checker.exact([1, -1]) / 10
         bound = float(checker.layer(claim["layer"], centre, within, 3, walk).change)
     rng = np.random.default_rng(1)
+    assert basin.point is not None
     start = np.broadcast_to(basin.point, (3, 4))
     for _ in range(20):
         away = rng.normal(size=(3, 4))

@@ -65,16 +65,20 @@ def block(
     rng = np.random.default_rng([seed, d])
 
     def drawn(*shape: int) -> Matrix:
-        return gain * rng.normal(size=shape) / np.sqrt(shape[-2] if len(shape) > 1 else 1)
+        scale: float = gain / np.sqrt(shape[-2] if len(shape) > 1 else 1)
+        return scale * rng.standard_normal(shape)
 
     half, hidden = max(1, d // 2), 2 * d
-    qkv = [drawn(2, d, half) for _ in range(3)]
+    query, key, value = (drawn(2, d, half) for _ in range(3))
     gate = (drawn(d, hidden), drawn(hidden)) if gated else (None, None)
     ffn = FeedForward(
         drawn(d, hidden), drawn(hidden, d), drawn(hidden), drawn(d), activation, *gate
     )
     norms = [Norm(norm, 1 + 0.2 * drawn(d), drawn(d), **std) for _ in range(4)]
-    attention = Attention(*qkv, drawn(2, half, d), drawn(2, half), drawn(2, half), drawn(d))
+    attention = Attention(
+        *(query, key, value),
+        *(drawn(2, half, d), drawn(2, half), drawn(2, half), drawn(d)),
+    )
     first, second, first_out, second_out = norms
     made = Block(attention, ffn, first, second, placement, residual, first_out, second_out)
     return made, rng.normal(size=d)
