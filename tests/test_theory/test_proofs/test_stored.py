@@ -31,7 +31,7 @@ def _cases() -> list[Any]:
             id=path.stem,
             marks=[
                 *([pytest.mark.slow] if path.name.startswith(LONG) else []),
-                *([needs_flint] if path.name.startswith("slope") else []),
+                *([needs_flint] if path.name.startswith(("law", "slope")) else []),
             ],
         )
         for path in sorted(STORED.glob("*.json"))

@@ -168,8 +168,7 @@ def attended(at: At, n: int, walk: Any, scale: Any, heads: Any, bias: Any) -> An
         a = norm2((at.token * query + query_bias) * key.transpose() * scale)
         m = norm2(query * key.transpose() * scale)
         bend += norm2(value) * r / 2 * (2 * arb(n).sqrt() * (a + m * r) + m * r)
-    slopes = [each * total for each in at.slopes]
-    slopes = [*(each * 0 for each in slopes[:1]), *slopes]
+    slopes = [each * total for each in (at.slopes[0] * 0, *at.slopes)]
     return at.token * total + bias, slopes, walk * norm2(total) * at.change + bend * at.slope
 
 
@@ -227,7 +226,7 @@ def layer(program: Any, centre: Any, reach: Any, n: int, walk: Any) -> At:
         widest = max(at.token.ncols() for at in tokens)
         work += d * token.ncols() * len(slopes) * (1 + widest // 64)
         require(work <= MOST_WORK, "it is too much work")
-    require(tokens[-1].token.ncols() == d, "a layer gives a token of another width")
+    require(token.ncols() == d, "a layer gives a token of another width")
     return tokens[-1]
 
 
@@ -251,9 +250,9 @@ def contraction(program: Any, centre: Any, graph: Any, norm: Any) -> Callable[[A
     """Return a function of the reach: the factor in N, the basin's radius, whether all stays."""
     walk, n, d = read_walk(graph), len(graph), centre.ncols()
     stretch, straight = norm2(walk), layer(program, centre, arb(0), n, arb(1))
-    slope, power = arb_mat(n * d, n * d), arb_mat(n, n) + 1
-    for each in straight.slopes:
-        slope, power = slope + of_tokens(power, each), power * walk
+    slope = arb_mat(n * d, n * d)
+    for k, each in enumerate(straight.slopes):
+        slope += of_tokens(walk**k, each)
     size, inverse = norm2(norm), norm2(norm.inv())
     linear = norm2(norm.solve(slope * norm))
     moved = norm2(straight.token - centre) * arb(n).sqrt() * size
@@ -277,9 +276,9 @@ def check(data: bytes) -> str:
         centre, radius, reach = exact(centre, None), exact(radius), exact(reach)
         size = len(graph) * centre.ncols()
         require(size <= 512, "it is too much work")
+        norm = exact(norm, size, size)
         try:
-            found = contraction(program, centre, graph, exact(norm, size, size))
-            factor, basin, stays = found(reach)
+            factor, basin, stays = contraction(program, centre, graph, norm)(reach)
         except ZeroDivisionError:
             raise ValueError("the norm is none: its matrix may be singular") from None
         require(radius > 0 and reach > 0, "radius and reach must be positive")
