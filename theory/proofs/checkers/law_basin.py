@@ -41,7 +41,7 @@ def refuse(text: str) -> None:
 
 def fields(found: Any, *names: str) -> list[Any]:
     right = type(found) is dict and set(found) == set(names)
-    require(right, f"what it holds must be {', '.join(names)}")
+    require(right, f"where {', '.join(names)} must be, something else is")
     return [found[name] for name in names]
 
 
