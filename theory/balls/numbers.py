@@ -211,6 +211,14 @@ class Enclosures:
                 return fmpq(p.bit_length() - q.bit_length())
         return arb(x).log() / arb.const_log2()
 
+    def cos(self, x: Number) -> Number:
+        """Return the cosine."""
+        return fmpq(1) if x == 0 else arb(x).cos()
+
+    def sin(self, x: Number) -> Number:
+        """Return the sine."""
+        return fmpq(0) if x == 0 else arb(x).sin()
+
     def tanh(self, x: Number) -> Number:
         """Return the hyperbolic tangent."""
         return fmpq(0) if x == 0 else arb(x).tanh()

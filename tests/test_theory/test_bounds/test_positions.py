@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from theory.bounds.roots import largest_roots
+from theory.bounds.couplings import largest_couplings
 
 from tests.helpers.blocks import (
     Floats,
@@ -58,10 +58,10 @@ def test_no_tokens_of_a_ball_have_a_larger_root(
     assert block.attention.query is not None
     attention = replace(block.attention, query=weight * block.attention.query)
     ball = Ball(size * random_tokens(seed, 6), radius)
-    bound = largest_roots(attention, ball, N, mask=mask)
+    bound = largest_couplings(attention, ball, N, mask=mask).roots
     found = roots_of(attention, in_ball(ball.centre, radius, seed), mask)
     assert np.all(found <= bound * (1 + CLOSE) + CLOSE)
-    anywhere = largest_roots(attention, Ball(ball.centre, np.inf), N, mask=mask)
+    anywhere = largest_couplings(attention, Ball(ball.centre, np.inf), N, mask=mask).roots
     assert np.all(bound <= anywhere * (1 + CLOSE))
 
 
@@ -73,7 +73,7 @@ def test_a_bound_that_forgot_the_positions_would_be_false() -> None:
         attention = positioned(random_block(1), 2, N, **options).attention
         assert attention.query is not None
         attention = replace(attention, query=0.3 * attention.query)
-        forgotten = largest_roots(replace(attention, positions=None), ball, N, mask=mask)
+        forgotten = largest_couplings(replace(attention, positions=None), ball, N, mask=mask).roots
         assert np.all(roots_of(attention, tokens, mask) > 1.1 * forgotten), options
 
 
@@ -81,22 +81,22 @@ def test_at_equal_tokens_the_bound_is_that_of_the_walk_unless_positions_turn_it(
     mask = np.tri(N, dtype=bool)
     attention = positioned(random_block(1), 2, N, rotary="", soft_cap=2.0, window=3).attention
     ball = Ball(random_tokens(0, 6), 0.0)
-    bound = largest_roots(attention, ball, N, mask=mask)
+    bound = largest_couplings(attention, ball, N, mask=mask).roots
     np.testing.assert_allclose(bound, roots_of(attention, in_ball(ball.centre, 0, 0), mask), 1e-9)
 
 
 def test_a_cap_bounds_scores_of_tokens_anywhere() -> None:
     mask, anywhere = np.ones((N, N), dtype=bool), Ball(np.zeros(6), np.inf)
     attention = random_block(1).attention
-    free = largest_roots(attention, anywhere, N, mask=mask)
+    free = largest_couplings(attention, anywhere, N, mask=mask).roots
     capped = replace(attention, positions=Positions(soft_cap=0.05))
-    bound = largest_roots(capped, anywhere, N, mask=mask)
+    bound = largest_couplings(capped, anywhere, N, mask=mask).roots
     assert np.all(bound < 0.2 * free)
     tokens = 1e3 * random_tokens(2, 200, N, 6)
     found = roots_of(capped, tokens, mask)
     assert np.all((found <= bound) & (found > 0.3 * bound))
     assert np.array_equal(
-        largest_roots(replace(attention, scale=0.0), anywhere, N, mask=mask), [0, 0]
+        largest_couplings(replace(attention, scale=0.0), anywhere, N, mask=mask).roots, [0, 0]
     )
 
 
@@ -119,7 +119,7 @@ def test_tokens_and_their_opposites_reach_the_bound(name: str) -> None:
     n = 2 if name == "far from the walk" else 4
     attention = Attention(_FIRST, _FIRST, _FIRST, scale=scale, **parts)
     mask, tokens = np.ones((n, n), dtype=bool), np.outer(_SIGNS[:n], [1.0, 0.0])
-    bound = largest_roots(attention, Ball(np.zeros(2), radius), n, mask=mask)[0]
+    bound = largest_couplings(attention, Ball(np.zeros(2), radius), n, mask=mask).roots[0]
     found = coupling(attention_adjacency(attention, tokens))[0]
     assert 0.98 * bound <= found <= bound * (1 + CLOSE)
 
