@@ -296,6 +296,5 @@ def _warn(short: int, truncated: Numbers, lengths: Numbers) -> None:
 
 def _title(checkpoint: Told, lengths: Numbers, prefix: str) -> str:
     title = f"{checkpoint.name}: {len(lengths)} text(s), {lengths.min()} to {lengths.max()} tokens"
-    if checkpoint.widened is not None:
-        title += f", weights widened from {checkpoint.widened}"
+    title += "" if checkpoint.widened is None else f", weights widened from {checkpoint.widened}"
     return f"{title}, prefix {prefix!r}" if prefix else title

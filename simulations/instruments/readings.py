@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import TypeVar
 
+import numpy as np
+
 from simulations.centred.maps import Centred
 from simulations.instruments.one_token import one_token_row, ratios_without
 from simulations.machine.backends import backend
@@ -152,7 +154,8 @@ def centred_saturation_row(found: dict[str, Array], before: Centred) -> dict[str
         return {}
     xp = namespace(before.log_scale)
     lost = 1 + 64 * eps(limit) * (1 + xp.abs(xp.clip(before.log_scale, min=-1e4)))
-    return {"saturation": xp.exp(xp.log(limit * lost) - before.log_scale)}
+    with np.errstate(over="ignore"):  # infinite where no float64 is so large
+        return {"saturation": xp.exp(xp.log(limit * lost) - before.log_scale)}
 
 
 def attention_row(

@@ -14,11 +14,11 @@ from flint import ctx
 from theory.arrays import Array, UndecidedError
 from theory.balls.array import BallArray, OpenAnswers, either, sure
 from theory.balls.decompositions import Decompositions
+from theory.balls.functions import Enclosures
 from theory.balls.matrices import product
 from theory.balls.numbers import (
     COMPARISONS,
     UNKNOWN,
-    Enclosures,
     hull,
     in_order,
     root_of_square,

@@ -49,8 +49,8 @@ def constant_walks(walk: Array) -> Walks:
 
 
 def weights_of(steps: Sequence[Linearised], walk: Array | Walks | list[Matrix]) -> list[Matrix]:
-    """Return the attention weights at equal tokens of each layer: a list is taken as it is."""
-    if isinstance(walk, list):
+    """Return the attention weights at equal tokens of each layer: a list of them as it is."""
+    if isinstance(walk, list) and all(isinstance(each, np.ndarray) for each in walk):
         return walk
     walks = walk if callable(walk) else constant_walks(walk)
     return [walks(step) for step in steps]

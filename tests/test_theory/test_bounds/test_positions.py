@@ -7,7 +7,6 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
-from theory.bounds.couplings import largest_couplings
 
 from tests.helpers.blocks import (
     Floats,
@@ -23,6 +22,7 @@ from theory.blocks.positions import Positions
 from theory.blocks.weights import Attention, Block
 from theory.bounds.balls import Ball
 from theory.bounds.coefficients import block_coefficients
+from theory.bounds.couplings import largest_couplings
 from theory.bounds.obstacles import bias_free_obstacle
 from theory.bounds.supremum import suprema
 from theory.spectra.norms import coupling

@@ -293,9 +293,8 @@ def test_hard_attention_reaches_the_worst_root() -> None:
 
 
 def test_norms_that_are_given_change_nothing() -> None:
-    block = Block(
-        attention(0.5 * np.eye(6), bias=np.arange(6.0) * 5), feed_forward(np.arange(6.0) * 9)
-    )
-    one, two = suprema(block, 4), suprema(block, 4, norms=weight_norms(block))
-    assert [at.v for at in one.bounds] == [at.v for at in two.bounds]
-    assert one.bounds[-1].v < 1
+    listen = attention(0.5 * np.eye(6), bias=np.arange(6.0) * 5)
+    block = Block(listen, feed_forward(np.arange(6.0) * 9))
+    one, two = suprema(block, 4).bounds, suprema(block, 4, norms=weight_norms(block)).bounds
+    assert [at.v for at in one] == [at.v for at in two]
+    assert one[-1].v < 1
