@@ -18,5 +18,9 @@ config = AlbertConfig(
 )
 model = AlbertModel(config).eval()
 trace = trace_model(model, torch.randint(0, 100, (2, 12)))
-print(trace_table(trace, title="ALBERT", groups=["blocks"], without=["v_stacked"]))
+print(
+    trace_table(
+        trace, title="ALBERT", groups=["blocks"], without=["v_stacked", "v_diameter", "saturation"]
+    )
+)
 print(reading(trace))

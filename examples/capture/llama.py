@@ -13,5 +13,9 @@ config = LlamaConfig(
 )
 model = LlamaModel(config).eval()
 trace = trace_model(model, torch.randint(0, 100, (2, 12)))
-print(trace_table(trace, title="Llama", groups=["blocks"], without=["v_stacked"]))
+print(
+    trace_table(
+        trace, title="Llama", groups=["blocks"], without=["v_stacked", "v_diameter", "saturation"]
+    )
+)
 print(reading(trace))

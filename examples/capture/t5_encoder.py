@@ -11,5 +11,12 @@ torch.manual_seed(0)
 config = T5Config(vocab_size=100, d_model=32, d_kv=8, d_ff=64, num_layers=3, num_heads=4)
 model = T5EncoderModel(config).eval()
 trace = trace_model(model, torch.randint(0, 100, (2, 12)))
-print(trace_table(trace, title="T5 encoder", groups=["blocks"], without=["v_stacked"]))
+print(
+    trace_table(
+        trace,
+        title="T5 encoder",
+        groups=["blocks"],
+        without=["v_stacked", "v_diameter", "saturation"],
+    )
+)
 print(reading(trace))

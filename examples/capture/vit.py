@@ -18,5 +18,9 @@ config = ViTConfig(
 )
 model = ViTModel(config).eval()
 trace = trace_model(model, torch.randn(2, 3, 32, 32))
-print(trace_table(trace, title="ViT", groups=["blocks"], without=["v_stacked"]))
+print(
+    trace_table(
+        trace, title="ViT", groups=["blocks"], without=["v_stacked", "v_diameter", "saturation"]
+    )
+)
 print(reading(trace))

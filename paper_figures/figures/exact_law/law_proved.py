@@ -121,7 +121,7 @@ FIGURE = Figure(
         "for ever on {tokens} tokens: of {cells} networks {attracts} are proved to be attracted to "
         "consensus and {repels} to be repelled from it, near the token that equal tokens settle "
         "at; in {undecided} the bounds leave 1 between them, and in {unsettled} the token settles "
-        "at no point and on no short cycle, so that there is nothing to enclose. The bounds on the "
+        "at no point and on no short cycle, so that there is nothing to enclose; the bounds on the "
         "largest factor a layer are at most {widest:.1g} apart, and the law in floats leaves them "
         "in {outside} networks; one in which it does would refute it, or a plane without both "
         "verdicts."
