@@ -81,7 +81,13 @@ def test_without_an_extra_the_front_door_opens_and_says_what_is_missing() -> Non
     assert "oversmooth.sweep needs the package pydantic" in _run("-c", program)
 
 
-_OF_FLINT = {"array", "decompositions", "library", "matrices", "numbers"}
+_OF_FLINT = {
+    *(
+        f"theory.balls.{name}"
+        for name in ("array", "decompositions", "functions", "library", "matrices", "numbers")
+    ),
+    *(f"theory.proofs.checkers.{name}" for name in ("activation_slope", "law", "law_basin")),
+}
 
 
 def test_every_module_of_theory_imports_where_torch_and_cupy_do_not_exist() -> None:
@@ -89,7 +95,7 @@ def test_every_module_of_theory_imports_where_torch_and_cupy_do_not_exist() -> N
     modules = [".".join(path.parts).removesuffix(".__init__") for path in files]
     assert "theory.blocks.forward" in modules
     if find_spec("flint") is None:  # the numbers of these are flint's; nothing else imports them
-        modules = [name for name in modules if name.removeprefix("theory.balls.") not in _OF_FLINT]
+        modules = [name for name in modules if name not in _OF_FLINT]
     program = (
         "import importlib, sys\n"
         "sys.modules.update(torch=None, cupy=None)\n"
