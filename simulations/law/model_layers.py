@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from simulations.models.checkpoint import Checkpoint
 from simulations.numbers import Numbers
-from theory.blocks.forward import apply_block, consensus_walks
+from theory.blocks.forward import apply_block
 from theory.blocks.weights import Block, BlockStep
 from theory.bounds.coefficients import WeightNorms, weight_norms
-from theory.graphs.conversions import random_walk
 from theory.graphs.masks import causal_mask, full_mask
+from theory.law.cocycle import equal_weights
 from theory.law.orbits import host_block
 from theory.records import brief_repr
 
@@ -40,15 +38,9 @@ class Layer:
     def walks(self, listening: Numbers, n: int) -> Numbers:
         """Return the attention weights of n tokens that are all ``listening`` to attention.
 
-        The mask's walk for all heads, or, where scores depend on positions, one for each.
-
-        Shapes: listening (d,) -> (1, n, n) or (h, n, n)
+        Shapes: listening (d,) -> as `theory.law.cocycle.equal_weights`
         """
-        mask = self._mask(n)
-        if self.block.attention.positions is None:
-            found: Numbers = random_walk(mask)[None]
-            return found
-        return np.asarray(consensus_walks(self.block.attention, listening, n, mask=mask))
+        return equal_weights(self.block.attention, listening, n, mask=self._mask(n))
 
     def _mask(self, n: int) -> Numbers:
         mask: Numbers = causal_mask(n) if self.causal else full_mask(n)

@@ -7,14 +7,12 @@ from numpy.typing import NDArray
 
 from simulations.numbers import Numbers
 from theory.arrays import Array, InputError, to_numpy
-from theory.blocks.forward import consensus_walks
 from theory.blocks.weights import Block
 from theory.graphs.stochastic import require_row_stochastic
-from theory.law.cocycle import constant_walks, operator_rate
+from theory.law.cocycle import constant_walks, equal_weights, operator_rate
 from theory.law.orbits import find_attractor, host_block
 from theory.law.rates import mode_rates
 from theory.law.transverse import (
-    mask_walk,
     transverse_eigenvalues,
     transverse_rates,
     weak_components,
@@ -76,12 +74,10 @@ def block_law(
         if adjacency is not None:
             heads = to_numpy(adjacency).astype(np.float64)
             require_row_stochastic("adjacency", heads)
-        elif block.attention.positions is None:
-            heads = (np.full((n, n), 1 / n) if mask is None else mask_walk(mask))[None]
         else:
             block = host_block(block)
             mask = None if mask is None else to_numpy(mask)
-            heads = consensus_walks(block.attention, token, n, mask=mask)
+            heads = equal_weights(block.attention, token, n, mask=mask)
         components = weak_components(heads.mean(axis=0))
         turned = block.attention.positions is not None and block.attention.positions.turns
         if adjacency is None and turned and len(components) < n:
@@ -106,7 +102,7 @@ def _turned_law(
         return BlockLaw(None, None, why, components)
     n = len(components[0])
     rate, method = operator_rate(
-        block, lambda step: consensus_walks(block.attention, step.listening, n, mask=mask), token
+        block, lambda step: equal_weights(block.attention, step.listening, n, mask=mask), token
     )
     return BlockLaw(rate, None, f"{method}, heads whose walks depend on the token", components)
 

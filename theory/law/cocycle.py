@@ -14,7 +14,8 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigs
 
 from theory.arrays import Array, InputError
-from theory.blocks.weights import Block
+from theory.blocks.forward import consensus_walks
+from theory.blocks.weights import Attention, Block
 from theory.graphs.stochastic import require_row_stochastic
 from theory.law.orbits import Matrix, find_attractor, host_array, host_block, host_token
 from theory.law.rates import tied_orbit
@@ -46,6 +47,21 @@ def constant_walks(walk: Array) -> Walks:
     require_row_stochastic("walk", plain)
     weights = plain.astype(np.float64)
     return lambda _: weights
+
+
+def equal_weights(
+    attention: Attention, listening: Array, n: int, *, mask: Array | None = None
+) -> Matrix:
+    """Return the attention weights of n tokens that are all ``listening`` to attention.
+
+    The walk on the mask, one for all heads, or, where scores depend on positions, one for each.
+
+    Shapes: listening (d,), mask boolean (n, n) or None for all -> (1, n, n) or (h, n, n)
+    """
+    if attention.positions is None:
+        walk: Matrix = np.full((n, n), 1 / n) if mask is None else mask_walk(mask)
+        return walk[None]
+    return np.asarray(consensus_walks(attention, listening, n, mask=mask))
 
 
 def weights_of(steps: Sequence[Linearised], walk: Array | Walks | list[Matrix]) -> list[Matrix]:

@@ -12,10 +12,9 @@ import numpy as np
 from theory.arrays import Array, InputError, to_numpy
 from theory.blocks.forward import apply_block, attention_adjacency
 from theory.blocks.weights import Block
-from theory.law.cocycle import apply_step
+from theory.law.cocycle import apply_step, equal_weights
 from theory.law.orbits import Matrix, host_array, host_block, host_token
 from theory.law.synchronised import linearise
-from theory.law.transverse import mask_walk
 from theory.records import brief_repr
 
 
@@ -59,8 +58,8 @@ def next_order(
     block, here = host_block(block), host_token(token)
     shape: Matrix = host_array("deviations", deviations).astype(np.float64)
     n = len(shape)
-    walk = np.full((n, n), 1 / n) if mask is None else mask_walk(mask)
-    linear = _centre(apply_step(linearise(block, here), walk[None], shape))
+    walk = equal_weights(block.attention, here, n, mask=mask)
+    linear = _centre(apply_step(linearise(block, here), walk, shape))
     remainders = []
     for spread in spreads:
         out = apply_block(block, here + spread * shape, mask=mask).output
@@ -95,8 +94,7 @@ def weight_change(
     block, here = host_block(block), host_token(token)
     seen = here + spread * to_numpy(deviations)
     weights = to_numpy(attention_adjacency(block.attention, seen, mask=mask))
-    n = len(seen)
-    walk = np.full((n, n), 1 / n) if mask is None else mask_walk(mask)
+    walk = equal_weights(block.attention, here, len(seen), mask=mask)
     return float(np.linalg.norm(weights - walk) / spread)
 
 
