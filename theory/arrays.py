@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 import array_api_compat
+import array_api_compat.numpy
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,14 +29,20 @@ class UndecidedError(ArithmeticError):
     """A branch, a root or an order depends on a comparison that enclosures leave open."""
 
 
+_NUMPY_ONLY = {np.ndarray}
+
+
 def namespace(*arrays: Array | None) -> ModuleType:
     """Return the array library that all the given arrays belong to (None is skipped).
 
     Raises: InputError if something is not an array, or no plain one (`require_plain`), or the
             libraries differ
     """
+    kinds = {type(array) for array in arrays if array is not None}
+    if kinds == _NUMPY_ONLY:  # kernels ask often, and the library takes its time to find out
+        return array_api_compat.numpy
     for array in arrays:
-        if type(array) is not np.ndarray and array is not None:  # a look at the type is cheap
+        if type(array) is not np.ndarray and array is not None:
             require_plain(array)
     try:
         found: ModuleType = array_api_compat.array_namespace(*arrays)

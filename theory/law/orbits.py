@@ -13,7 +13,12 @@ import numpy as np
 from theory.arrays import Array, InputError, namespace, require_float, to_numpy
 from theory.blocks.weights import Block
 from theory.blocks.wiring import block_norms
-from theory.law.synchronised import linearise, synchronised_step, transverse_factor
+from theory.law.synchronised import (
+    linearise,
+    require_token,
+    synchronised_step,
+    transverse_factor,
+)
 from theory.records import brief_repr
 from theory.statements.instances import map_arrays
 
@@ -103,14 +108,14 @@ def is_homogeneous(block: Block) -> bool:
 
 
 class _Map(NamedTuple):
-    """One layer of a tied stack on the token, or on its direction."""
+    """One layer of a tied stack on the token, or on its direction; the block fits the token."""
 
     block: Block
     projective: bool
 
     def step(self, token: Matrix) -> Matrix:
         with np.errstate(over="ignore", invalid="ignore"):
-            out: Matrix = synchronised_step(self.block, token)
+            out: Matrix = synchronised_step(self.block, token, fits=True)
             size = float(np.linalg.norm(out))
         if not np.isfinite(size):
             raise InputError(
@@ -124,7 +129,7 @@ class _Map(NamedTuple):
 
     def slope(self, token: Matrix) -> Matrix:
         """Return the derivative of `step`."""
-        here = linearise(self.block, token)
+        here = linearise(self.block, token, fits=True)
         slope: Matrix = transverse_factor(here, 1.0)
         if not self.projective:
             return slope
@@ -147,6 +152,7 @@ def find_attractor(
     Raises: InputError if the token leaves the range of float64, or as `linearise` does
     """
     block, here = host_block(block), host_token(token)
+    require_token(block, here)
     projective = is_homogeneous(block)
     layer = _Map(block, projective)
     if projective:

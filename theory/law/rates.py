@@ -144,8 +144,10 @@ def tied_orbit(
     if isinstance(blocks, Block):
         block = host_block(blocks)
         if is_homogeneous(block):
+            fits = False
             while True:
-                step = linearise(block, token)
+                step = linearise(block, token, fits=fits)
+                fits = True
                 size = float(np.linalg.norm(step.token))
                 log = _log(size) - _log(float(np.linalg.norm(token)))
                 yield step, log

@@ -57,14 +57,17 @@ class Linearised(NamedTuple):
         return namespace(heads).sum(heads, axis=-3)
 
 
-def linearise(block: Block, token: Array) -> Linearised:
+def linearise(block: Block, token: Array, *, fits: bool = False) -> Linearised:
     """Send one token, which stands for any number of equal ones, through a block and its slope.
+
+    ``fits``: the block has been used on such a token before, so that no shape need be read again.
 
     Shapes: token (*b, d)
     Raises: InputError as `theory.blocks.weights.require_fits` and `theory.blocks.norms.apply_norm`
             do
     """
-    _require_token(block, token)
+    if not fits:
+        require_token(block, token)
     xp = namespace(token)
     unit = xp.eye(token.shape[-1], dtype=token.dtype, device=array_api_compat.device(token))
     listening, reads = token, token  # until the attention sublayer is reached
@@ -131,12 +134,15 @@ def _chain(first: Array | None, then: Array) -> Array:
     return then if first is None else first @ then
 
 
-def synchronised_step(block: Block, token: Array) -> Array:
+def synchronised_step(block: Block, token: Array, *, fits: bool = False) -> Array:
     """Return what a block makes of a token that all tokens are equal to: (*b, d) -> (*b, d).
+
+    ``fits`` is as in `linearise`.
 
     Raises: InputError as `linearise` does
     """
-    _require_token(block, token)
+    if not fits:
+        require_token(block, token)
     steps = Reading[Array](
         norm=lambda name, at: _norm(block.norm(name), at),
         attend=lambda at: _values(block, at),
@@ -152,12 +158,13 @@ def synchronised_orbit(blocks: Iterable[Block], token: Array) -> Iterator[Linear
 
     Raises: InputError that names the layer, as `linearise` does, or if a token is not finite
     """
+    last: Block | None = None
     for layer, block in enumerate(blocks):
         try:
-            step = linearise(block, token)
+            step = linearise(block, token, fits=block is last)
         except InputError as error:
             raise InputError(f"at layer {layer}: {error}") from error
-        token = step.token
+        token, last = step.token, block
         if not bool(namespace(token).all(namespace(token).isfinite(token))):
             raise InputError(
                 f"at layer {layer}: the token left the range of {token.dtype}; "
@@ -188,7 +195,8 @@ def transverse_factor(step: Linearised, eigenvalue: complex | Array) -> Array:
     return (kept + mu * mixed) @ after
 
 
-def _require_token(block: Block, token: Array) -> None:
+def require_token(block: Block, token: Array) -> None:
+    """Raise InputError unless a block takes this token."""
     require_float("token", token)
     require_shape("token", token, "d")
     require_fits(block, token[..., None, :])
