@@ -44,19 +44,27 @@ def figures(
 
 
 def _make(names: Sequence[str], folder: Path, *, quick: bool, seed: int) -> "list[Outcome]":
-    """Make the figures while a bar shows which are being made."""
+    """Make the figures while a bar shows which are being made, and about how long it will take."""
     from rich.progress import Progress
 
-    from paper_figures.figures.catalogue import make_figures
+    from paper_figures.figures.catalogue import FIGURES, make_figures
+    from paper_figures.workshop.build import select
     from simulations.stacks.seeds import generator
 
     generator(seed)  # a seed that cannot be used is refused before anything is written
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("figures", total=None)
+    total = sum(figure.seconds for figure in select(FIGURES, names))
+    # A long figure is one step, so the speed is read over the whole run.
+    with Progress(
+        console=err, transient=True, disable=not err.is_terminal, speed_estimate_period=3600
+    ) as progress:
+        task = progress.add_task("figures", total=total)
 
         def show(name: str, event: str) -> None:
             progress.update(task, description=f"{name}: {event}")
             if event != "start":
-                err.print(f"{event:>6}  {name}")
+                progress.advance(task, FIGURES[name].seconds)
+                rest = progress.tasks[task].time_remaining
+                about = f", about {rest:.0f} s to go" if rest else ""
+                err.print(f"{event:>6}  {name}{about}")
 
         return make_figures(names, out=folder, quick=quick, seed=seed, on_progress=show)

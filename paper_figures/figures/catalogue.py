@@ -91,6 +91,7 @@ def make_figures(
     """Build the named figures (all if none is named) and the page ``out/index.html``.
 
     Beside it ``theorems.html`` shows what the figure "tightness" has stored of every theorem.
+    The page is written anew after each figure, so that what is there can be looked at.
     ``on_progress(name, event)`` is called with the events "start", "done" and "failed".
     They are built in two processes; each works with one thread (see
     `paper_figures.workshop.pools`). A figure that fails is reported in its outcome and does not
@@ -99,9 +100,13 @@ def make_figures(
     Raises: InputError for an unknown name or a folder that cannot be written
     """
     figures, out = select(FIGURES, names), Path(out)
-    outcomes = make(
-        figures, out=out, quick=quick, seed=seed, on_progress=on_progress, parallel=True
-    )
+
+    def show(name: str, event: str) -> None:
+        if event == "done":
+            gallery(FIGURES.values(), out=out)
+        on_progress(name, event)
+
+    outcomes = make(figures, out=out, quick=quick, seed=seed, on_progress=show, parallel=True)
     page = theorem_page(out=out)
     gallery(FIGURES.values(), out=out, pages={"The theorems one by one": page} if page else {})
     return outcomes

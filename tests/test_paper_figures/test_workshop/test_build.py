@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,20 @@ def test_another_process_gives_what_this_one_gives(tmp_path: Path) -> None:
     drawn = [outcomes[0].files[0], here.files[0]]
     first, second = (load(path)["distance"] for path in drawn)
     assert first == pytest.approx(second, rel=1e-9)
+
+
+def test_the_shortest_figures_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def note(lanes: list[list[Figure]], *_: object, **__: object) -> None:
+        asked.extend([figure.name for figure in lane] for lane in lanes)
+
+    monkeypatch.setattr("paper_figures.workshop.build.run_lanes", note)
+    long, short = replace(WALK, name="long", seconds=9.0), replace(WALK, name="short", seconds=0.1)
+    model = replace(WALK, name="model", packages=("numpy",), seconds=99.0)
+    with pytest.raises(KeyError):  # nothing was built
+        make([long, WALK, model, short], out=tmp_path, parallel=True)
+    assert asked == [["model"], ["short", "walk", "long"]]
 
 
 def _die(_task: int) -> int:
