@@ -134,6 +134,15 @@ def test_tanh_can_raise_the_energy_where_degrees_differ() -> None:
     assert energy(at, np.tanh(at.tokens)) > 0.01
 
 
+def test_the_square_of_a_norm_that_vanishes_refutes_nothing() -> None:
+    """|W|^2 is below the range here, but |W| (|W| E) is not."""
+    at = on_graph([[0.0, 1.0], [1.0, 0.0]], [0.0, 4e70], weight=[[6.4e-225]])
+    verdict = check(CATALOGUE["dirichlet-energy-linear"], at)
+    assert verdict.lhs > 3e-308
+    assert verdict.rhs > 3e-308
+    assert not verdict.refuted
+
+
 # Oono and Suzuki
 
 

@@ -1,6 +1,7 @@
 """What must not change when tokens are renamed, features are rotated or tokens are doubled."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.arrays import InputError
 from theory.statements.domains import draw
 from theory.statements.evaluation import check
 from theory.statements.instances import map_arrays
@@ -19,6 +21,7 @@ from theory.theorems.catalogue import CATALOGUE
 pytestmark = pytest.mark.once
 
 SEEDS = st.integers(0, 2**32 - 1)
+TRUE = sorted(key for key, theorem in CATALOGUE.items() if theorem.expected == "holds")
 EQUIVARIANT = [key for key in CATALOGUE if key != "layer-norm-general-subspace"]
 
 
@@ -126,3 +129,26 @@ def test_doubling_every_token_multiplies_both_distances_by_the_root_of_two(seed:
     allowed = np.sqrt(2) * one.rounding + other.rounding
     for side in ("lhs", "rhs"):
         assert abs(np.sqrt(2) * getattr(one, side) - getattr(other, side)) <= allowed
+
+
+def _apart(at: Any, rng: np.random.Generator) -> Any:
+    """Multiply every array of numbers, but those of a graph, by a power of two of its own."""
+    powers = {
+        field.name: value * 2.0 ** int(rng.integers(-900, 900))
+        for field in fields(at)
+        if isinstance(value := getattr(at, field.name), np.ndarray)
+        and value.dtype.kind == "f"
+        and field.name not in ("adjacency", "mask")
+    }
+    return replace(at, **powers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", TRUE)
+def test_arrays_at_far_ends_of_the_range_refute_nothing(key: str) -> None:
+    """Tokens of 1e107 and a weight of 1e-229 have a product; the weight's square is zero."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        at = _apart(draw(CATALOGUE[key].domain, rng).instance, rng)
+        with np.errstate(all="ignore"), suppress(InputError):  # beyond the range
+            assert not check(CATALOGUE[key], at).refuted.any()

@@ -27,9 +27,20 @@ def _product_rounding(at: GraphTokens) -> Array:
     """Both energies, the product, and the square of the norm."""
     norm, error = spectral_norm(at.weight), spectral_norm_error(at.weight)
     left = energy_rounding(at, _product(at), product_rounding(at.tokens, at.weight))
-    right = (norm + error) ** 2 * energy_rounding(at, at.tokens, 0 * at.slope)
+    right = _twice(norm + error, norm + error, energy_rounding(at, at.tokens, 0 * at.slope))
     value = namespace(at.tokens).abs(energy(at, at.tokens))
-    return left + right + (2 * norm * error + error**2 + 4 * eps(norm) * norm**2) * value
+    square = _twice(2 * norm + error, error, value) + 4 * eps(norm) * _twice(norm, norm, value)
+    return left + right + square + tiny(norm) * (1 + norm)
+
+
+def _twice(one: Array, other: Array, value: Array) -> Array:
+    """Return one * other * value: the product of two small norms alone could vanish."""
+    return one * (other * value)
+
+
+def _largest(at: GraphTokens) -> Array:
+    norm = spectral_norm(at.weight)
+    return _twice(norm, norm, energy(at, at.tokens))
 
 
 LINEAR_ENERGY = Theorem[GraphTokens](
@@ -39,7 +50,7 @@ LINEAR_ENERGY = Theorem[GraphTokens](
     domain=DOMAIN,
     hypotheses=(EDGE_WEIGHTS, UNDIRECTED),
     lhs=lambda at: energy(at, _product(at)),
-    rhs=lambda at: spectral_norm(at.weight) ** 2 * energy(at, at.tokens),
+    rhs=_largest,
     rounding=_product_rounding,
     tight=True,
     witness=lambda: on_graph(TWO_NODES, [1.0, -1.0], weight=[[2.0]]),
