@@ -44,9 +44,9 @@ def test_every_stored_certificate_is_a_proof(path: Path) -> None:
 
 
 def test_every_statement_has_a_checker_of_its_name() -> None:
-    folder = STORED.parent / "checkers"
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert set(STATEMENTS.values()) == files
+    files = (STORED.parent / "checkers").glob("*.py")
+    checks = {path.stem for path in files if "\ndef check(data" in path.read_text("utf-8")}
+    assert checks - {"by_statement"} == set(STATEMENTS.values())
 
 
 def test_they_are_small() -> None:

@@ -7,66 +7,17 @@ convex in A_k and V_k, so that A may be a map f (token i hears token f(i)) and V
 all f, w and complex u with P u = u. Proof of that, for one f of each orbit under relabelling: a
 symmetric X for which this form of u and v is positive (put v = u / w, and both X cancel):
     (G^2 - 1) |u|^2 - t^2 |P A u|^2 - u* X u - 2 t Re(v* A u) + v* X v.
-All is written in the basis e_i - e_n, exactly. Standard library only: python THIS_FILE CERTIFICATE.
+All is written in the basis e_i - e_n, exactly. Standard library only.
 """
 
-import hashlib
-import json
-import re
-import sys
 from fractions import Fraction
 from itertools import permutations
 from math import isqrt, lcm
 from typing import Any
 
+from .envelope import fields, rational, read, require
+
 LONGEST, MOST_TOKENS = 2**19, 7
-HEAD = {"oversmooth_certificate": 1, "statement": "residual-attention"}
-
-
-class NoCertificateError(ValueError):
-    """It is no certificate of this statement."""
-
-
-def require(true: object, line: str) -> None:
-    if not true:
-        raise ValueError(line)
-
-
-def number(text: str) -> int:
-    require(re.fullmatch(r"-?[0-9]{1,30}", text), "a number is not whole, or has over 30 digits")
-    return int(text)
-
-
-def fields(found: Any, *names: str) -> list[Any]:
-    right = isinstance(found, dict) and set(found) == set(names)
-    require(right, f"where {', '.join(names)} must be, something else is")
-    return [found[name] for name in names]
-
-
-def written(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-
-def read(data: bytes) -> tuple[Any, Any]:
-    """Return claim and proof, once the envelope is in order."""
-    try:
-        require(len(data) <= LONGEST, f"it has more than {LONGEST} bytes")
-        kinds: Any = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), number)
-        whole = json.loads(data.decode("ascii"), **kinds)
-        claim, proof, digest = fields(whole, "claim", "proof", "sha256", *HEAD)[:3]
-        require(all(written(whole[key]) == written(HEAD[key]) for key in HEAD), f"it is not {HEAD}")
-        rest = written({key: whole[key] for key in whole if key != "sha256"})
-        right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
-    except (ValueError, RecursionError) as error:
-        raise NoCertificateError(f"no certificate of {HEAD['statement']}: {error}") from None
-    require(right, "it is damaged: its sha256, or how it is written, is not right")
-    return claim, proof
-
-
-def rational(text: Any) -> Fraction:
-    right = isinstance(text, str) and re.fullmatch(r"[1-9][0-9]{0,30}(/[1-9][0-9]{0,30})?", text)
-    require(right and str(Fraction(text)) == text, "a fraction must be p/q in lowest terms")
-    return Fraction(text)
 
 
 def numbers(values: Any, count: int) -> list[int]:
@@ -110,7 +61,7 @@ def spread(x: list[Any]) -> Fraction:  # |P x|^2
 
 def check(data: bytes) -> str:
     """Return what a certificate proves, in a sentence; a ValueError says why it is no proof."""
-    claim, proof = read(data)
+    claim, proof = read(data, "residual-attention", longest=LONGEST)
     n, *fractions = fields(claim, "tokens", "t", "at_most_squared", "reached_squared")
     t, square, reached = map(rational, fractions)
     require(type(n) is int and 2 <= n <= MOST_TOKENS, f"tokens must be 2 to {MOST_TOKENS}")
@@ -138,12 +89,3 @@ def check(data: bytes) -> str:
         f"Of {n} tokens, residual attention with sum |V_k| <= {t} stretches d_M by at most "
         f"{(high + 1) / 10**8:.8f}, and by at least {low / 10**8:.8f} where {f} are heard."
     )
-
-
-if __name__ == "__main__":
-    try:
-        with open(sys.argv[1], "rb") as file:
-            print(check(file.read(LONGEST + 1)))
-    except (OSError, IndexError, ValueError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2 - (type(error) is ValueError))
