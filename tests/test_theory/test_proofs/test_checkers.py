@@ -6,7 +6,8 @@ import subprocess
 import sys
 from fractions import Fraction
 from importlib import import_module
-from itertools import combinations
+from itertools import combinations, permutations, product
+from math import factorial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from theory.proofs import attention
 from theory.proofs.certificates import as_bytes, seal
 from theory.proofs.check import STATEMENTS, check
 from theory.proofs.checkers.envelope import NoCertificateError
+from theory.proofs.checkers.residual_attention import kind, symmetries
 from theory.proofs.checkers.smallest_counterexample import Graph, characteristic, refutes
 from theory.proofs.graphs import smallest_counterexample
 from theory.proofs.slopes import activation_slope
@@ -117,6 +119,23 @@ def test_a_copy_of_the_folder_replays_what_is_stored(path: Path, tmp_path: Path)
 # --- residual attention -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("tokens", [2, 3, 4])
+def test_maps_of_one_kind_are_one_orbit_and_it_is_counted(tokens: int) -> None:
+    """Counted from all maps and all relabellings, of which the checker sees none."""
+    known: dict[Any, int] = {}
+    kinds: dict[Any, set[Any]] = {}
+    for f in product(range(tokens), repeat=tokens):
+        kinds.setdefault(kind(f, known), set()).add(f)
+    for of_one in kinds.values():
+        f = min(of_one)
+        inverses = [
+            (p, sorted(range(tokens), key=p.__getitem__)) for p in permutations(range(tokens))
+        ]
+        assert {tuple(p[f[i]] for i in inverse) for p, inverse in inverses} == of_one
+        assert factorial(tokens) == symmetries(f) * len(of_one)
+    assert len(kinds) == len(attention.representatives(tokens))
+
+
 def test_a_bound_below_what_two_hubs_reach_has_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("clarabel")
     assert "3 tokens" in check(as_bytes(attention.residual_attention(tokens=3, t="1/3")))
@@ -125,7 +144,7 @@ def test_a_bound_below_what_two_hubs_reach_has_no_proof(monkeypatch: pytest.Monk
         attention.residual_attention(tokens=3, t="1/3")
 
 
-@pytest.mark.parametrize(("tokens", "t"), [(1, "1"), (8, "1"), (3, "0"), (3, "x"), (3, "1/9999")])
+@pytest.mark.parametrize(("tokens", "t"), [(1, "1"), (9, "1"), (3, "0"), (3, "x"), (3, "1/9999")])
 def test_a_question_that_cannot_be_meant_is_refused(tokens: int, t: str) -> None:
     with pytest.raises(InputError, match=r"^(tokens|t) must be"):
         attention.residual_attention(tokens=tokens, t=t)

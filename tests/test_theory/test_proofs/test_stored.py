@@ -14,9 +14,9 @@ from theory.proofs.check import STATEMENTS, check
 from theory.theorems.attention.residual import worst_factor
 
 STORED = Path(__file__).parents[3] / "theory" / "proofs" / "stored"
-MAPS = {2: 3, 3: 7, 4: 19, 5: 47, 6: 130, 7: 343}
+MAPS = {2: 3, 3: 7, 4: 19, 5: 47, 6: 130, 7: 343, 8: 951}
 """How many maps of n things to themselves there are up to relabelling (OEIS A001372)."""
-LONG = ("attention-7", "smallest")
+LONG = ("attention-7", "attention-8", "smallest")
 needs_flint = pytest.mark.skipif(find_spec("flint") is None, reason="python-flint is missing")
 
 
