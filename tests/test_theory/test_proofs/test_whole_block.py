@@ -71,7 +71,6 @@ def test_random_blocks_do_not_exceed_it() -> None:
         ffn = FeedForward(w_in, w_out, rng.normal(size=f), rng.normal(size=d), "gelu")
         norm = Norm("rms", eps=1e-3)
         tokens = rng.normal(size=d) * rng.uniform(0, 5) + rng.normal(size=(n, d))
-        largest = max(
-            largest, of_bound(Block(Attention(*scores, value), ffn, norm, norm), tokens, t, c)
-        )
+        block = Block(Attention(scores[0], scores[1], value), ffn, norm, norm)
+        largest = max(largest, of_bound(block, tokens, t, c))
     assert 0.1 < largest <= 1
