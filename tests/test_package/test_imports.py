@@ -86,7 +86,17 @@ _OF_FLINT = {
         f"theory.balls.{name}"
         for name in ("array", "decompositions", "functions", "library", "matrices", "numbers")
     ),
-    *(f"theory.proofs.checkers.{name}" for name in ("activation_slope", "law", "law_basin")),
+    *(
+        f"theory.proofs.checkers.{name}"
+        for name in (
+            "activation_slope",
+            "basin_changes",
+            "law",
+            "law_basin",
+            "law_slopes",
+            "programs",
+        )
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 Makers search with floats and write down what they found as a certificate: exact numbers that a
 small checker turns into a proof, without trusting who made them. Each statement has a maker here
-and a checker of its own, which stands alone, in `theory.proofs.checkers`; `stored` holds
+and a checker of its own in `theory.proofs.checkers`, a folder that stands alone; `stored` holds
 certificates that come with the project. No file is read or written here.
 """
 

@@ -8,7 +8,6 @@ small has no X for some f.
 
 from fractions import Fraction
 from functools import cache
-from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from theory.arrays import InputError
 from theory.proofs.certificates import seal
-from theory.proofs.checkers.residual_attention import MOST_TOKENS, form, positive, spread
+from theory.proofs.checkers.residual_attention import MOST_TOKENS, form, kind, positive, spread
 
 _SLACK = Fraction(7, 10**7)
 """By how much the bound lies above what two hubs reach: the room in which X is rounded."""
@@ -82,15 +81,32 @@ def _fraction(t: str | Fraction) -> Fraction:
 
 @cache
 def representatives(tokens: int) -> tuple[tuple[int, ...], ...]:
-    """Return one map of tokens to tokens of each orbit under relabelling."""
-    relabel = [(p, sorted(range(tokens), key=p.__getitem__)) for p in permutations(range(tokens))]
-    seen: set[tuple[int, ...]] = set()
-    found = []
-    for f in product(range(tokens), repeat=tokens):
-        if f not in seen:
-            found.append(f)
-            seen.update(tuple(p[f[i]] for i in inverse) for p, inverse in relabel)
-    return tuple(found)
+    """Return one map of tokens to tokens of each orbit under relabelling.
+
+    Somebody whom nobody hears was added to a map of one token less; or all are heard, in cycles.
+    """
+    if tokens == 1:
+        return ((0,),)
+    fewer = representatives(tokens - 1)
+    found = [(*f, heard) for f in fewer for heard in range(tokens - 1)]
+    found += [tuple(f) for f in map(_cycles, _parts(tokens, tokens))]
+    known: dict[Any, int] = {}
+    return tuple({kind(f, known): f for f in reversed(found)}.values())
+
+
+def _parts(total: int, most: int) -> list[list[int]]:
+    """Return the ways to write a number as a sum of numbers that do not grow."""
+    if total == 0:
+        return [[]]
+    firsts = range(min(total, most), 0, -1)
+    return [[k, *rest] for k in firsts for rest in _parts(total - k, k)]
+
+
+def _cycles(lengths: list[int]) -> list[int]:
+    f: list[int] = []
+    for k in lengths:
+        f += [len(f) + (i + 1) % k for i in range(k)]
+    return f
 
 
 def _worst(hubs: list[int], t: float) -> list[int]:

@@ -152,14 +152,16 @@ def _prove(
     """Return what the checker's arithmetic shows, and the certificate that it will accept."""
     from flint import arb_mat
 
+    from theory.proofs.checkers.law_slopes import layers
+
     unit = arb_mat(len(point), len(point)) + 1
     near = arb_mat([point.tolist()])
-    _, slopes = checker.layers(layer, period, near, unit)
+    _, slopes = layers(layer, period, near, unit)
     slope = _floats(checker.at_eigenvalue(slopes, 1)).real
     inverse = rounded(np.linalg.inv(np.eye(len(point)) - slope), 40)
     exact_inverse = checker.exact(inverse, len(point), None)
     for _ in range(_NEWTON_STEPS):
-        end, _ = checker.layers(layer, period, near)
+        end, _ = layers(layer, period, near)
         near = (near - (near - end) * exact_inverse).mid()
     centre = [_grid(near.entries(), _POLISHED), _POLISHED]
     slopes, radius = _boxed(checker, layer, period, centre, exact_inverse)

@@ -60,17 +60,19 @@ def test_the_slope_changes_by_less_than_is_said(found: tuple[Block, Basin]) -> N
     """The bound of the checker against slopes by finite differences, at random places."""
     from flint import ctx
 
-    from theory.proofs.checkers import law_basin as checker
+    from theory.proofs.checkers.basin_changes import layer, norm2
+    from theory.proofs.checkers.law_basin import read_walk
+    from theory.proofs.checkers.programs import BITS, exact
 
     made, basin = found
     assert basin.certificate is not None
     claim, mask = basin.certificate["claim"], graph("causal", 3)
     reach = 0.05
-    with ctx.workprec(checker.BITS):
-        walk = checker.norm2(checker.read_walk(claim["graph"]))
-        centre = checker.exact(claim["centre"], None)
-        within = checker.exact([1, -1]) / 10
-        bound = float(checker.layer(claim["layer"], centre, within, 3, walk).change)
+    with ctx.workprec(BITS):
+        walk = norm2(read_walk(claim["graph"]))
+        centre = exact(claim["centre"], None)
+        within = exact([1, -1]) / 10
+        bound = float(layer(claim["layer"], centre, within, 3, walk).change)
     rng = np.random.default_rng(1)
     assert basin.point is not None
     start = np.broadcast_to(basin.point, (3, 4))

@@ -13,6 +13,7 @@ from tests.test_theory.test_proofs.test_law import block, graph  # flint is an e
 from theory.proofs.certificates import as_bytes, seal
 from theory.proofs.check import check
 from theory.proofs.checkers import law as checker
+from theory.proofs.checkers.envelope import NoCertificateError
 from theory.proofs.law import prove_law
 
 pytestmark = pytest.mark.once
@@ -150,7 +151,7 @@ def test_hostile_certificates_are_refused_in_one_line(small: dict[str, Any]) -> 
     ids=["empty", "deep", "NaN", "decimal", "keys", "digits", "letters", "long"],
 )
 def test_what_is_no_certificate_is_called_so(data: bytes) -> None:
-    with pytest.raises(checker.NoCertificateError, match=r"\Ano certificate of law: [^\n]*\Z"):
+    with pytest.raises(NoCertificateError, match=r"\Ano certificate of law: [^\n]*\Z"):
         checker.check(data)
 
 

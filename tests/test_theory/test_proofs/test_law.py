@@ -16,7 +16,7 @@ from theory.law.orbits import Matrix
 from theory.law.transverse import mask_walk, transverse_rates
 from theory.proofs.certificates import as_bytes
 from theory.proofs.check import check
-from theory.proofs.checkers import law as checker
+from theory.proofs.checkers.programs import ACTIVATIONS
 from theory.proofs.law import LawProof, prove_law
 
 pytestmark = pytest.mark.once
@@ -129,7 +129,7 @@ def test_bounds_hold_the_float_law_of_a_hundred_blocks() -> None:
 def test_a_wrong_activation_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the checker took another GELU, the bounds would not hold what floats say."""
     made, token = block(0, 4)
-    monkeypatch.setitem(checker.ACTIVATIONS, "gelu", checker.ACTIVATIONS["quick_gelu"])
+    monkeypatch.setitem(ACTIVATIONS, "gelu", ACTIVATIONS["quick_gelu"])
     found = prove_law(made, graph("full", 3), token)
     assert found.transverse is None or not holds(found, made, graph("full", 3), token)
 

@@ -1,6 +1,7 @@
 """Is a certificate a proof?
 
-One file a statement. Each stands alone, so that whoever doubts us reads one short file: it imports
-nothing of ours, runs as `python NAME.py FILE` (0: proved, 1: not proved, 2: no certificate), and
-computes everything again from the claim. That they repeat the reading of a certificate is meant.
+The folder stands alone: copied anywhere, `python checkers FILE` answers (0: proved, 1: not proved,
+2: no certificate). It imports nothing of ours, and needs Python; for slopes and laws python-flint.
+One file a statement computes everything again from the claim. `envelope` is what all ask first,
+`programs` how a layer is read, `law_slopes` and `basin_changes` what its slope does.
 """

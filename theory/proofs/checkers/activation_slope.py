@@ -7,66 +7,16 @@ All have g(x) + g(-x) = 1, so that phi'(-x) = 1 - phi'(x): x >= 0 is enough, whe
 phi' = g + x g' >= 1/2. Beyond FAR, g' <= w' exp(-w) for a sigmoid of w, and both that times x and
 x g' of gelu fall there (w' > 3 / x > 0), so that phi' <= 1 + what it is at FAR. In between,
 intervals are halved until phi' <= at_most on each, by balls that contain every value (Arb).
-The lower bound is phi' at one point. It needs python-flint: python THIS_FILE CERTIFICATE.
+The lower bound is phi' at one point. It needs python-flint.
 """
 
-import hashlib
-import json
-import re
-import sys
-from fractions import Fraction
 from typing import Any
 
 from flint import arb, ctx
 
+from .envelope import fields, rational, read, require
+
 LONGEST, MOST_INTERVALS, FAR, BITS = 2**12, 4_000, 32, 120
-HEAD = {"oversmooth_certificate": 1, "statement": "activation-slope"}
-
-
-class NoCertificateError(ValueError):
-    """It is no certificate of this statement."""
-
-
-def require(true: object, line: str) -> None:
-    if not true:
-        raise ValueError(line)
-
-
-def number(text: str) -> int:
-    require(re.fullmatch(r"-?[0-9]{1,30}", text), "a number is not whole, or has over 30 digits")
-    return int(text)
-
-
-def fields(found: Any, *names: str) -> list[Any]:
-    right = isinstance(found, dict) and set(found) == set(names)
-    require(right, f"where {', '.join(names)} must be, something else is")
-    return [found[name] for name in names]
-
-
-def written(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-
-def read(data: bytes) -> tuple[Any, Any]:
-    """Return claim and proof, once the envelope is in order."""
-    try:
-        require(len(data) <= LONGEST, f"it has more than {LONGEST} bytes")
-        kinds: Any = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), number)
-        whole = json.loads(data.decode("ascii"), **kinds)
-        claim, proof, digest = fields(whole, "claim", "proof", "sha256", *HEAD)[:3]
-        require(all(written(whole[key]) == written(HEAD[key]) for key in HEAD), f"it is not {HEAD}")
-        rest = written({key: whole[key] for key in whole if key != "sha256"})
-        right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
-    except (ValueError, RecursionError) as error:
-        raise NoCertificateError(f"no certificate of {HEAD['statement']}: {error}") from None
-    require(right, "it is damaged: its sha256, or how it is written, is not right")
-    return claim, proof
-
-
-def rational(text: Any) -> Fraction:
-    right = isinstance(text, str) and re.fullmatch(r"[1-9][0-9]{0,30}(/[1-9][0-9]{0,30})?", text)
-    require(right and str(Fraction(text)) == text, "a fraction must be p/q in lowest terms")
-    return Fraction(text)
 
 
 def logit(name: str, x: Any) -> tuple[Any, Any, Any]:
@@ -118,7 +68,7 @@ def bounded(name: str, most: Any) -> bool:
 
 def check(data: bytes) -> str:
     """Return what a certificate proves, in a sentence; a ValueError says why it is no proof."""
-    claim, proof = read(data)
+    claim, proof = read(data, "activation-slope", longest=LONGEST)
     name, *ends = fields(claim, "activation", "at_least", "at_most")
     known = ("gelu", "gelu_tanh", "silu", "quick_gelu")
     require(isinstance(name, str) and name in known, f"activation must be one of {known}")
@@ -131,12 +81,3 @@ def check(data: bytes) -> str:
         require(bounded(name, most), "at_most is too small, or too near to the truth")
     about = f"about {float(high):.12f}"
     return f"The steepest slope of {name} is at least {low} and at most {high}, {about}."
-
-
-if __name__ == "__main__":
-    try:
-        with open(sys.argv[1], "rb") as file:
-            print(check(file.read(LONGEST + 1)))
-    except (OSError, IndexError, ValueError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2 - (type(error) is ValueError))

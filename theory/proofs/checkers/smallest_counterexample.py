@@ -6,61 +6,17 @@ eigenvalues but 1 none has a larger square than the largest. All graphs with up 
 looked at: each is one with a node less, and a new node with some of those as neighbours. P and
 D^-1 (W + I) have one characteristic polynomial, of real roots: as many are above r as coefficients
 of p(x + r) change sign (Descartes). Bisection tells its largest from minus its smallest root, or
-p(x) and p(-x) share that: a tie. Standard library only: python THIS_FILE CERTIFICATE.
+p(x) and p(-x) share that: a tie. Standard library only.
 """
 
-import hashlib
-import json
-import re
-import sys
 from fractions import Fraction
 from functools import cache
 from itertools import accumulate, dropwhile, pairwise, permutations, product, zip_longest
 from math import lcm
-from typing import Any
+
+from .envelope import fields, read, require, written
 
 LONGEST, MOST_NODES, MOST_STEPS = 2**12, 7, 200
-HEAD = {"oversmooth_certificate": 1, "statement": "smallest-counterexample"}
-
-
-class NoCertificateError(ValueError):
-    """It is no certificate of this statement."""
-
-
-def require(true: object, line: str) -> None:
-    if not true:
-        raise ValueError(line)
-
-
-def number(text: str) -> int:
-    require(re.fullmatch(r"-?[0-9]{1,30}", text), "a number is not whole, or has over 30 digits")
-    return int(text)
-
-
-def fields(found: Any, *names: str) -> list[Any]:
-    right = isinstance(found, dict) and set(found) == set(names)
-    require(right, f"where {', '.join(names)} must be, something else is")
-    return [found[name] for name in names]
-
-
-def written(content: Any) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-
-def read(data: bytes) -> tuple[Any, Any]:
-    """Return claim and proof, once the envelope is in order."""
-    try:
-        require(len(data) <= LONGEST, f"it has more than {LONGEST} bytes")
-        kinds: Any = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), number)
-        whole = json.loads(data.decode("ascii"), **kinds)
-        claim, proof, digest = fields(whole, "claim", "proof", "sha256", *HEAD)[:3]
-        require(all(written(whole[key]) == written(HEAD[key]) for key in HEAD), f"it is not {HEAD}")
-        rest = written({key: whole[key] for key in whole if key != "sha256"})
-        right = hashlib.sha256(rest).hexdigest() == digest and written(whole) == data
-    except (ValueError, RecursionError) as error:
-        raise NoCertificateError(f"no certificate of {HEAD['statement']}: {error}") from None
-    require(right, "it is damaged: its sha256, or how it is written, is not right")
-    return claim, proof
 
 
 Graph = frozenset[tuple[int, int]]
@@ -147,7 +103,7 @@ def census(most: int) -> list[list[Graph]]:
 
 def check(data: bytes) -> str:
     """Return what a certificate proves, in a sentence; a ValueError says why it is no proof."""
-    claim, proof = read(data)
+    claim, proof = read(data, "smallest-counterexample", longest=LONGEST)
     counts, smallest = fields(claim, "refuting", "smallest")
     fields(proof)
     right = isinstance(counts, list) and 2 <= len(counts) <= MOST_NODES
@@ -161,12 +117,3 @@ def check(data: bytes) -> str:
         f"Of all graphs with 1 to {len(true)} nodes {true} refute E(P X) <= (1 - l)^2 E(X), up to "
         f"relabelling; the smallest have the edges {edges}."
     )
-
-
-if __name__ == "__main__":
-    try:
-        with open(sys.argv[1], "rb") as file:
-            print(check(file.read(LONGEST + 1)))
-    except (OSError, IndexError, ValueError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2 - (type(error) is ValueError))

@@ -155,7 +155,7 @@ EXACT = Theorem[ResidualAttention](
     ),
     note="Two hubs reach it, for every n and t. docs/proofs.md has the proof: the smallest ball "
     "around the tokens that are heard, and who must be far out in it. Certificates "
-    "(oversmooth prove residual-attention) prove it another way, up to 1e-6, for n = 2 to 7 and "
+    "(oversmooth prove residual-attention) prove it another way, up to 1e-6, for n = 2 to 8 and "
     "t = 1/4, 1/2, 1, 2. The published coefficient 1 + sqrt(lambda) t is larger: sqrt(lambda) is "
     "kappa at worst.",
 )
