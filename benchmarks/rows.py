@@ -7,7 +7,7 @@ device use the clock.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Literal
@@ -42,6 +42,7 @@ class Row:
     better: Literal["more", "less"]
     unit: str = "x"
     note: str = ""
+    others: Mapping[str, float] | None = None  # what was compared, in milliseconds
 
     @property
     def met(self) -> bool | None:

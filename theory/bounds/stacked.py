@@ -69,7 +69,7 @@ def _norm_of_heads(heads: Array, shares: Array) -> Array:
     that the texts of a batch have a factor in common, and one product serves all of them.
     """
     xp, h = namespace(shares), shares.shape[-1]
-    scale = xp.repeat(shares**0.5, heads.shape[-1] // h, axis=-1)
+    scale = xp.repeat(shares, heads.shape[-1] // h, axis=-1)
 
     def image(x: Array) -> Array:
         x = scale * x
