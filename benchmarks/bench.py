@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import bound_rows, device_rows, process_rows
+from benchmarks.models import model_rows
 from benchmarks.rows import (
     FULL,
     TINY,
@@ -34,6 +35,7 @@ from benchmarks.rows import (
     measure_rows,
     survey_rows,
 )
+from benchmarks.side_by_side import accuracy_rows, peer_rows
 from simulations.machine.threads import THREADS, cores
 
 RESULTS = Path(__file__).parent / "results"
@@ -62,8 +64,11 @@ def run(size: Size, *, device: str | None = None) -> dict[str, Any]:
     rows: list[Row] = []
     limits = {dtype: [gemm_rate(dtype)] for dtype in ("float32", "float64")}
     if device is None:
-        for measured in (forward_rows, survey_rows, measure_rows, process_rows, bound_rows):
+        for measured in (
+            peer_rows, forward_rows, survey_rows, measure_rows, model_rows, process_rows, bound_rows
+        ):  # fmt: skip
             rows += measured(size)
+        rows += accuracy_rows()
     else:
         rows += device_rows(size, device=device)
     for dtype, found in limits.items():
@@ -140,6 +145,8 @@ def table(result: dict[str, Any]) -> Table:
         goal = "" if row["goal"] is None else f"{sign} {row['goal']:g} {row['unit']}"
         met = {None: "", True: "yes", False: "no"}[row["met"]]
         what = row["what"] + (f" ({row['note']})" if row["note"] else "")
+        if row["others"]:
+            what += ": " + ", ".join(f"{name} {x:.3g}" for name, x in row["others"].items())
         out.add_row(what, f"{row['figure']:.3g} {row['unit']}", goal, met)
     return out
 

@@ -52,6 +52,9 @@ class Peer(Protocol):
     def read(self, layers: Sequence[Mapping[str, Any]], tokens: Any) -> Found:
         """Run and read weights (s, ., .) a layer and tokens (s, n, d) that were drawn before."""
 
+    def measured(self, attention: Any, tokens: Any, weights: Mapping[str, Any]) -> Found:
+        """Read lambda of (b, h, n, n), d_M of (b, n, d) and s of weights (s, ., .), for one cell."""
+
 
 def available(work: Work, *, compiled: bool = True) -> list[Peer]:
     """Return the peers whose library is installed, each with one thread."""
@@ -104,6 +107,11 @@ class Torch:
         with torch.inference_mode():
             return {k: v.numpy() for k, v in self._run(given, torch.asarray(tokens), True).items()}
 
+    def measured(self, attention: Any, tokens: Any, weights: Mapping[str, Any]) -> Found:
+        a, x, *each = map(self._torch.asarray, (attention, tokens, *weights.values()))
+        s = self._norms(dict(zip(weights, each, strict=True)))[:, 0]
+        return {"lambda": self._coupling(a), "distance": self._distance(x), "s": s}
+
     def _run(self, layers: Any, x: Any, measured: bool) -> dict[str, Any]:
         x = x[:, None].repeat(1, len(self._gains), 1, 1)
         rows = []
@@ -136,15 +144,20 @@ class Torch:
 
     def _plain_measures(self, x: Any, a: Any, sigma_1: Any, sigma_2: Any, w: Any) -> dict[str, Any]:
         found = self._plain_cosine(x)
-        found["distance"] = (x - x.mean(-2, keepdim=True)).norm(dim=(-2, -1))
+        found["distance"] = self._distance(x)
         found["relative_distance"] = found["distance"] / x.norm(dim=(-2, -1))
-        centred = a - a.mean(-2, keepdim=True)
-        found["lambda"] = self._largest(centred.mT @ centred).amax(-1)
-        found["s"] = self._norms(w)
+        found["lambda"], found["s"] = self._coupling(a), self._norms(w)
         found["sigma_1"], found["sigma_2"] = sigma_1, sigma_2
         attention = found["lambda"].sqrt() * self._work.heads * found["s"]
         found["v"] = (1 + found["s"] ** 2) * (1 + attention) / (sigma_1 * sigma_2)
         return found
+
+    def _distance(self, x: Any) -> Any:
+        return (x - x.mean(-2, keepdim=True)).norm(dim=(-2, -1))
+
+    def _coupling(self, a: Any) -> Any:
+        centred = a - a.mean(-2, keepdim=True)
+        return self._largest(centred.mT @ centred).amax(-1)
 
     def _norms(self, w: Any) -> Any:
         """Return s; V O has the norm of V L with L L^T = O O^T, of k by k."""
@@ -198,6 +211,11 @@ class Jax:
         found = self._given(stacked, self._jax.numpy.asarray(tokens))
         return {name: np.asarray(values) for name, values in found.items()}
 
+    def measured(self, attention: Any, tokens: Any, weights: Mapping[str, Any]) -> Found:
+        vmap, w = self._jax.vmap, {name: self._jax.numpy.asarray(x) for name, x in weights.items()}
+        s = self._jax.numpy.maximum(*vmap(self._norms)(w))
+        return {"lambda": vmap(self._coupling)(attention), "distance": vmap(self._distance)(tokens), "s": s}
+
     def _draw_and_run(self, key: Any, s: int, measured: bool) -> dict[str, Any]:
         normal, work = self._jax.random.normal, self._work
         first, *keys = self._jax.random.split(key, 1 + work.depth)
@@ -247,10 +265,9 @@ class Jax:
         total = (x / size(x, axis=-1, keepdims=True)).sum(0)
         found = {"cosine_similarity": (total @ total - n) / (n * (n - 1))}
         if measured:
-            found["distance"] = size(x - x.mean(0))
+            found["distance"] = self._distance(x)
             found["relative_distance"] = found["distance"] / size(x)
-            centred = a - a.mean(-2, keepdims=True)
-            found["lambda"] = self._largest(centred.mT @ centred).max()
+            found["lambda"] = self._coupling(a)
             found["sigma_1"], found["sigma_2"] = sigma_1, sigma_2
         return x, found
 
@@ -258,6 +275,13 @@ class Jax:
         centred = x - x.mean(-1, keepdims=True)
         std = (centred * centred).mean(-1, keepdims=True) ** 0.5
         return centred / std, std.min()
+
+    def _distance(self, x: Any) -> Any:
+        return self._jax.numpy.linalg.norm(x - x.mean(0))
+
+    def _coupling(self, a: Any) -> Any:
+        centred = a - a.mean(-2, keepdims=True)
+        return self._largest(centred.mT @ centred).max()
 
     def _norms(self, w: Any) -> tuple[Any, Any]:
         """Return the largest norm of the heads and of the feed-forward matrices of one seed."""
