@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench [--json] [--tiny] [--keep] [--device cuda]
 
-``--keep`` adds the run to benchmarks/results, one file a run, named by date and commit, so that a
-later run shows what changed.
+``--keep`` adds the run to benchmarks/results, one file a run, named by date, commit and the BLAS's
+kind of processor, so that a later run, or one with other kernels, shows what changed.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from rich.table import Table
 
 from benchmarks.machine import bound_rows, device_rows, process_rows
 from benchmarks.models import model_rows
+from benchmarks.readme import core
 from benchmarks.rows import (
     FULL,
     TINY,
@@ -122,7 +124,16 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
+        "peers": {name: found for name in ("torch", "jax", "transformers") if (found := _version(name))},
     }
+
+
+def _version(library: str) -> str | None:
+    """Return the version that is installed; None if there is none."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def processor() -> str:
@@ -163,7 +174,8 @@ def about(result: dict[str, Any]) -> str:
         f"{there['processor']}, {there['cores']} cores, load {there['load']}\n"
         f"large products, before and after, GFLOP/s: {rates}\n"
         f"BLAS (library, version, core type, threads): {libraries}; settings {there['settings']}\n"
-        f"Python {there['python']}, numpy {there['numpy']}, scipy {there['scipy']}"
+        f"Python {there['python']}, numpy {there['numpy']}, scipy {there['scipy']}, "
+        + ", ".join(f"{name} {version}" for name, version in there["peers"].items())
     )
 
 
@@ -171,7 +183,8 @@ def keep(result: dict[str, Any], folder: Path) -> Path:
     """Write the run to a file of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = result["date"].replace(":", "").replace("+0000", "Z")
-    name = f"{stamp}-{result['commit']}{'-' + result['device'] if result['device'] else ''}.json"
+    where = result["device"] or core(result)
+    name = f"{stamp}-{result['commit']}-{where.replace(' ', '-')}.json"
     path = folder / name
     path.write_text(json.dumps(result, indent=1) + "\n")
     return path
