@@ -1,25 +1,33 @@
 """How do time and memory of a survey grow with each of its sizes, and what do a million stacks cost?
 
-    python -m benchmarks.scaling
+    python -m benchmarks.scaling [--keep]
 
-Every size is doubled three times with the others held. Times are processor times of one thread,
+``--keep`` puts what is printed into docs/scaling.md, in the place of what is there. Every size is doubled three times with the others held. Times are processor times of one thread,
 the least of a few; memory is the peak of what is allocated beside what was there.
 """
 
+import argparse
+import datetime
 import gc
 import math
+import re
 import sys
 import tracemalloc
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
 
+from benchmarks.bench import commit, machine
 from benchmarks.rows import DEFAULT, seconds
 from simulations.engine.surveys import grid, survey
 from simulations.machine.backends import backend
 from simulations.stacks.stack import Stack
 
-OCTAVES = 3
-TURNS = 3
+OCTAVES: Final = 3
+TURNS: Final = 3
+CORES: Final = 16  # of a machine that a million stacks are reckoned for
+DOCS: Final = Path(__file__).parents[1] / "docs" / "scaling.md"
+PLACE: Final = re.compile(r"<!-- scaling -->.*<!-- end of scaling -->", re.DOTALL)
 
 
 class Sizes(NamedTuple):
@@ -28,8 +36,8 @@ class Sizes(NamedTuple):
     tokens: int = 32
     width: int = 32
     depth: int = 4
-    cells: int = 2
-    seeds: int = 2
+    cells: int = 4
+    seeds: int = 8
 
 
 class Growth(NamedTuple):
@@ -101,20 +109,38 @@ def million(milliseconds: float, *, machines: int, cores: int) -> float:
     return milliseconds / 1e3 * 1e6 / 3600 / (machines * cores)
 
 
-def main() -> int:
-    """Print the table, and what a million stacks of 24 layers would cost at this rate."""
-    base = Sizes()
+def report() -> str:
+    """Return the table, what a million stacks of 24 layers cost at this rate, and the conditions."""
+    base, large = Sizes(), Sizes(64, 64, 24, 8, 1)
     words = ", ".join(f"{name} {size}" for name, size in base._asdict().items())
-    sys.stdout.write(f"{table(list(grow(base)))}\n\nHeld: {words}, 4 heads, all measures, float32.\n")
-    large = Sizes(64, 64, 24, 8, 1)
+    parts = [table(list(grow(base)))]
     each = measure(large)[0] / large.cells
-    for machines, cores in ((1, 16), (100, 16)):
-        hours = million(each, machines=machines, cores=cores)
-        what = f"{machines} machine{'s' * (machines > 1)} of {cores} cores"
-        sys.stdout.write(
-            f"A million stacks of 24 layers, n = d = 64, at {each:.3g} ms each, on {what}: "
-            f"{hours:.2g} hours, were all cores as fast as this one alone.\n"
-        )
+    one, many = (million(each, machines=machines, cores=CORES) for machines in (1, 100))
+    parts.append(
+        f"Held: {words}, 4 heads. A million stacks of 24 layers, n = d = 64, 8 cells a draw, at "
+        f"{each:.3g} ms each: {one * CORES:.3g} core hours, so {one:.2g} hours on one machine of "
+        f"{CORES} cores and {60 * many:.2g} minutes on 100, if no core slows another down."
+    )
+    there = machine()
+    kernels = there["blas"][0].get("architecture", "unknown BLAS")
+    load = ", ".join(f"{each:.1f}" for each in there["load"] or ())
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    parts.append(
+        f"{today}, commit {commit()}, {there['processor']}, {kernels} kernels, load {load}."
+    )
+    return "\n\n".join(parts)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the report, and keep it if asked to."""
+    parser = argparse.ArgumentParser(prog="scaling", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--keep", action="store_true", help="write it into docs/scaling.md")
+    options = parser.parse_args(argv)
+    found = report()
+    sys.stdout.write(found + "\n")
+    if options.keep:
+        new = f"<!-- scaling -->\n\n{found}\n\n<!-- end of scaling -->"
+        DOCS.write_text(PLACE.sub(lambda _: new, DOCS.read_text()))
     return 0
 
 
