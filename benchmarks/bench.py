@@ -124,7 +124,9 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "peers": {name: found for name in ("torch", "jax", "transformers") if (found := _version(name))},
+        "peers": {
+            name: found for name in ("torch", "jax", "transformers") if (found := _version(name))
+        },
     }
 
 

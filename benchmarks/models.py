@@ -1,4 +1,4 @@
-"""How fast are pretrained models measured, beside transformers eager and the same measures in torch?
+"""How fast are pretrained models measured, beside transformers and the same measures in torch?
 
 The peer is what a careful researcher writes around a model of transformers': eager attention, all
 hidden states and attention weights kept, hooks for the std that norms divide by, every measure
@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,11 +24,24 @@ from theory.bounds.coefficients import WeightNorms
 
 Found = dict[str, Any]
 _BATCH = 32  # texts that the peer runs at once; fewer and more are slower
-_WORDS = (
-    "the cat sat on a mat while rain fell over old house by river and nobody came to see what had "
-    "been left there when winter was long people told each other stories about ships that never "
-    "returned from far islands"
-).split()
+_WORDS: Final = (
+    *("the", "cat", "sat", "on", "a", "mat", "while", "rain", "fell", "over", "old", "house", "by"),
+    *(
+        "river",
+        "and",
+        "nobody",
+        "came",
+        "to",
+        "see",
+        "what",
+        "had",
+        "been",
+        "left",
+        "there",
+        "when",
+    ),
+    *("winter", "was", "long", "people", "told", "each", "other", "stories", "about", "ships"),
+)
 
 
 def sentences(number: int, *, words: int) -> list[str]:
@@ -90,9 +103,7 @@ def _all(peer: "Watched", encoded: Encoded) -> list[Found]:
 class Watched:
     """A model of transformers' with hooks on its norms, and what its weights give once."""
 
-    def __init__(
-        self, model: Any, checkpoint: Checkpoint, norms: Iterable[WeightNorms]
-    ) -> None:
+    def __init__(self, model: Any, checkpoint: Checkpoint, norms: Iterable[WeightNorms]) -> None:
         import torch
 
         torch.set_num_threads(1)

@@ -15,10 +15,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 Found = Mapping[str, Any]
 """Readings: tokens after each block and of each block, (L, seeds, cells)."""
 
@@ -53,7 +54,7 @@ class Peer(Protocol):
         """Run and read weights (s, ., .) a layer and tokens (s, n, d) that were drawn before."""
 
     def measured(self, attention: Any, tokens: Any, weights: Mapping[str, Any]) -> Found:
-        """Read lambda of (b, h, n, n), d_M of (b, n, d) and s of weights (s, ., .), for one cell."""
+        """Read lambda of (b, h, n, n), d_M of (b, n, d) and s of weights (s, ., .); one cell."""
 
 
 def available(work: Work, *, compiled: bool = True) -> list[Peer]:
@@ -66,9 +67,6 @@ def available(work: Work, *, compiled: bool = True) -> list[Peer]:
     if importlib.util.find_spec("jax"):
         found.append(Jax(work))
     return found
-
-
-# --- torch --------------------------------------------------------------------------------------
 
 
 class Torch:
@@ -87,27 +85,30 @@ class Torch:
         self._cosine = wrap(self._plain_cosine)
 
     def survey(self, seeds: range, *, measured: bool) -> Found:
-        torch, work = self._torch, self._work
-        parts = []
+        """Draw a chunk of seeds at a time, from its first seed, and read it."""
+        torch, work, parts = self._torch, self._work, []
+        sizes = work.shapes.items()
         with torch.inference_mode():
             for start in seeds[:: self._stacks]:
                 s = min(self._stacks, seeds.stop - start)
                 rng = torch.Generator().manual_seed(start)
                 draw = partial(torch.randn, generator=rng)
                 layers = (
-                    {name: draw((s, *size)).mul_(size[0] ** -0.5) for name, size in work.shapes.items()}
+                    {name: draw((s, *size)).mul_(size[0] ** -0.5) for name, size in sizes}
                     for _ in range(work.depth)
                 )
                 parts.append(self._run(layers, draw((s, work.tokens, work.width)), measured))
         return {name: torch.cat([part[name] for part in parts], 1).numpy() for name in parts[0]}
 
     def read(self, layers: Sequence[Mapping[str, Any]], tokens: Any) -> Found:
+        """Run and read given weights."""
         torch = self._torch
         given = ({name: torch.asarray(w) for name, w in layer.items()} for layer in layers)
         with torch.inference_mode():
             return {k: v.numpy() for k, v in self._run(given, torch.asarray(tokens), True).items()}
 
     def measured(self, attention: Any, tokens: Any, weights: Mapping[str, Any]) -> Found:
+        """Read given arrays."""
         a, x, *each = map(self._torch.asarray, (attention, tokens, *weights.values()))
         s = self._norms(dict(zip(weights, each, strict=True)))[:, 0]
         return {"lambda": self._coupling(a), "distance": self._distance(x), "s": s}
@@ -180,17 +181,13 @@ def _same(work: Callable[..., Any]) -> Callable[..., Any]:
     return work
 
 
-# --- JAX ----------------------------------------------------------------------------------------
-
-
 class Jax:
     """JAX: one jitted program for a chunk of seeds, a scan over the layers, vmap over the rest."""
 
     name = "jax"
 
     def __init__(self, work: Work, *, together: int = 32) -> None:
-        one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        os.environ.setdefault("XLA_FLAGS", one_thread)  # read when JAX is first used
+        os.environ.setdefault("XLA_FLAGS", _ONE_THREAD)  # read when JAX is first used
         import jax
 
         self._jax, self._work = jax, work
@@ -200,6 +197,7 @@ class Jax:
         self._given = jax.jit(partial(self._scan, measured=True))
 
     def survey(self, seeds: range, *, measured: bool) -> Found:
+        """Draw a chunk of seeds at a time, from its first seed, and read it."""
         parts = []
         for start in seeds[:: self._stacks]:
             key = self._jax.random.key(start)
@@ -207,14 +205,17 @@ class Jax:
         return {name: np.concatenate([part[name] for part in parts], 1) for name in parts[0]}
 
     def read(self, layers: Sequence[Mapping[str, Any]], tokens: Any) -> Found:
+        """Run and read given weights."""
         stacked = {name: np.stack([layer[name] for layer in layers]) for name in layers[0]}
         found = self._given(stacked, self._jax.numpy.asarray(tokens))
         return {name: np.asarray(values) for name, values in found.items()}
 
     def measured(self, attention: Any, tokens: Any, weights: Mapping[str, Any]) -> Found:
+        """Read given arrays."""
         vmap, w = self._jax.vmap, {name: self._jax.numpy.asarray(x) for name, x in weights.items()}
         s = self._jax.numpy.maximum(*vmap(self._norms)(w))
-        return {"lambda": vmap(self._coupling)(attention), "distance": vmap(self._distance)(tokens), "s": s}
+        found = {"lambda": vmap(self._coupling)(attention), "s": s}
+        return found | {"distance": vmap(self._distance)(tokens)}
 
     def _draw_and_run(self, key: Any, s: int, measured: bool) -> dict[str, Any]:
         normal, work = self._jax.random.normal, self._work
@@ -295,4 +296,3 @@ class Jax:
 
     def _largest(self, gram: Any) -> Any:
         return self._jax.numpy.linalg.eigvalsh(gram)[..., -1]
-

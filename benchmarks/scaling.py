@@ -1,8 +1,10 @@
-"""How do time and memory of a survey grow with each of its sizes, and what do a million stacks cost?
+"""How do time and memory grow with each size of a survey, and what do a million stacks cost?
 
     python -m benchmarks.scaling [--keep]
 
-``--keep`` puts what is printed into docs/scaling.md, in the place of what is there. Every size is doubled three times with the others held. Times are processor times of one thread,
+``--keep`` puts what is printed into docs/scaling.md, in the place of what is there.
+
+Every size is doubled three times with the others held. Times are processor times of one thread,
 the least of a few; memory is the peak of what is allocated beside what was there.
 """
 
@@ -110,7 +112,7 @@ def million(milliseconds: float, *, machines: int, cores: int) -> float:
 
 
 def report() -> str:
-    """Return the table, what a million stacks of 24 layers cost at this rate, and the conditions."""
+    """Return the table, what a million stacks cost at this rate, and the conditions."""
     base, large = Sizes(), Sizes(64, 64, 24, 8, 1)
     words = ", ".join(f"{name} {size}" for name, size in base._asdict().items())
     parts = [table(list(grow(base)))]

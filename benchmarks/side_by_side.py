@@ -14,7 +14,7 @@ from simulations.engine.squaring import group_bracket
 from simulations.engine.surveys import Quantity, grid, survey
 from simulations.machine.backends import backend
 from simulations.stacks.stack import Stack
-from simulations.stacks.weights import empty_weights, draw_weights
+from simulations.stacks.weights import draw_weights, empty_weights
 
 NAMES = {"mixing": "mixing", "output": "output", "in": "ffn_in", "out": "ffn_out"}
 """What the peers call weights, and what the engine does."""
@@ -89,7 +89,9 @@ def accuracy_rows() -> list[Row]:
     """
     peers = available(Work(1, 64, 64, 4, 256), compiled=False)
     rng = np.random.default_rng(0)
-    scores = rng.standard_normal((9, 4, 64, 64)) * 10.0 ** np.linspace(-3, 1, 9)[:, None, None, None]
+    scores = (
+        rng.standard_normal((9, 4, 64, 64)) * 10.0 ** np.linspace(-3, 1, 9)[:, None, None, None]
+    )
     exps = np.exp(scores - scores.max(axis=-1, keepdims=True))
     attention = (exps / exps.sum(axis=-1, keepdims=True)).astype("float32")
     apart = 10.0 ** -np.arange(8.0)[:, None, None]
@@ -113,9 +115,7 @@ def accuracy_rows() -> list[Row]:
         "s": np.maximum(brackets.value.upper.max(axis=-1), ffn),
         "distance": measure_tile(tokens[:, None], quantities=("distance",))["distance"][:, 0],
     }
-    found = {"ours": ours} | {
-        peer.name: peer.measured(attention, tokens, named) for peer in peers
-    }
+    found = {"ours": ours} | {peer.name: peer.measured(attention, tokens, named) for peer in peers}
     rows = []
     for key, exact in truth.items():
         wrong = {
@@ -124,9 +124,7 @@ def accuracy_rows() -> list[Row]:
         }
         words = {"lambda": "lambda", "s": "s", "distance": "d_M, down to 1e-7 of the tokens"}[key]
         what = f"largest relative error of {words}, f32"
-        rows.append(
-            Row(f"accuracy-{key}", what, wrong["ours"], None, "less", "", "", others=wrong)
-        )
+        rows.append(Row(f"accuracy-{key}", what, wrong["ours"], None, "less", "", "", others=wrong))
     return rows
 
 

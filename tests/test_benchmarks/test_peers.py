@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.peers import Jax, Peer, Torch, Work
-from benchmarks.side_by_side import NAMES, accuracy_rows, peer_rows, stack_of
 from benchmarks.rows import TINY
+from benchmarks.side_by_side import NAMES, accuracy_rows, peer_rows, stack_of
 from simulations.engine.draws import Draws
 from simulations.engine.surveys import grid, survey
 from simulations.machine.backends import backend

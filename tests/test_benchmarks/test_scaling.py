@@ -32,4 +32,6 @@ def test_what_is_kept_takes_the_place_of_what_was_there(
         assert scaling.main(["--keep"]) == 0
     wanted = "before\n<!-- scaling -->\n\nnew\n\n<!-- end of scaling -->\nafter\n"
     assert page.read_text() == wanted
-    assert scaling.PLACE.search(Path(scaling.__file__).parents[1].joinpath("docs/scaling.md").read_text())
+    assert scaling.PLACE.search(
+        Path(scaling.__file__).parents[1].joinpath("docs/scaling.md").read_text()
+    )

@@ -13,7 +13,7 @@ from theory.arrays import Array, eps, namespace
 from theory.spectra.lanczos import start
 
 TOLERANCE = 1e-6
-"""By how much an upper end may be above the eigenvalue, relative to it: printed digits stay true."""
+"""By how much an upper end may be above the eigenvalue, relative: printed digits stay true."""
 
 _STEPS = 24  # between two looks at the guess, each of which costs as much as many steps
 _LOOKS = 3
@@ -91,7 +91,7 @@ def _guess(grams: Array, image: Callable[[Array], Array] | None, trace: Array) -
 
 
 def _largest(diagonal: list[Array], beside: list[Array]) -> Array:
-    """Return the largest eigenvalue of tridiagonal matrices, by LAPACK: k entries (*b,) -> (*b,)."""
+    """Return the largest eigenvalue of tridiagonal matrices: k entries (*b,) each -> (*b,)."""
     xp, k = namespace(diagonal[0]), len(diagonal)
     options = {"dtype": diagonal[0].dtype, "device": array_api_compat.device(diagonal[0])}
     upper = xp.stack(beside, axis=-1)[..., None] * xp.eye(k, k=1, **options)
