@@ -2,8 +2,9 @@
 
 The peer is what a careful researcher writes around a model of transformers': eager attention, all
 hidden states and attention weights kept, hooks for the std that norms divide by, every measure
-batched, in float32. What depends on the weights alone is found before the clock runs, on both
-sides. Assembling v from its factors is left out there, and so are all ends, verdicts and envelopes.
+batched, in float32; ours is as `analyze` runs, in float64. What depends on the weights alone is
+found before the clock runs, on both sides. Assembling v from its factors is left out there, and so
+are all ends, verdicts and envelopes.
 """
 
 import importlib.util
@@ -78,7 +79,7 @@ def _ratio(name: str, texts: Sequence[str], *, tokens: int) -> tuple[float, floa
     """Return the processor time of a text, ours and the peer's, as medians of three turns."""
     from simulations.capture.load import load_model
 
-    checkpoint = load_checkpoint(name, dtype="float32")
+    checkpoint = load_checkpoint(name)
     encoded = encode(checkpoint, texts, max_length=tokens)
     bench = make_ready(checkpoint, skip_special=False, on=None)
     peer = Watched(load_model(name, dtype="float32").model, checkpoint, bench.norms or ())
