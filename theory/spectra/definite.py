@@ -62,7 +62,6 @@ def _guess(grams: Array, image: Callable[[Array], Array] | None, trace: Array) -
     Vectors that are found again do no harm to a guess. At a trace of one no length overflows.
     """
     xp, p = namespace(grams), grams.shape[-1]
-    apply = (lambda x: (grams @ x[..., None])[..., 0]) if image is None else image
     place = array_api_compat.device(grams)
     unit = xp.where(trace > 0, trace, 1.0)
     first = xp.asarray(start(p), dtype=grams.dtype, device=place)
@@ -72,7 +71,8 @@ def _guess(grams: Array, image: Callable[[Array], Array] | None, trace: Array) -
     guess = 0 * trace
     shortest = p * eps(grams)
     for step in range(_STEPS * _LOOKS):
-        found = apply(vector) / unit[..., None]
+        found = (grams @ vector[..., None])[..., 0] if image is None else image(vector)
+        found = found / unit[..., None]
         entry = xp.vecdot(vector, found)
         found = found - entry[..., None] * vector - before
         length = xp.linalg.vector_norm(found, axis=-1)

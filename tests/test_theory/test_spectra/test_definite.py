@@ -28,7 +28,7 @@ def matrices() -> np.ndarray:
     """Return symmetric matrices with these eigenvalues."""
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((P, P)))[0]
     found = np.stack([(turn * values) @ turn.T for values in spectra().values()])
-    return (found + np.swapaxes(found, -1, -2)) / 2
+    return np.asarray((found + np.swapaxes(found, -1, -2)) / 2)
 
 
 @pytest.mark.parametrize("alone", [False, True])
