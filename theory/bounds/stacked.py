@@ -2,7 +2,7 @@
 
 from theory.arrays import Array, namespace
 from theory.blocks.weights import Attention
-from theory.spectra.definite import upper_end
+from theory.spectra.definite import scaled_upper_end, upper_end
 from theory.spectra.norms import row_deviations
 
 WIDE = 128
@@ -70,12 +70,7 @@ def _norm_of_heads(heads: Array, shares: Array) -> Array:
     """
     xp, h = namespace(shares), shares.shape[-1]
     scale = xp.repeat(shares, heads.shape[-1] // h, axis=-1)
-
-    def image(x: Array) -> Array:
-        x = scale * x
-        return scale * (x @ heads if heads.ndim == 2 else (x[..., None, :] @ heads)[..., 0, :])
-
-    return xp.sqrt(upper_end(scale[..., :, None] * heads * scale[..., None, :], image=image))
+    return xp.sqrt(scaled_upper_end(heads, scale))
 
 
 def _with_output(attention: Attention) -> Array:

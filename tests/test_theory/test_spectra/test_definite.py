@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from theory.spectra import definite
-from theory.spectra.definite import TOLERANCE, upper_end
+from theory.spectra.definite import TOLERANCE, scaled_upper_end, upper_end
 
 P = 130
 
@@ -46,12 +46,14 @@ def test_a_guess_that_is_too_low_is_found_out(monkeypatch: pytest.MonkeyPatch) -
     exact = np.linalg.eigvalsh(grams)[:, -1]
     monkeypatch.setattr(definite, "_guess", lambda *_: exact * (1 - 2 * TOLERANCE))
     assert abs(upper_end(grams) / exact - 1) <= P**2 * np.finfo(np.float64).eps, "LAPACK's own"
-    monkeypatch.setattr(definite, "_all_definite", lambda _: True)  # a proof that proves nothing
+    monkeypatch.setattr(definite, "_definite", lambda _: True)  # a proof that proves nothing
     assert (upper_end(grams) < exact).all()
 
 
-def test_the_image_may_come_from_a_common_factor() -> None:
+def test_many_may_have_one_matrix_in_common() -> None:
     common, scale = matrices()[0], np.random.default_rng(2).random((3, P))
+    scale[1] = 0
     grams = scale[:, :, None] * common * scale[:, None, :]
-    found = upper_end(grams, image=lambda x: scale * ((scale * x) @ common))
-    np.testing.assert_allclose(found, upper_end(grams), rtol=TOLERANCE)
+    np.testing.assert_allclose(scaled_upper_end(common, scale), upper_end(grams), rtol=TOLERANCE)
+    each = scaled_upper_end(np.stack([common] * 3), scale)
+    np.testing.assert_allclose(each, upper_end(grams), rtol=TOLERANCE)
