@@ -7,6 +7,7 @@
 #   make mutation  which slips in the kernels no test notices (ARGS=gram: one; half an hour)
 #   make models    more pretrained models for `oversmooth analyze` (270 MB, none needed above)
 #   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)
+#   make bench-cores  the same twice, kept: with AVX2 kernels and with the machine's own
 #   make bench-gpu the same for torch on a GPU (DEVICE=cuda)
 #   make clean     removes what make built
 #
@@ -82,6 +83,12 @@ DEVICE := cuda
 .PHONY: bench
 bench: $(VENV)/.bench
 	$(ONE_THREAD) $(VENV)/bin/python -m benchmarks.bench $(ARGS)
+
+# OpenBLAS alone reads the variable; on a machine without AVX-512 the two runs use the same kernels.
+.PHONY: bench-cores
+bench-cores: $(VENV)/.bench
+	$(ONE_THREAD) OPENBLAS_CORETYPE=Haswell $(VENV)/bin/python -m benchmarks.bench --keep $(ARGS)
+	$(ONE_THREAD) $(VENV)/bin/python -m benchmarks.bench --keep $(ARGS)
 
 .PHONY: bench-gpu
 bench-gpu: $(VENV)/.bench $(VENV)/.test

@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench [--json] [--tiny] [--keep] [--device cuda]
 
-``--keep`` adds the run to benchmarks/results, one file a run, named by date and commit, so that a
-later run shows what changed.
+``--keep`` adds the run to benchmarks/results, one file a run, named by date, commit and the BLAS's
+kind of processor, so that a later run, or one with other kernels, shows what changed.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import bound_rows, device_rows, process_rows
+from benchmarks.models import model_rows
+from benchmarks.readme import core
 from benchmarks.rows import (
     FULL,
     TINY,
@@ -34,6 +37,7 @@ from benchmarks.rows import (
     measure_rows,
     survey_rows,
 )
+from benchmarks.side_by_side import accuracy_rows, peer_rows
 from simulations.machine.threads import THREADS, cores
 
 RESULTS = Path(__file__).parent / "results"
@@ -62,8 +66,11 @@ def run(size: Size, *, device: str | None = None) -> dict[str, Any]:
     rows: list[Row] = []
     limits = {dtype: [gemm_rate(dtype)] for dtype in ("float32", "float64")}
     if device is None:
-        for measured in (forward_rows, survey_rows, measure_rows, process_rows, bound_rows):
+        for measured in (
+            peer_rows, forward_rows, survey_rows, measure_rows, model_rows, process_rows, bound_rows
+        ):  # fmt: skip
             rows += measured(size)
+        rows += accuracy_rows()
     else:
         rows += device_rows(size, device=device)
     for dtype, found in limits.items():
@@ -117,7 +124,18 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
+        "peers": {
+            name: found for name in ("torch", "jax", "transformers") if (found := _version(name))
+        },
     }
+
+
+def _version(library: str) -> str | None:
+    """Return the version that is installed; None if there is none."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def processor() -> str:
@@ -140,6 +158,8 @@ def table(result: dict[str, Any]) -> Table:
         goal = "" if row["goal"] is None else f"{sign} {row['goal']:g} {row['unit']}"
         met = {None: "", True: "yes", False: "no"}[row["met"]]
         what = row["what"] + (f" ({row['note']})" if row["note"] else "")
+        if row["others"]:
+            what += ": " + ", ".join(f"{name} {x:.3g}" for name, x in row["others"].items())
         out.add_row(what, f"{row['figure']:.3g} {row['unit']}", goal, met)
     return out
 
@@ -156,7 +176,8 @@ def about(result: dict[str, Any]) -> str:
         f"{there['processor']}, {there['cores']} cores, load {there['load']}\n"
         f"large products, before and after, GFLOP/s: {rates}\n"
         f"BLAS (library, version, core type, threads): {libraries}; settings {there['settings']}\n"
-        f"Python {there['python']}, numpy {there['numpy']}, scipy {there['scipy']}"
+        f"Python {there['python']}, numpy {there['numpy']}, scipy {there['scipy']}, "
+        + ", ".join(f"{name} {version}" for name, version in there["peers"].items())
     )
 
 
@@ -164,7 +185,8 @@ def keep(result: dict[str, Any], folder: Path) -> Path:
     """Write the run to a file of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = result["date"].replace(":", "").replace("+0000", "Z")
-    name = f"{stamp}-{result['commit']}{'-' + result['device'] if result['device'] else ''}.json"
+    where = result["device"] or core(result)
+    name = f"{stamp}-{result['commit']}-{where.replace(' ', '-')}.json"
     path = folder / name
     path.write_text(json.dumps(result, indent=1) + "\n")
     return path

@@ -14,6 +14,7 @@ from theory.arrays import Array, eps, namespace, require_mask
 from theory.blocks.weights import Block, BlockStep
 from theory.bounds.block_rounding import block_rounding, coefficient_bounds
 from theory.bounds.coefficients import WeightNorms, block_coefficients, weight_norms
+from theory.bounds.followed import Followed, follow_rounding
 from theory.bounds.saturating import saturation, saturation_factor
 from theory.measures.attention import attention_entropy, attention_similarity
 from theory.measures.diameters import token_diameter
@@ -109,13 +110,16 @@ def block_row(
     norms: WeightNorms,
     *,
     present: Array | None,
+    followed: Followed | None = None,
 ) -> dict[str, Array]:
     """Return the coefficients that a block has, their lower and upper ends, and the error of v.
 
     And the largest d_M that it can put out, if it ends with a norm.
     """
     found = block_coefficients(block, step, norms=norms, token_mask=present)
-    ends = coefficient_bounds(block, tokens, step, found, norms=norms, token_mask=present)
+    ends = coefficient_bounds(
+        block, tokens, step, found, norms=norms, token_mask=present, followed=followed
+    )
     row = {name: value for name, value in found.items() if value is not None}
     excess = 0 * found.v + norms.excess
     limit = saturation(block, tokens, token_mask=present)
@@ -133,14 +137,16 @@ def judged_row(
     present: Array | None,
 ) -> dict[str, Array]:
     """As `block_row`, with the measured ratios and how far rounding alone can lift them."""
-    found = block_row(block, tokens, step, norms, present=present)
-    noise = block_rounding(block, tokens, step, found["v"], norms=norms)
-    found |= ratio_row(tokens, step.output, present=present, noise=noise)
+    followed = follow_rounding(block, tokens, step, norms)
+    found = block_row(block, tokens, step, norms, present=present, followed=followed)
+    noise = block_rounding(block, tokens, step, found["v"], norms=norms, followed=followed)
     distance = consensus_distance(tokens, token_mask=present)
     xp = namespace(distance)
+    found |= ratio_row(tokens, step.output, present=present, noise=noise, distance=distance)
     apart = distance > 0
     found["rounding"] = xp.where(apart, noise / xp.where(apart, distance, 1.0), 0.0)
-    if (factor := saturation_factor(block, tokens, token_mask=present)) is not None:
+    factor = saturation_factor(block, tokens, token_mask=present, distance=distance)
+    if factor is not None:
         found["saturation"] = factor + 0 * found["v"]
     return found
 
@@ -179,14 +185,21 @@ def coupling_row(adjacency: Array, token_mask: Array | None) -> dict[str, Array]
 
 
 def ratio_row(
-    before: Array, after: Array, *, present: Array | None, noise: Array | float = 0.0
+    before: Array,
+    after: Array,
+    *,
+    present: Array | None,
+    noise: Array | float = 0.0,
+    distance: Array | None = None,
 ) -> dict[str, Array]:
     """Return by how much distance and diameter of the tokens that are present have changed.
 
-    The distance of all of them, and without the largest or the first.
+    The distance of all of them, and without the largest or the first. ``distance`` is that of
+    the tokens before, if it is known.
     """
-    logs = (log(consensus_distance(tokens, token_mask=present)) for tokens in (before, after))
-    found = {"measured_ratio": ratio(*logs, noise=noise)}
+    first = consensus_distance(before, token_mask=present) if distance is None else distance
+    last = consensus_distance(after, token_mask=present)
+    found = {"measured_ratio": ratio(log(first), log(last), noise=noise)}
     logs = (log(token_diameter(tokens, token_mask=present)) for tokens in (before, after))
     found["diameter_ratio"] = ratio(*logs, noise=2 * noise)
     return found | ratios_without(before, after, present=present, noise=noise)

@@ -19,20 +19,27 @@ from theory.spectra.norms import coupling_error
 
 
 def block_rounding(
-    block: Block, tokens: Array, step: BlockStep, v: Array, *, norms: WeightNorms | None = None
+    block: Block,
+    tokens: Array,
+    step: BlockStep,
+    v: Array,
+    *,
+    norms: WeightNorms | None = None,
+    followed: Followed | None = None,
 ) -> Array:
     """Bound by how much rounding alone can lift d_M(output) above v d_M(tokens).
 
     The block's own error, the two distances, and the assembly of v. v_stacked takes norms from
     Gram matrices of p rows: 4 p^1.5 eps for the eigenvalue and h p^2 / 2 for the sums, for p = n
-    and p = d. Products and maxima add fewer than 30.
+    and p = d. Products and maxima add fewer than 30. ``followed`` is what `follow_rounding` found.
 
     Shapes: tokens (*b, n, d), v (*b,) -> (*b,)
     """
     n, d = tokens.shape[-2:]
     steps = 30 + 4 * (n**1.5 + d**1.5) + step.adjacency.shape[-3] * (n**2 + d**2)
     right = v * (2 * distance_rounding(tokens) + steps * eps(v) * consensus_distance(tokens))
-    left = follow_rounding(block, tokens, step, norms).output + distance_rounding(step.output)
+    followed = follow_rounding(block, tokens, step, norms) if followed is None else followed
+    left = followed.output + distance_rounding(step.output)
     return left + right
 
 
@@ -103,6 +110,7 @@ def coefficient_bounds(
     *,
     norms: WeightNorms | None = None,
     token_mask: Array | None = None,
+    followed: Followed | None = None,
 ) -> CoefficientBounds:
     """Enclose lambda, s, v and v_diameter: what was computed plus or minus a bound on its error.
 
@@ -119,7 +127,7 @@ def coefficient_bounds(
     low: dict[str, Array] = {}
     high: dict[str, Array] = {}
     possible = xp.ones_like(found.v) > 0
-    followed = follow_rounding(block, tokens, step, norms)
+    followed = follow_rounding(block, tokens, step, norms) if followed is None else followed
     for name, error in followed.stds.items():
         std = getattr(step, name)
         smallest = std - error[..., None]

@@ -9,13 +9,14 @@ from theory.blocks.norms import Norm
 from theory.blocks.weights import Block, BlockStep, arrays_of
 from theory.blocks.wiring import Reading, read_through
 from theory.bounds.gates import gate_lipschitz, gate_peaks, gated_factor
-from theory.bounds.stacked import stacked_factor
+from theory.bounds.stacked import gram_of_heads, stacked_factor
 from theory.graphs.stochastic import dobrushin_coefficient
 from theory.records import brief_repr
 from theory.spectra.brackets import Bracket, spectral_bracket
 from theory.spectra.norms import coupling, product_norm, spectral_norm
 
 _WIDE = 256  # below, LAPACK is as fast
+_KEPT = 1024  # Gram matrices of more columns would fill the memory that a large model leaves
 
 
 @brief_repr
@@ -24,7 +25,8 @@ class WeightNorms:
     """Spectral norms of the weights of one block; they do not depend on the tokens.
 
     ``excess`` is how far above the true norm any of them may be, relative to it, beside the
-    rounding of LAPACK: 0 unless a tolerance was given.
+    rounding of LAPACK: 0 unless a tolerance was given. ``heads`` is what
+    `theory.bounds.stacked.gram_of_heads` gives, where that is worth its memory.
 
     Shapes: value (*b, h), one for each head's value times output matrix; ffn_in, ffn_out (*b,)
             or None without a feed-forward sublayer, ffn_gate (*b,) or None where nothing is gated
@@ -35,6 +37,7 @@ class WeightNorms:
     ffn_out: Array | None
     excess: float = 0.0
     ffn_gate: Array | None = None
+    heads: Array | None = None
 
     @property
     def largest(self) -> Array:
@@ -94,18 +97,21 @@ def weight_norms(block: Block, *, tolerance: float | None = None) -> WeightNorms
         if attention.output is None
         else product_norm(attention.value, attention.output)
     )
+    (h, k), heads = (attention.value.shape[i] for i in (-3, -1)), None
+    if h * k <= _KEPT:
+        heads = gram_of_heads(attention, value)
     if ffn is None:
-        return WeightNorms(value, None, None)
+        return WeightNorms(value, None, None, heads=heads)
     one, two = ffn.weight_in, ffn.weight_out
     weights = [one, two] if ffn.weight_gate is None else [one, two, ffn.weight_gate]
     if tolerance is None or min(one.shape[-2:]) < _WIDE:
         first, second, *gate = map(spectral_norm, weights)
-        return WeightNorms(value, first, second, ffn_gate=gate[0] if gate else None)
+        return WeightNorms(value, first, second, 0.0, gate[0] if gate else None, heads)
     tolerance = max(tolerance, 64 * eps(one))  # float32 does not allow much narrower brackets
     found = [spectral_bracket(weight, tolerance=tolerance) for weight in weights]
     first, second, *gate = (bracket.upper for bracket in found)
     excess = max(map(_width, found))
-    return WeightNorms(value, first, second, excess, gate[0] if gate else None)
+    return WeightNorms(value, first, second, excess, gate[0] if gate else None, heads)
 
 
 def _width(found: Bracket) -> float:
@@ -159,7 +165,7 @@ def block_coefficients(
     )
     attention_diameter = xp.sum(tau * norms.value, axis=-1)
     attention_stacked = stacked_factor(
-        block.attention, step.adjacency, root, norms.value, token_mask=token_mask
+        block.attention, step.adjacency, root, norms.value, token_mask=token_mask, heads=norms.heads
     )
     ffn_paper, ffn_sharp = lipschitz * s**2, xp.zeros_like(s)
     if norms.ffn_in is not None and norms.ffn_out is not None:

@@ -48,13 +48,19 @@ def saturation(block: Block, tokens: Array, *, token_mask: Array | None = None) 
 
 
 def saturation_factor(
-    block: Block, tokens: Array, *, radius: float = 0.0, token_mask: Array | None = None
+    block: Block,
+    tokens: Array,
+    *,
+    radius: float = 0.0,
+    token_mask: Array | None = None,
+    distance: Array | None = None,
 ) -> Array | None:
     """Bound d_M(output) / d_M(input) by `saturation`, for all inputs within ``radius`` |tokens|.
 
     S / (d_M(H) - radius |H|), for d_M moves by no more than the tokens do; infinite where
     consensus is as near as that, and None where `saturation` is. An upper end: rounding is
-    counted. It is a bound and no rate: it knows nothing of what the block does.
+    counted. It is a bound and no rate: it knows nothing of what the block does. ``distance`` is
+    d_M of the tokens, if it is known.
 
     Shapes: tokens (*b, n, d), token_mask boolean (*b, n) -> (*b,)
     Source: derived
@@ -66,7 +72,7 @@ def saturation_factor(
     xp, unit = namespace(tokens), eps(tokens)
     n, d = tokens.shape[-2:]
     size = frobenius_norm(counted.tokens) * (1 + (n * d + 8) * unit)
-    apart = consensus_distance(tokens, token_mask=token_mask)
+    apart = consensus_distance(tokens, token_mask=token_mask) if distance is None else distance
     apart = apart - distance_rounding(counted.tokens) - radius * size
     some = apart > 0
     return xp.where(some, limit / xp.where(some, apart, 1.0) * (1 + 16 * unit), xp.inf)

@@ -86,7 +86,7 @@ def lanczos(matrix: Array, found: Sums, steps: int) -> Krylov:
     k = min(steps, n - 1)
     shortest = 4 * n * unit * xp.sqrt(found.square)
     vectors = xp.zeros((b, k + 1, n), dtype=matrix.dtype, device=place)
-    vectors[:, 0, :] = constant(_start(n), like=matrix)
+    vectors[:, 0, :] = constant(start(n), like=matrix)
     parts = xp.zeros((b, k, k), dtype=xp.float64, device=place)
     lengths = xp.zeros((b, k), dtype=xp.float64, device=place)
     dropped = xp.zeros((b, k), dtype=xp.float64, device=place)
@@ -171,7 +171,7 @@ def refine(known: Enclosure, found: Krylov, *, n: int, unit: float) -> Enclosure
     )
 
 
-def _start(n: int) -> list[float]:
+def start(n: int) -> list[float]:
     """Return a unit vector without structure: cosines at a steadily growing frequency.
 
     Such a chirp holds all frequencies alike, so that it misses no subspace that attention prefers
