@@ -26,7 +26,12 @@ from theory.statements.sizes import (
 )
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import root_of, to_norm_one, varies
-from theory.theorems.rank_collapse.dong2021_norms import column_norm, composite_norm, spread_ratio
+from theory.theorems.rank_collapse.dong2021_norms import (
+    column_norm,
+    composite_norm,
+    largest_spread,
+    spread_ratio,
+)
 
 
 @brief_repr
@@ -112,22 +117,58 @@ def residual_part(at: PureAttention, i: int) -> Array:
 
 
 def stack_error(at: PureAttention) -> Array:
-    """Bound the Frobenius error of the tokens after the last layer.
+    """Bound the Frobenius error of the tokens after the last layer."""
+    return state_errors(at)[-1]
+
+
+def state_errors(at: PureAttention) -> list[Array]:
+    """Bound the Frobenius errors of the tokens before every layer, and after the last.
 
     Scores lose (2 d + 4) eps |X|^2 |W|; shares move in l1 by at most the largest change of a
-    score. An error of the input goes through the average as it is, and through the scores.
+    score, and as they still sum to one, what they move are the tokens less their mean. An error
+    of the input goes through the average as it is, and through the scores.
     """
     xp, (n, d), unit = namespace(at.tokens), at.tokens.shape[-2:], eps(at.tokens)
     error = 0 * at.tokens[..., 0, 0]
+    errors = [error]
     for i in range(at.depth):
         size = frobenius_norm(at.states[i])[..., None]
+        rest = frobenius_norm(_centred(at.states[i]))[..., None] + error[..., None] + unit * size
         value = frobenius_norm(at.value[..., i, :, :, :])
         weight = frobenius_norm(at.weight[..., i, :, :, :]) / math.sqrt(at.width)
-        shares = (2 * d + 4) * unit * size**2 * weight + (2 * n + 12) * unit
-        local = n**0.5 * (shares + (n + d + at.heads) * unit) * size * value
-        through = value * (n**0.5 + 4 * n**0.5 * weight * size**2) * error[..., None]
+        shares = (2 * d + 4) * unit * size**2 * weight * rest
+        local = n**0.5 * (shares + (3 * n + d + at.heads + 12) * unit * size) * value
+        through = value * (n**0.5 + 4 * n**0.5 * weight * size * rest) * error[..., None]
         error = xp.sum(local + through, axis=-1) + unit * frobenius_norm(at.states[i + 1])
-    return error + tiny(error) * n * d
+        error = error + tiny(error) * n * d
+        errors.append(error)
+    return errors
+
+
+def _spread_doubt(at: PureAttention) -> Array:
+    """Return by how much, relative to itself, the largest gamma may be larger.
+
+    An entry of E is off by at most delta, so both sums of gamma^2 by 2 n delta; the sum below is
+    not smaller than the one above over n, or over the number of pairs. Behind layers that leave
+    hardly more than rounding between the tokens, nothing more is known of gamma.
+    """
+    xp, (n, d), unit = namespace(at.tokens), at.tokens.shape[-2:], eps(at.tokens)
+    most = math.sqrt(min(n, n * (n - 1) / 2))
+    found, highest = [], []
+    for i, error in enumerate(state_errors(at)[:-1]):
+        size = frobenius_norm(_centred(at.states[i]))
+        lost = (2 * size * error + error**2 + (2 * d + 4) * unit * size**2)[..., None]
+        weight = frobenius_norm(at.weight[..., i, :, :, :]) / math.sqrt(at.width)
+        delta = lost * weight + tiny(lost)
+        scores = residual_part(at, i)
+        shared, gamma = largest_spread(scores), spread_ratio(scores)
+        known = shared > 4 * n * delta
+        doubt = 2 * (n + 1) * n * delta / xp.where(known, shared - 2 * n * delta, 1.0)
+        high = xp.clip(gamma * (1 + doubt), max=max(most, 1.0))
+        found.append(xp.max(gamma, axis=-1))
+        highest.append(xp.max(xp.where(known, high, max(most, 1.0)), axis=-1))
+    largest, above = (xp.max(xp.stack(x, axis=-1), axis=-1) for x in (found, highest))
+    return xp.clip(above / largest - 1, min=0.0)
 
 
 def residual_rounding(at: PureAttention) -> Array:
@@ -138,7 +179,8 @@ def residual_rounding(at: PureAttention) -> Array:
     # The mean token comes off exactly, but for its own rounding.
     relative = unit * power * (n * d + n + 4 * d + 30)
     left = (n * d) ** 0.25 * 2 * (stack_error(at) + unit * frobenius_norm(at.states[-1]))
-    return left + relative * _bound(at) + relative * dong_residual(at.states[-1])
+    right = (1 + _spread_doubt(at)) ** ((power - 1) // 2) * (1 + relative) - 1
+    return left + right * _bound(at) + relative * dong_residual(at.states[-1])
 
 
 def bias_varies(at: PureAttention) -> Array:

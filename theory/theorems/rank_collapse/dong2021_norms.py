@@ -20,6 +20,13 @@ def composite_norm(matrices: Array) -> Array:
     return xp.sqrt(column_norm(matrices)) * xp.sqrt(rows)
 
 
+def largest_spread(scores: Array) -> Array:
+    """Return max_jj' sum_i |E_ij - E_ij'|: (*b, n, n) -> (*b,)."""
+    xp = namespace(scores)
+    pairs = xp.abs(scores[..., :, :, None] - scores[..., :, None, :])
+    return xp.max(xp.sum(pairs, axis=-3), axis=(-2, -1))
+
+
 def spread_ratio(scores: Array) -> Array:
     """Return gamma: how unlike each other the pairs of columns are that rows tell apart most.
 
@@ -31,8 +38,7 @@ def spread_ratio(scores: Array) -> Array:
     """
     xp = namespace(scores)
     spread = xp.max(scores, axis=-1) - xp.min(scores, axis=-1)
-    pairs = xp.abs(scores[..., :, :, None] - scores[..., :, None, :])
-    shared = xp.max(xp.sum(pairs, axis=-3), axis=(-2, -1))
+    shared = largest_spread(scores)
     total = xp.sum(spread, axis=-1)
     varies = (shared > 0) & (total > 0)
     ratio = xp.where(varies, total, 1.0) / xp.where(varies, shared, 1.0)
