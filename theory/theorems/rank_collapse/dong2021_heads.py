@@ -74,10 +74,10 @@ def _uneven_heads() -> PureAttention:
 
 
 _ONE_LAYER = Hypothesis[PureAttention](
-    "there is one layer", lambda at: flag(at.depth > 1, like=at.tokens[..., 0, 0])
+    "there is one layer", lambda at: flag(at.depth != 1, like=at.tokens[..., 0, 0])
 )
 _ONE_HEAD = Hypothesis[PureAttention](
-    "there is one head", lambda at: flag(at.heads > 1, like=at.tokens[..., 0, 0])
+    "there is one head", lambda at: flag(at.heads != 1, like=at.tokens[..., 0, 0])
 )
 _DOMAIN = stack_domain(layers=Length(1, 1), heads=Length(1, 1), tokens=few_tokens(2, 5))
 HEAD_THEOREMS: tuple[Theorem[PureAttention], ...] = (
