@@ -3,7 +3,7 @@
 #   make figures   the main job: the paper's figures, into paper_figures/out
 #   make test      the tests
 #   make check     lint, format, types, direction of imports
-#   make deep      the tests again with hundreds of examples each, and the slow ones (an hour)
+#   make deep      the tests again with hundreds of examples each, and the slow ones (two hours)
 #   make mutation  which slips in the kernels no test notices (ARGS=gram: one; half an hour)
 #   make models    more pretrained models for `oversmooth analyze` (270 MB, none needed above)
 #   make bench     the engine's speed in one table, against goals (ARGS=--keep: into results)

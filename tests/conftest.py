@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 # about slow drawing. The quick profiles draw the same examples on every machine, so that a
 # test that passed does not fail for someone else; looking for new examples is deep's work.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-settings.register_profile("dev", _PATIENT, max_examples=50, derandomize=True)
+settings.register_profile("dev", _PATIENT, max_examples=30, derandomize=True)
 settings.register_profile("few", _PATIENT, max_examples=10, derandomize=True)
 settings.register_profile("deep", _PATIENT, max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

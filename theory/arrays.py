@@ -38,8 +38,8 @@ def namespace(*arrays: Array | None) -> ModuleType:
     Raises: InputError if something is not an array, or no plain one (`require_plain`), or the
             libraries differ
     """
-    kinds = {type(array) for array in arrays if array is not None}
-    if kinds == _NUMPY_ONLY:  # kernels ask often, and the library takes its time to find out
+    types = {type(array) for array in arrays if array is not None}
+    if types == _NUMPY_ONLY:  # kernels ask often, and the library takes its time to find out
         return array_api_compat.numpy
     for array in arrays:
         if type(array) is not np.ndarray and array is not None:

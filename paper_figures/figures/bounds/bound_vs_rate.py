@@ -98,4 +98,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.7),
     packages=PACKAGES,
+    seconds=16,
 )

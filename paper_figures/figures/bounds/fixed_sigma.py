@@ -155,4 +155,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.7),
+    seconds=4,
 )

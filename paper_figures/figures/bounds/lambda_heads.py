@@ -83,4 +83,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 3.0),
     packages=PACKAGES,
+    seconds=1,
 )

@@ -185,4 +185,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 5.0),
+    seconds=57,
 )

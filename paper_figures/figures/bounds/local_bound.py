@@ -89,4 +89,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 3.9),
+    seconds=4,
 )

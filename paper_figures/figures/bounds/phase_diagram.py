@@ -172,4 +172,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 7.0),
+    seconds=5,
 )

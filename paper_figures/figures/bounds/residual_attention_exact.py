@@ -109,4 +109,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 3.0),
+    seconds=19,
 )

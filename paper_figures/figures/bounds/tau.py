@@ -173,4 +173,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.9),
+    seconds=60,
 )

@@ -173,4 +173,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 9.2),
     packages=PACKAGES,
+    seconds=363,
 )

@@ -164,4 +164,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 4.6),
     packages=PACKAGES,
+    seconds=42,
 )

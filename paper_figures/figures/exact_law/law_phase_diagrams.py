@@ -251,4 +251,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 6.4),
+    seconds=5,
 )

@@ -130,4 +130,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.9),
+    seconds=24,
 )

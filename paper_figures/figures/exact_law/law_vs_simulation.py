@@ -277,4 +277,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 5.4),
+    seconds=152,
 )

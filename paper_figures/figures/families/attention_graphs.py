@@ -164,4 +164,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 7.4),
     packages=PACKAGES,
+    seconds=3,
 )

@@ -137,4 +137,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 4.4),
     packages=PACKAGES,
+    seconds=20,
 )

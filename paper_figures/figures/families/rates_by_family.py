@@ -135,4 +135,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 4.8),
     packages=PACKAGES,
+    seconds=2,
 )

@@ -82,4 +82,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN * 0.75, 2.6),
     packages=PACKAGES,
+    seconds=58,
 )

@@ -119,4 +119,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.5),
+    seconds=1,
 )

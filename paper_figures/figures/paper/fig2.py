@@ -146,4 +146,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.1),
     packages=PACKAGES,
+    seconds=1,
 )

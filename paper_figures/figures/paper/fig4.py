@@ -143,4 +143,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 4.0),
+    seconds=2,
 )

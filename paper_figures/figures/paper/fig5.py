@@ -103,4 +103,5 @@ FIGURE = Figure(
     refuted=refuted,
     size=(DOUBLE_COLUMN * 0.75, 2.5),
     packages=PACKAGES,
+    seconds=1,
 )

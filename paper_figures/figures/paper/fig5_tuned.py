@@ -138,4 +138,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 3.4),
+    seconds=2,
 )

@@ -129,4 +129,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 5.4),
+    seconds=3,
 )

@@ -89,4 +89,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 4.6),
+    seconds=3,
 )

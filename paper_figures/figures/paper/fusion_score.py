@@ -135,4 +135,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 4.4),
+    seconds=1,
 )

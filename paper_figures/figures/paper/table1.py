@@ -124,4 +124,5 @@ FIGURE = Figure(
     draw=draw,
     refuted=refuted,
     size=(DOUBLE_COLUMN, 2.6),
+    seconds=1,
 )
