@@ -17,7 +17,7 @@ from theory.theorems.catalogue import CATALOGUE, TRENDS
 from theory.theorems.graph_networks.cai2020 import GraphTokens
 from theory.theorems.graph_networks.huang2020 import Convolution
 from theory.theorems.graph_networks.oono2020 import GraphConvolution
-from theory.theorems.rank_collapse.dong2021 import PureAttention
+from theory.theorems.rank_collapse.layers import PureAttention
 from theory.theorems.remedies.fusion_bounds import Fusion
 
 __all__ = [

@@ -280,8 +280,7 @@ def test_no_attention_in_the_ball_has_a_larger_root_or_tau(seed: int) -> None:
     bounds = largest_couplings(weights, around, n, mask=mask)
     assert (coupling(heads) <= bounds.roots).all()
     assert (bounds.roots <= worst_root(n)).all()
-    # Half a sum of n differences of rows, each of which sums to one up to rounding.
-    assert (dobrushin_coefficient(heads) <= bounds.taus * (1 + n * 2.3e-16)).all()
+    assert (dobrushin_coefficient(heads) <= bounds.taus * (1 + n * 2.3e-16)).all()  # n roundings
     assert (bounds.taus <= 1).all()
 
 

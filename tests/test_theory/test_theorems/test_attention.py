@@ -20,8 +20,8 @@ from theory.theorems.attention.kim2021 import inverse_growth
 from theory.theorems.attention.zhai2023 import entropy_bound
 from theory.theorems.catalogue import CATALOGUE
 from theory.theorems.graph_networks.huang2020 import Convolution
-from theory.theorems.rank_collapse.dong2021 import PureAttention
 from theory.theorems.rank_collapse.dong2021_norms import column_norm, composite_norm, spread_ratio
+from theory.theorems.rank_collapse.layers import PureAttention
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -10,15 +10,9 @@ from theory.measures.tokens import dong_residual
 from theory.statements.sizes import Length, few_features, few_tokens
 from theory.statements.theorem import Hypothesis, Theorem
 from theory.theorems.common import flag, root_of
-from theory.theorems.rank_collapse.dong2021 import (
-    SAME_BIAS,
-    PureAttention,
-    pair_stack,
-    residual_part,
-    stack_domain,
-    stack_error,
-)
+from theory.theorems.rank_collapse.dong2021 import SAME_BIAS, pair_stack, stack_domain
 from theory.theorems.rank_collapse.dong2021_norms import composite_norm
+from theory.theorems.rank_collapse.layers import PureAttention, residual_part, stack_error
 
 
 def _tanh_bound(at: PureAttention) -> Array:
