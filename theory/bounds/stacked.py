@@ -1,6 +1,6 @@
 """By how much can all heads together stretch the distance to consensus, as one operator?"""
 
-from theory.arrays import Array, namespace
+from theory.arrays import Array, eps, known, namespace
 from theory.blocks.weights import Attention
 from theory.spectra.definite import scaled_upper_end, upper_end
 from theory.spectra.norms import row_deviations
@@ -48,18 +48,24 @@ def gram_of_heads(attention: Attention, value: Array) -> Array | None:
     """Return the Gram matrix of all heads' columns, each head divided by its norm.
 
     It has no tokens in it: whatever weights the heads get, they multiply its rows and columns.
-    None where that is no gain: matrices that are small, in single precision, or of heads without
-    an output matrix, side by side far more than their rows.
+    None where that is no gain, or no upper end is proved (`_is_wide`), and of heads without an
+    output matrix, side by side far more than their rows.
 
     Shapes: value (*b, h), the norm of every head -> (*b, h k, h k)
     """
     h, _, k = attention.value.shape[-3:]
     xp = namespace(value)
-    if attention.output is None or h * k < WIDE or value.dtype != xp.float64:
+    if attention.output is None or not _is_wide(h * k, value):
         return None
     inverse = xp.where(value > 0, 1 / xp.where(value > 0, value, 1.0), 0.0)
     row = _side_by_side(inverse[..., None, None] * _with_output(attention))
     return xp.matrix_transpose(row) @ row
+
+
+def _is_wide(rows: int, like: Array) -> bool:
+    """Tell whether Cholesky is to prove the end: not of enclosures, nor where nobody can look."""
+    double = eps(like) == 2.0**-52  # more digits and enclosures call themselves float64 too
+    return rows >= WIDE and double and known(namespace(like).any(like >= 0)) is not None
 
 
 def _norm_of_heads(heads: Array, shares: Array) -> Array:
@@ -99,6 +105,6 @@ def _norm_side_by_side(matrices: Array) -> Array:
     """
     xp, row = namespace(matrices), _side_by_side(matrices)
     gram = row @ xp.matrix_transpose(row)
-    if gram.shape[-1] >= WIDE and gram.dtype == xp.float64:
+    if _is_wide(gram.shape[-1], gram[..., 0, 0]):
         return xp.sqrt(upper_end(gram))
     return xp.sqrt(xp.clip(xp.linalg.eigvalsh(gram)[..., -1], min=0))

@@ -7,7 +7,9 @@ from tests.helpers.blocks import random_block, random_tokens
 from theory.blocks.forward import apply_block
 from theory.bounds import coefficients, stacked
 from theory.bounds.coefficients import block_coefficients, weight_norms
+from theory.extended.verdicts import extended
 from theory.spectra.definite import TOLERANCE
+from theory.statements.instances import map_arrays
 
 WIDTH, HEADS, TOKENS = 48, 44, 7
 
@@ -39,3 +41,16 @@ def test_many_tokens_have_a_certain_end_on_their_side_too(monkeypatch: pytest.Mo
     monkeypatch.setattr(stacked, "WIDE", 10**6)
     exact = block_coefficients(block, step).v_stacked
     assert exact * (1 - 1e-10) <= wide <= exact * (1 + TOLERANCE)
+
+
+def test_numbers_that_do_not_round_need_no_cholesky(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enclosures and numbers of many digits come as wide as floats, and have no factorisation."""
+    block = random_block(3, feed_forward=False)
+    adjacency = apply_block(block, random_tokens(3, 5, 6)).adjacency
+    root, value = np.full((2, block.attention.value.shape[-3]), 0.5)
+    wanted = stacked.stacked_factor(block.attention, adjacency, root, value)
+    monkeypatch.setattr(stacked, "WIDE", 1)
+    many = map_arrays(lambda array, _: extended(array), block.attention)
+    found = stacked.stacked_factor(many, extended(adjacency), extended(root), extended(value))
+    assert float(found) == pytest.approx(float(wanted), rel=1e-9)
+    assert stacked.gram_of_heads(many, extended(value)) is None

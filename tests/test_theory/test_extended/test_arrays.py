@@ -42,8 +42,9 @@ TWO = (
     *("maximum", "minimum", "multiply", "not_equal", "pow", "remainder", "subtract"),
 )
 REDUCTIONS = ("sum", "max", "min", "mean", "any", "all", "count_nonzero")
-ELSEWHERE = {"from_dlpack", "Device", "root"}
-"""What is asked of other libraries only: another device, and the root of a square in balls."""
+ELSEWHERE = {"from_dlpack", "Device", "root", "linalg.cholesky", "repeat"}
+"""What is asked of other libraries only: another device, the root of a square in balls, and the
+proof of an upper end where numbers round."""
 
 
 def called_by_kernels() -> set[str]:
