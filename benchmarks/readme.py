@@ -47,6 +47,8 @@ def table(runs: Sequence[dict[str, Any]]) -> str:
     head = ["what (float32 unless said)", *(f"{core(run)}, {run['date'][:10]}" for run in runs)]
     lines = [f"| {' | '.join([*head, 'goal'])} |", "| --- " * (len(head) + 1) + "|"]
     for key, words in WORDS.items():
+        if not any(key in each for each in rows):
+            continue  # no run here has measured it
         cells = [_figure(each.get(key)) for each in rows]
         goal = next((each[key] for each in reversed(rows) if key in each), None)
         lines.append(f"| {' | '.join([words, *cells, _goal(goal)])} |")
