@@ -26,29 +26,15 @@ from theory.bounds.coefficients import WeightNorms
 Found = dict[str, Any]
 _BATCH = 32  # texts that the peer runs at once; fewer and more are slower
 _WORDS: Final = (
-    *("the", "cat", "sat", "on", "a", "mat", "while", "rain", "fell", "over", "old", "house", "by"),
-    *(
-        "river",
-        "and",
-        "nobody",
-        "came",
-        "to",
-        "see",
-        "what",
-        "had",
-        "been",
-        "left",
-        "there",
-        "when",
-    ),
-    *("winter", "was", "long", "people", "told", "each", "other", "stories", "about", "ships"),
+    "the cat sat on a mat while rain fell over old house by river and nobody came to see what had "
+    "been left there when winter was long people told each other stories about ships"
 )
 
 
 def sentences(number: int, *, words: int) -> list[str]:
     """Return texts of common words; the models here have a token for each."""
-    rng = np.random.default_rng(0)
-    return [" ".join(rng.choice(_WORDS, words)) for _ in range(number)]
+    rng, known = np.random.default_rng(0), _WORDS.split()
+    return [" ".join(rng.choice(known, words)) for _ in range(number)]
 
 
 def model_rows(size: Size) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import Peer, Work, available
-from benchmarks.rows import DEFAULT, Row, Size, seconds
+from benchmarks.rows import DEFAULT, Row, Size, seconds, stack
 from simulations.engine.measures import measure_tile
 from simulations.engine.spectra import weight_brackets
 from simulations.engine.squaring import group_bracket
@@ -97,7 +97,7 @@ def accuracy_rows() -> list[Row]:
     apart = 10.0 ** -np.arange(8.0)[:, None, None]
     tokens = rng.standard_normal((8, 1, 64)) + apart * rng.standard_normal((8, 64, 64))
     tokens = tokens.astype("float32")
-    made = Stack(depth=1, tokens=64, width=64, heads=4, ffn_width=256, activation="relu")
+    made = stack(64, 64, 4)
     weights = empty_weights(made, seeds=4, dtype=np.dtype("float32"))
     for row in range(4):
         draw_weights(made, weights, row, seed=row, layer=0)

@@ -31,7 +31,6 @@ from theory.theorems.rank_collapse.layers import (
     PureAttention,
     centred,
     residual_part,
-    stack_error,
     state_errors,
 )
 
@@ -47,8 +46,10 @@ def _bound(at: PureAttention) -> Array:
     return factor ** ((power - 1) // 2) * dong_residual(at.tokens) ** power
 
 
-def _spread_doubt(at: PureAttention) -> Array:
+def _spread_doubt(at: PureAttention, errors: list[Array]) -> Array:
     """Return by how much, relative to itself, the largest gamma may be larger.
+
+    ``errors`` are those of the tokens before every layer.
 
     An entry of E is off by at most delta, so both sums of gamma^2 by 2 n delta; the sum below is
     not smaller than the one above over n, or over the number of pairs. Behind layers that leave
@@ -57,7 +58,7 @@ def _spread_doubt(at: PureAttention) -> Array:
     xp, (n, d), unit = namespace(at.tokens), at.tokens.shape[-2:], eps(at.tokens)
     most = math.sqrt(min(n, n * (n - 1) / 2))
     found, highest = [], []
-    for i, error in enumerate(state_errors(at)[:-1]):
+    for i, error in enumerate(errors):
         size = frobenius_norm(centred(at.states[i]))
         lost = (2 * size * error + error**2 + (2 * d + 4) * unit * size**2)[..., None]
         weight = frobenius_norm(at.weight[..., i, :, :, :]) / math.sqrt(at.width)
@@ -80,8 +81,9 @@ def residual_rounding(at: PureAttention) -> Array:
     unit = eps(at.tokens)
     # The mean token comes off exactly, but for its own rounding.
     relative = unit * power * (n * d + n + 4 * d + 30)
-    left = (n * d) ** 0.25 * 2 * (stack_error(at) + unit * frobenius_norm(at.states[-1]))
-    right = (1 + _spread_doubt(at)) ** ((power - 1) // 2) * (1 + relative) - 1
+    *before, last = state_errors(at)
+    left = (n * d) ** 0.25 * 2 * (last + unit * frobenius_norm(at.states[-1]))
+    right = (1 + _spread_doubt(at, before)) ** ((power - 1) // 2) * (1 + relative) - 1
     return left + right * _bound(at) + relative * dong_residual(at.states[-1])
 
 
