@@ -93,7 +93,8 @@ def read_call(call: Call, number: int, family: Family, present: Any) -> Reading:
     block = wiring.block(attention, sublayer)
     reason = listening.reason
     if family.measured:
-        more = f"{family.measured} is only measured: no Lipschitz constant of it is known"
+        what = type(call.part.inside[family.measured]).__name__
+        more = f"{family.measured} ({what}) is only measured: no Lipschitz constant of it is known"
         reason = f"{reason}; {more}" if reason else more
     step = None
     if not reason:

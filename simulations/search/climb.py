@@ -16,12 +16,13 @@ import numpy as np
 from simulations.search.moves import Population, bounded, children, resized
 from simulations.search.state import Point, Search
 from theory.arrays import Floats
-from theory.statements.domains import draw
+from theory.statements.domains import Domain, draw_params
 
 _BATCH = 64
 _PARENTS = 8
 _STARTS = 12  # how many restarts are climbed from at once
 _LENGTHS = 10.0 ** np.linspace(-7, 0.5, 14)  # of a step, relative to the length of what is moved
+_PLAIN = 0.8  # of the choices, where a start is to be plain
 _PATIENCE = 14  # generations without progress after which a start is given up
 
 
@@ -97,16 +98,28 @@ def _restarts(search: Search, rng: np.random.Generator, *, batches: int) -> list
     for _ in range(batches):
         if search.over:
             break
-        sample = draw(search.theorem.domain, rng, members=_BATCH)
-        params = {name: np.asarray(values) for name, values in sample.params.items()}
-        scores = search.evaluate(dict(sample.sizes), params)
-        climbs.append(_best_of(dict(sample.sizes), params, scores))
+        sizes = _starting_sizes(search.theorem.domain, rng)
+        params = draw_params(search.theorem.domain, sizes, rng, members=_BATCH)
+        climbs.append(_best_of(sizes, params, search.evaluate(sizes, params)))
     climbs = [climb for climb in climbs if climb.top > -np.inf]
     climbs.sort(key=lambda climb: -climb.top)
     # Half of the starts are the best; the others are any, since the best may lead nowhere.
     rest = climbs[_STARTS // 2 :]
     others = [rest[i] for i in rng.permutation(len(rest))[: _STARTS // 2]]
     return climbs[: _STARTS // 2] + others
+
+
+def _starting_sizes(domain: Domain[object], rng: np.random.Generator) -> dict[str, int]:
+    """Draw sizes; half of the time most choices and exponents are plain.
+
+    A domain with a dozen choices hardly ever draws all of them plain, where bounds are sharp.
+    """
+    share = rng.choice([0.0, _PLAIN])
+    axes = {axis for free in domain.free.values() for axis in free.axes}
+    return {
+        name: size.plain if name not in axes and rng.random() < share else size.draw(rng)
+        for name, size in domain.sizes.items()
+    }
 
 
 def _advance(search: Search, climb: _Climb, rng: np.random.Generator) -> None:

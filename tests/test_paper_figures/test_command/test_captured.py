@@ -61,7 +61,11 @@ def test_a_corpus_is_summed_up(
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("mixtral", "mlp is only measured"), ("gpt_oss", "an attention sink?")]
+    ("name", "reason"),
+    [
+        ("mixtral", "mlp (MixtralSparseMoeBlock) is only measured"),
+        ("gpt_oss", "an attention sink?"),
+    ],
 )
 def test_it_is_told_why_the_theorem_does_not_apply(
     name: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

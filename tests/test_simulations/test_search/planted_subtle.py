@@ -92,7 +92,7 @@ SUBTLE: tuple[Theorem[Any], ...] = (
     _too_small("block-v-sharp", 1e-2, domain=_sheared("block-v-sharp")),
     _too_small(
         "block-v",
-        5e-2,
+        2e-2,
         domain=_sheared("block-v", ffn=_YES, kind=Choice(("layer",)), placement=Choice(("post",))),
     ),
     _too_small("block-v-lower-bound", 5e-2, domain=_sheared("block-v-lower-bound")),
