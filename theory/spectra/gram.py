@@ -13,6 +13,7 @@ from theory.arrays import Array, eps, namespace, tiny
 from theory.magnitude import rescale
 from theory.spectra.enclosures import gamma, roundoff, wide
 
+_FAR = 1e150  # a drift beyond any norm at a safe scale: no lower end is left, its square is finite
 _BLOCK = 256  # products are summed in blocks: the bound grows with this and their number
 
 
@@ -121,6 +122,7 @@ def gram(source: MatrixBatch) -> tuple[Array, Scale]:
     if ones is not None:
         before = 1.01 * (size + drift)  # the rows between the two means
         rough, drift = 2 * half * before + gone, (n + 5) * half * before + strayed
+        drift = xp.clip(drift, max=_FAR)
         number = xp.sum(wide(ones[:, 0, :]), axis=-1)
         mean = xp.maximum(trace - error - drift**2, 0 * trace) / xp.clip(number - 1, min=1.0)
         mean = mean * (1 - 8 * half)
@@ -162,16 +164,19 @@ def norm_of_rows(scale: Scale, lower: Array, upper: Array) -> tuple[Array, Array
     xp, few = namespace(lower), 8 * eps(lower)
     upper = xp.sqrt(upper + scale.error)
     lower = lower - scale.error - scale.drift * (upper + scale.drift)
-    lower = xp.sqrt(xp.maximum(lower, 0 * lower)) * (1 - few) - scale.rough
+    lower = xp.sqrt(xp.maximum(lower, xp.zeros_like(lower))) * (1 - few) - scale.rough
     upper = (upper + scale.rough) * (1 + few)
-    return xp.maximum(lower, 0 * lower) * scale.unit, upper * scale.unit
+    return xp.maximum(lower, xp.zeros_like(lower)) * scale.unit, upper * scale.unit
 
 
 def _norm(vectors: Array) -> Array:
+    """Return at least the norms: (b, n) -> (b,), float64, where squares would overflow too."""
     xp = namespace(vectors)
-    return xp.sqrt(wide(xp.vecdot(vectors, vectors))) * (
-        1 + gamma(vectors.shape[-1] + 2, roundoff(vectors))
-    )
+    peak = wide(xp.max(xp.abs(vectors), axis=-1))
+    peak = xp.where((peak > 0) & (peak < math.inf), peak, xp.ones_like(peak))
+    shares = wide(vectors) / peak[:, None]
+    lost = gamma(vectors.shape[-1] + 5, roundoff(shares))
+    return xp.sqrt(xp.vecdot(shares, shares)) * peak * (1 + lost)
 
 
 def product(left: Array, right: Array) -> Array:

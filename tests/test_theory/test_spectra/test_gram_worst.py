@@ -241,9 +241,12 @@ def test_the_largest_entry_sets_the_scale_whatever_its_sign(
 
 def test_a_length_is_bounded_from_above_by_its_rounding() -> None:
     ones = np.ones((1, 4096), dtype=np.float32)
-    assert gram_module._norm(ones)[0] / 64 - 1 == pytest.approx(4098 * 2.0**-24, rel=1e-2)
+    assert gram_module._norm(ones)[0] / 64 - 1 == pytest.approx(4101 * 2.0**-53, rel=1e-2)
     short = gram_module._norm(np.ones((1, 1)))[0]
-    assert short - 1 == pytest.approx(3 * 2.0**-53, abs=2.0**-53)
+    assert short - 1 == pytest.approx(6 * 2.0**-53, abs=2.0**-53)
+    for size in (2.0**-700, 2.0**700):
+        far = gram_module._norm(size * np.ones((1, 4096)))[0]
+        assert far == gram_module._norm(np.ones((1, 4096)))[0] * size
 
 
 def test_the_mean_that_fills_is_a_little_low() -> None:

@@ -9,7 +9,7 @@ from tests.test_theory.helpers.exact import DTYPES
 from tests.test_theory.helpers.extreme_matrices import extremes, norm
 from theory.arrays import Array
 from theory.spectra.brackets import coupling_bracket, spectral_bracket
-from theory.spectra.gram import MatrixBatch, gram, norm_of_rows
+from theory.spectra.gram import MatrixBatch, Scale, gram, norm_of_rows
 
 ANY = st.sampled_from(DTYPES).flatmap(lambda dtype: extremes(dtype))
 SQUARE = st.sampled_from(DTYPES).flatmap(lambda dtype: extremes(dtype, square=True))
@@ -41,6 +41,22 @@ def test_equal_rows_whose_mean_underflows_have_no_coupling(dtype: str) -> None:
     found = coupling_bracket(np.asarray([[[1, least], [1, least]]], dtype=dtype))
     assert found.lower == 0
     assert found.upper <= 4 * least
+
+
+def test_what_rounding_leaves_of_a_mean_may_be_far_above_the_rows_around_it() -> None:
+    """Its square overflows at the scale of those rows."""
+    matrix = np.zeros((3, 3))
+    matrix[:, 1], matrix[2, 0] = -7.33239496e152, 2.77844844e-163
+    for exactly in (False, True):
+        found = coupling_bracket(matrix[None], exact=exactly)
+        assert found.lower[0] <= norm(matrix, centred=True) <= found.upper[0] < np.inf
+
+
+def test_a_mean_that_overflows_at_that_scale_leaves_no_end_rather_than_nan() -> None:
+    lower, upper = norm_of_rows(
+        Scale(*np.asarray([[0], [1], [np.inf], [1e150]])), np.ones(1), np.ones(1)
+    )
+    assert (lower[0], upper[0]) == (0, np.inf)
 
 
 @given(matrix=SQUARE)
