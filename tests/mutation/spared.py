@@ -107,8 +107,6 @@ SPARED: dict[str, dict[str, str]] = {
         "_at_safe_scale: -math.log2(tiny(matrices)) -> math.log2(tiny(matrices))": "`rescale` leaves moderate entries alone too: a pass is saved",
         "_at_safe_scale: 2.0 -> 1": "`rescale` leaves moderate entries alone too: a pass is saved",
         "_at_safe_scale: -few -> few": "`rescale` leaves moderate entries alone too: a pass is saved",
-        "_norm: vectors.shape[-1] + 2 -> vectors.shape[-1]": "it enters a bound times 1.01 only",
-        "_norm: 2 -> 1": "it enters a bound times 1.01 only",
     },
     "brackets": {
         "_in_chunks: tolerance - 8 * own -> tolerance + 8 * own": _ROOM,
